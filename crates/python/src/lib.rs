@@ -1,0 +1,1 @@
+//! The extension module `dragoman._native`: the WSGI gateway over the engine.

@@ -1,0 +1,96 @@
+"""Types of the native module: the engine and the WSGI gateway."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypedDict
+
+class ListenerInfo(TypedDict):
+    """One listening socket, already bound and listening, owned by the caller for the life of the server."""
+
+    fd: int
+    kind: Literal["tcp", "unix"]
+    server_name: str  # SERVER_NAME when the listener is TCP ('' on unix: taken from Host)
+    server_port: str  # SERVER_PORT, e.g. "8000"; "80" on unix
+
+class Options(TypedDict):
+    """Everything the engine and the gateway are told. Milliseconds and bytes."""
+
+    threads: int
+    root_path: str
+    multiprocess: bool
+    environ: dict[str, str]  # --env additions to every environ... never os.environ
+    server: str  # Server field, '' for none; also SERVER_SOFTWARE
+    keep_alive_ms: int
+    head_ms: int
+    first_byte_ms: int
+    body_idle_ms: int
+    write_stall_ms: int
+    drain_linger_ms: int
+    limit_request_line: int
+    limit_request_fields: int
+    limit_request_field_size: int
+    limit_head: int
+    limit_body: int  # 0 = none
+    body_buffer: int  # bodies with a length up to this are complete before the call
+    chunked_memory: int  # decoded chunked bodies are kept in memory up to this, then spooled to a file
+    spool_directory: str
+    output_buffer: int  # high-water mark of output held per connection
+    queue: int  # requests waiting for a thread
+    connections: int  # 0 = 80 % of RLIMIT_NOFILE
+    access_log_fd: int  # -1 = off
+    access_log_format: str  # "common", "combined", "json" or a string of %-atoms
+
+class Event(TypedDict):
+    """Something the main thread must do. `kind`:
+
+    "thread"   start one more threading.Thread(target=server.serve)
+    "log"      write `text` to the error log at `level` ("info", "warning", "error")
+    "signal"   a signal handler may be pending (just return to Python bytecode)
+    "drained"  the drain is complete; `text` is the account ("drained 412 requests in 3.1 s, 0 dropped, 0 cut")
+    """
+
+    kind: Literal["thread", "log", "signal", "drained"]
+    level: str
+    text: str
+
+class Server:
+    """The engine of one process, around one application."""
+
+    def __init__(
+        self,
+        application: Callable[..., Any],
+        listeners: Sequence[ListenerInfo],
+        options: Options,
+        *,
+        report: Callable[[str, dict[str, Any]], None],
+        exception: Callable[[dict[str, Any], BaseException], None],
+        errors: Any,
+    ) -> None: ...
+    def serve(self) -> None:
+        """Body of one serving thread: returns when the thread retires or the server has stopped."""
+
+    def wait(self, timeout_s: float | None) -> list[Event]:
+        """Main thread: waits without the GIL for events. Empty list at the timeout. Runs pending signal handlers."""
+
+    def signal_fd(self) -> int:
+        """Descriptor for ``signal.set_wakeup_fd``: TERM (15) starts the drain, INT (2) and QUIT (3) stop, without the GIL."""
+
+    def drain(self) -> None:
+        """Stop accepting, answer what is under way, close idle connections after the linger. Idempotent."""
+
+    def stop(self) -> None:
+        """Stop at once: connections are closed, serving threads return as soon as their application call ends."""
+
+    def threads(self) -> int:
+        """Serving threads that have entered and not left."""
+
+    def stuck(self) -> list[str]:
+        """'GET /path' of each request still inside the application."""
+
+    def stats(self) -> dict[str, int]:
+        """Counters since start: accepted, requests, open, depositions, handoffs, refused, aborted, timeouts."""
+
+class ClientDisconnected(OSError):
+    """The client closed or reset the connection before the request body was complete."""
+
+def contract_rules() -> list[str]:
+    """The ids of the rules that the native path reports."""
