@@ -1,8 +1,24 @@
 //! One request and its response, as the gateway sees them: it has exactly one owner at a time.
 
+use crate::clock::DateText;
+use crate::connection::{After, Connection};
+use crate::engine::Engine;
 use crate::gateway::{Gateway, Held, Peer, Unlock};
-use dragoman_http1::{FieldFacts, FieldTable, RequestLine, ResponseHead};
-use std::os::fd::OwnedFd;
+use crate::leadership::Calling;
+use crate::options::DISCARD_BYTES;
+use crate::output::{Flushed, Output, Piece};
+use crate::response::{Ended, Progress, Sent};
+use crate::slot::Slot;
+use crate::sys::{self, Transfer};
+use dragoman_http1::response::{CHUNK_END, CONTINUE, LAST_CHUNK, chunk_start, reason};
+use dragoman_http1::{FieldFacts, FieldTable, RequestLine, ResponseHead, Version};
+use rustix::event::PollFlags;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Output from which on the gateway's lock is given back while the kernel copies it.
+const UNLOCKED_SEND: usize = 64 * 1024;
+/// Ranges of files up to this are read into memory, when the page cache has them, and leave with the head.
+const SMALL_FILE: u64 = 64 * 1024;
 
 /// A parsed request head.
 #[derive(Clone, Copy)]
@@ -18,15 +34,31 @@ pub struct Request<'t> {
 }
 
 /// The request body as it was prepared before the call.
+#[derive(Debug)]
 pub enum RequestBody {
     /// There is none (or it is empty).
     Empty,
-    /// Complete and in memory. `was_chunked`: decoded from the chunked coding.
-    Memory { bytes: Vec<u8>, was_chunked: bool },
-    /// Complete and in an unlinked temporary file, at offset 0. `was_chunked` as above.
-    File { file: std::fs::File, len: u64, was_chunked: bool },
-    /// `Content-Length` is `len`; read it with `Exchange::read_body`.
-    Stream { len: u64 },
+    /// Complete and in memory.
+    Memory {
+        /// The body.
+        bytes: Vec<u8>,
+        /// It was decoded from the chunked coding.
+        was_chunked: bool,
+    },
+    /// Complete and in an unlinked temporary file, at offset 0.
+    File {
+        /// The file.
+        file: std::fs::File,
+        /// Length in bytes.
+        len: u64,
+        /// It was decoded from the chunked coding.
+        was_chunked: bool,
+    },
+    /// It comes while the application runs; read it with `Exchange::read_body`.
+    Stream {
+        /// Content-Length.
+        len: u64,
+    },
 }
 
 /// The client is gone: output is pointless, `wsgi.input` raises.
@@ -42,75 +74,403 @@ pub enum BodyError {
     TimedOut,
 }
 
-/// What became of body bytes that the gateway gave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// All taken.
-    All,
-    /// Only so many fitted within the declared Content-Length; the rest is cut.
-    Cut { taken: u64 },
-    /// The response has no body (HEAD, 204, 205, 304): dropped.
-    Dropped,
+/// A body that is read from the socket during the call.
+#[derive(Debug, Default)]
+pub(crate) struct Stream<'t> {
+    /// Bytes that came with the head.
+    pub ahead: &'t [u8],
+    /// Bytes that are still to come from the socket.
+    pub left: u64,
+    /// The client waits for 100 Continue.
+    pub owes_continue: bool,
 }
 
-/// How a response ended, as `Exchange::finish` says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// As declared.
-    Complete,
-    /// Fewer bytes than Content-Length: the connection is closed.
-    Short { declared: u64, sent: u64 },
+/// The calling thread's relation to the reactor during a call.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// It is the leader, unless it was deposed meanwhile.
+    Leading(Calling),
+    /// It holds a permit and nothing of the reactor.
+    Detached,
+}
+
+/// Thread-owned output of the call: `queue` before `tail`.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    /// Pieces that are not plain small bytes.
+    pub queue: Output,
+    /// Small bytes after them.
+    pub tail: Vec<u8>,
+}
+
+impl Outgoing {
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.tail.is_empty()
+    }
+
+    /// Puts `output` before everything.
+    pub fn prepend(&mut self, output: Box<Output>) {
+        match output.into_plain() {
+            Ok(mut plain) if self.queue.is_empty() => {
+                plain.extend_from_slice(&self.tail);
+                self.tail = plain;
+            }
+            Ok(plain) => self.prepend_pieces(Output::of(plain)),
+            Err(output) => self.prepend_pieces(*output),
+        }
+    }
+
+    fn prepend_pieces(&mut self, mut output: Output) {
+        output.append(&mut self.queue);
+        self.queue = output;
+    }
+
+    /// Moves everything to the end of `output`.
+    pub fn move_to(&mut self, output: &mut Output) {
+        output.append(&mut self.queue);
+        if !self.tail.is_empty() {
+            output.push(Piece::Bytes { data: std::mem::take(&mut self.tail), at: 0 });
+        }
+    }
 }
 
 /// One request and its response.
 pub struct Exchange<'t, G: Gateway> {
-    _skeleton: std::marker::PhantomData<&'t G>,
+    pub(crate) engine: &'t Engine<G>,
+    pub(crate) connection: &'t mut Connection<G::Memory>,
+    pub(crate) slot: &'t Slot<G::Memory>,
+    pub(crate) request: Request<'t>,
+    pub(crate) body: RequestBody,
+    pub(crate) stream: Stream<'t>,
+    pub(crate) outgoing: &'t mut Outgoing,
+    pub(crate) date: &'t mut DateText,
+    pub(crate) turn: Turn,
+    pub(crate) progress: Progress,
+    /// The client wants the connection kept, and so do we.
+    pub(crate) is_kept: bool,
 }
 
 impl<'t, G: Gateway> Exchange<'t, G> {
+    /// Above this, give data by reference.
+    pub const COPY_BYTES: usize = 16 * 1024;
+
     /// The request head. It lives in the serving thread's buffer, valid for the whole call.
-    pub fn request(&self) -> Request<'t> { todo!() }
+    pub fn request(&self) -> Request<'t> {
+        self.request
+    }
+
     /// Who asks.
-    pub fn peer(&self) -> &Peer { todo!() }
+    pub fn peer(&self) -> &Peer {
+        &self.connection.peer
+    }
+
     /// Which of the configured listeners took the connection (index into the list given at start).
-    pub fn listener(&self) -> usize { todo!() }
+    pub fn listener(&self) -> usize {
+        self.connection.listener.into()
+    }
+
     /// Takes the prepared body; a second call gives `Empty`.
-    pub fn take_body(&mut self) -> RequestBody { todo!() }
+    pub fn take_body(&mut self) -> RequestBody {
+        std::mem::replace(&mut self.body, RequestBody::Empty)
+    }
+
+    /// What the connection keeps for the gateway.
+    pub fn memory(&mut self) -> &mut G::Memory {
+        &mut self.connection.memory
+    }
+
+    /// Whether the client has closed its side or is gone. Asks the socket, does not wait.
+    pub fn is_disconnected(&self) -> bool {
+        self.progress.is_gone || self.connection.is_half_closed || sys::is_peer_gone(self.socket())
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.connection.as_fd()
+    }
+
     /// Reads up to `buffer.len()` bytes of a `Stream` body: 0 at its end. Sends 100 Continue first where it is owed.
     /// Waits without the lock; leadership and permit are given away for the wait.
-    pub fn read_body<U: Unlock>(&mut self, _buffer: &mut [u8], _lock: &mut U) -> Result<usize, BodyError> { todo!() }
-    /// What the connection keeps for the gateway.
-    pub fn memory(&mut self) -> &mut G::Memory { todo!() }
-    /// Whether the client has closed its side or is gone. Asks the socket, does not wait.
-    pub fn is_disconnected(&self) -> bool { todo!() }
-    /// The socket, for `gunicorn.socket`-like uses and tests.
-    pub fn socket(&self) -> std::os::fd::BorrowedFd<'_> { todo!() }
+    pub fn read_body<U: Unlock>(&mut self, buffer: &mut [u8], lock: &mut U) -> Result<usize, BodyError> {
+        if !self.stream.ahead.is_empty() {
+            let count = buffer.len().min(self.stream.ahead.len());
+            let (now, later) = self.stream.ahead.split_at(count);
+            buffer[..count].copy_from_slice(now);
+            self.stream.ahead = later;
+            return Ok(count);
+        }
+        let most = usize::try_from(self.stream.left).unwrap_or(usize::MAX).min(buffer.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        if std::mem::take(&mut self.stream.owes_continue) && !self.is_head_sent() {
+            self.outgoing.tail.extend_from_slice(CONTINUE);
+            self.push_out(lock).map_err(|Disconnected| BodyError::Disconnected)?;
+        }
+        loop {
+            match sys::receive(self.connection.as_fd(), &mut buffer[..most]) {
+                Transfer::Bytes(0) | Transfer::Gone => {
+                    self.progress.is_gone = true;
+                    return Err(BodyError::Disconnected);
+                }
+                Transfer::Bytes(count) => {
+                    self.stream.left -= count as u64;
+                    return Ok(count);
+                }
+                Transfer::WouldBlock => {
+                    let events = self.wait_for_peer(PollFlags::IN, self.engine.options.body_idle_ms, lock);
+                    if events.is_empty() {
+                        self.engine.counters.timed_out();
+                        return Err(BodyError::TimedOut);
+                    }
+                    if !events.intersects(PollFlags::IN) {
+                        self.progress.is_gone = true;
+                        return Err(BodyError::Disconnected);
+                    }
+                }
+            }
+        }
+    }
 
     /// Sends an interim response (103 Early Hints) now: `fields` are checked, serialised "Name: value\r\n" lines.
     /// Nothing happens for HTTP/1.0 clients or after the head.
-    pub fn send_interim(&mut self, _status: u16, _fields: &[u8]) -> Result<(), Disconnected> { todo!() }
+    pub fn send_interim(&mut self, status: u16, fields: &[u8]) -> Result<(), Disconnected> {
+        if self.request.line.version == Version::Http10 || self.is_head_sent() {
+            return Ok(());
+        }
+        let tail = &mut self.outgoing.tail;
+        tail.extend_from_slice(format!("HTTP/1.1 {status} {}\r\n", reason(status)).as_bytes());
+        tail.extend_from_slice(fields);
+        tail.extend_from_slice(b"\r\n");
+        self.push_out(&mut ())
+    }
+
     /// Whether the final head has been handed over with `send_head`: from then on it cannot be replaced.
-    pub fn is_head_sent(&self) -> bool { todo!() }
+    pub fn is_head_sent(&self) -> bool {
+        self.progress.framed.is_some()
+    }
+
     /// Hands over the final head. `known_length`: length of the whole body where it is known though not declared.
     /// The bytes leave with the first body bytes or at `flush`.
-    pub fn send_head(&mut self, _head: &ResponseHead, _known_length: Option<u64>) { todo!() }
+    pub fn send_head(&mut self, head: &ResponseHead, known_length: Option<u64>) {
+        let engine = self.engine;
+        let is_head = self.request.line.method == b"HEAD";
+        let unread = self.stream.left > DISCARD_BYTES || self.stream.owes_continue;
+        let is_kept = self.is_kept && !unread && !engine.is_draining();
+        let date = self.date.at(engine.clock.unix_s());
+        let server = engine.options.server.as_bytes();
+        let out = &mut self.outgoing.tail;
+        let framed = head.finish(is_head, self.request.line.version, is_kept, known_length, date, server, out);
+        self.progress.framed = Some(framed);
+        self.progress.status = head.status();
+    }
+
     /// Body bytes still owed to the declared length; `None` when the length is not fixed.
-    pub fn body_left(&self) -> Option<u64> { todo!() }
+    pub fn body_left(&self) -> Option<u64> {
+        self.progress.left()
+    }
+
     /// Adds body bytes (copied; meant for small ones). They leave at `flush`, at the latest when the call ends.
-    pub fn send(&mut self, _data: &[u8]) -> Sent { todo!() }
+    pub fn send(&mut self, data: &[u8]) -> Sent {
+        let (taken, sent) = self.progress.admit(data.len() as u64);
+        if taken > 0 {
+            self.begin_chunk(taken);
+            self.outgoing.tail.extend_from_slice(&data[..taken as usize]);
+            self.end_chunk();
+        }
+        sent
+    }
+
     /// Adds body bytes by reference: for data above `Exchange::COPY_BYTES`.
-    pub fn send_held(&mut self, _data: Held) -> Sent { todo!() }
+    pub fn send_held(&mut self, mut data: Held) -> Sent {
+        let (taken, sent) = self.progress.admit(data.bytes().len() as u64);
+        if taken > 0 {
+            data.truncate(taken as usize);
+            self.begin_chunk(taken);
+            self.add_piece(Piece::Held { held: data, at: 0 });
+            self.end_chunk();
+        }
+        sent
+    }
+
     /// Adds a range of a regular file, sent by sendfile. `file` is the engine's own descriptor.
-    pub fn send_file(&mut self, _file: OwnedFd, _offset: u64, _len: u64) -> Sent { todo!() }
+    pub fn send_file(&mut self, file: OwnedFd, offset: u64, len: u64) -> Sent {
+        let (taken, sent) = self.progress.admit(len);
+        if taken > 0 {
+            self.begin_chunk(taken);
+            if taken > SMALL_FILE || !self.read_cached(&file, offset, taken as usize) {
+                self.add_piece(Piece::File { file, offset, left: taken });
+            }
+            self.end_chunk();
+        }
+        sent
+    }
+
     /// Makes everything added so far leave. Past the high-water mark it waits for the peer, without the lock.
-    pub fn flush<U: Unlock>(&mut self, _lock: &mut U) -> Result<(), Disconnected> { todo!() }
+    pub fn flush<U: Unlock>(&mut self, lock: &mut U) -> Result<(), Disconnected> {
+        self.push_out(lock)?;
+        if !self.slot.has_output() || self.body_left() == Some(0) {
+            return Ok(());
+        }
+        while self.output_bytes() > self.engine.options.output_buffer {
+            let events = self.wait_for_peer(PollFlags::OUT, self.engine.options.write_stall_ms, lock);
+            if events.is_empty() {
+                self.engine.counters.timed_out();
+            }
+            if !events.intersects(PollFlags::OUT) {
+                return self.gone();
+            }
+            self.push_out(lock)?;
+        }
+        Ok(())
+    }
+
     /// Ends the response: the last chunk where one is due. Without it the connection is cut when the call returns.
-    pub fn finish(&mut self) -> Ended { todo!() }
+    pub fn finish(&mut self) -> Ended {
+        if self.progress.is_chunked() && !self.progress.is_finished {
+            self.outgoing.tail.extend_from_slice(LAST_CHUNK);
+        }
+        self.progress.finish()
+    }
+
     /// Cuts the connection after the call, so that the client cannot take the body for whole.
-    pub fn abort(&mut self) { todo!() }
+    pub fn abort(&mut self) {
+        self.progress.is_aborted = true;
+    }
+
     /// Answers with the server's own text/plain error (e.g. 500) if no head was sent, else aborts. Keeps the connection
     /// where the framing allows it.
-    pub fn refuse(&mut self, _status: u16, _code: &str, _text: &str) { todo!() }
-    /// Above this, give data by reference.
-    pub const COPY_BYTES: usize = 16 * 1024;
+    pub fn refuse(&mut self, status: u16, code: &str, text: &str) {
+        if self.is_head_sent() {
+            return self.abort();
+        }
+        let mut head = ResponseHead::new();
+        let body = format!("{code}: {text}\n");
+        let is_valid = head.start(format!("{status} {}", reason(status)).as_bytes()).is_ok()
+            && head.field(b"Content-Type", b"text/plain; charset=utf-8").is_ok();
+        debug_assert!(is_valid);
+        self.send_head(&head, Some(body.len() as u64));
+        self.send(body.as_bytes());
+        self.finish();
+    }
+
+    /// The call is over: what the caller is to the reactor, what became of the response, how the connection goes on.
+    pub(crate) fn end(self) -> (Turn, Progress, After) {
+        let after = match self.progress.is_gone {
+            true => After::Close,
+            false => self.progress.after(self.stream.left, DISCARD_BYTES),
+        };
+        (self.turn, self.progress, after)
+    }
+
+    fn begin_chunk(&mut self, len: u64) {
+        if self.progress.is_chunked() {
+            chunk_start(len as usize, &mut self.outgoing.tail);
+        }
+    }
+
+    fn end_chunk(&mut self) {
+        if self.progress.is_chunked() {
+            self.outgoing.tail.extend_from_slice(CHUNK_END);
+        }
+    }
+
+    fn add_piece(&mut self, piece: Piece) {
+        let tail = std::mem::take(&mut self.outgoing.tail);
+        self.outgoing.queue.push(Piece::Bytes { data: tail, at: 0 });
+        self.outgoing.queue.push(piece);
+    }
+
+    /// Copies a range out of the page cache; `false` when it is not all there, and nothing was added.
+    fn read_cached(&mut self, file: &OwnedFd, offset: u64, len: usize) -> bool {
+        let tail = &mut self.outgoing.tail;
+        let start = tail.len();
+        tail.resize(start + len, 0);
+        let runs = &mut [std::io::IoSliceMut::new(&mut tail[start..])];
+        let flags = rustix::io::ReadWriteFlags::NOWAIT;
+        let is_read = rustix::io::preadv2(file, runs, offset, flags) == Ok(len);
+        if !is_read {
+            tail.truncate(start);
+        }
+        is_read
+    }
+
+    fn output_bytes(&self) -> usize {
+        self.slot.lock_output().as_ref().map_or(0, |output| output.bytes())
+    }
+
+    fn gone<T>(&mut self) -> Result<T, Disconnected> {
+        self.progress.is_gone = true;
+        Err(Disconnected)
+    }
+
+    /// Sends what the socket takes; the rest waits in the slot, where the leader sends it when the socket takes more.
+    fn push_out<U: Unlock>(&mut self, lock: &mut U) -> Result<(), Disconnected> {
+        if self.progress.is_gone {
+            self.outgoing.queue = Output::default();
+            self.outgoing.tail.clear();
+            return Err(Disconnected);
+        }
+        let size = self.outgoing.queue.bytes() + self.outgoing.tail.len();
+        let (slot, outgoing, stream) = (self.slot, &mut *self.outgoing, self.connection.as_fd());
+        let flushed = if size >= UNLOCKED_SEND {
+            lock.unlocked(|| push(slot, outgoing, stream))
+        } else {
+            push(slot, outgoing, stream)
+        };
+        if flushed == Flushed::Gone { self.gone() } else { Ok(()) }
+    }
+
+    /// Waits for the socket without lock, leadership and permit.
+    fn wait_for_peer<U: Unlock>(&mut self, flags: PollFlags, timeout_ms: u64, lock: &mut U) -> PollFlags {
+        let gives_permit = !self.engine.scheduler.is_single();
+        lock.unlocked(|| {
+            self.resign();
+            if !self.engine.scheduler.peer_wait_begins(gives_permit) {
+                return PollFlags::ERR;
+            }
+            let events = sys::wait_for(self.connection.as_fd(), flags, timeout_ms);
+            self.engine.scheduler.peer_wait_ends(gives_permit);
+            events
+        })
+    }
+
+    /// Gives the leadership away, because this thread is about to wait.
+    fn resign(&mut self) {
+        let Turn::Leading(calling) = &self.turn else { return };
+        if let Some(lead) = self.engine.leadership.resign(calling) {
+            self.engine.scheduler.hand(lead);
+        }
+        self.turn = Turn::Detached;
+    }
+}
+
+/// Sends `outgoing` after what waits in the slot already; what is left waits there.
+pub(crate) fn push<M>(slot: &Slot<M>, outgoing: &mut Outgoing, stream: BorrowedFd<'_>) -> Flushed {
+    if outgoing.queue.is_empty() && !slot.has_output() {
+        if outgoing.tail.is_empty() {
+            return Flushed::All;
+        }
+        match sys::send(stream, &outgoing.tail, false) {
+            Transfer::Bytes(count) if count == outgoing.tail.len() => {
+                outgoing.tail.clear();
+                return Flushed::All;
+            }
+            Transfer::Bytes(count) => drop(outgoing.tail.drain(..count)),
+            Transfer::WouldBlock => {}
+            Transfer::Gone => return Flushed::Gone,
+        }
+    }
+    let mut waiting = slot.lock_output();
+    let output = waiting.get_or_insert_default();
+    outgoing.move_to(output);
+    // The flag first, then another attempt: an edge that came before the flag was seen by nobody, and only a send that
+    // finds the socket full makes the next edge come.
+    slot.set_has_output(true);
+    let flushed = output.flush(stream, false);
+    if flushed == Flushed::All {
+        *waiting = None;
+        slot.set_has_output(false);
+    }
+    flushed
 }

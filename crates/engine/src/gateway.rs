@@ -22,6 +22,8 @@ pub trait Gateway: Send + Sync + Sized + 'static {
     fn suspend(&self, thread: &mut Self::Thread);
     /// Answers one request, with the lock held at entry and at return. Never unwinds for an application's fault.
     fn call(&self, thread: &mut Self::Thread, exchange: &mut Exchange<'_, Self>);
+    /// The response head of the call that has just returned, for the access log.
+    fn response_head<'t>(&self, thread: &'t Self::Thread) -> Option<&'t dragoman_http1::ResponseHead>;
     /// The serving thread ends. Called without the lock.
     fn leave(&self, thread: Self::Thread);
 }
@@ -59,6 +61,11 @@ impl Held {
     /// with or without the gateway's lock, exactly once.
     pub unsafe fn new(data: NonNull<u8>, len: usize, owner: NonNull<()>, release: unsafe fn(NonNull<()>)) -> Self {
         Self { data, len, owner, release }
+    }
+
+    /// Keeps only the first `len` bytes.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
     }
 
     /// The bytes.

@@ -1,0 +1,82 @@
+# Everything that is done with this project; each target installs what it needs into .venv and builds what has changed.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUST_SOURCES := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+# The first Python that is new enough; `make PYTHON=python3.13 ...` takes another one.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The interpreter that the native module is built for, also when clippy reads it.
+export PYO3_PYTHON := $(abspath $(BIN)/python)
+
+.PHONY: help
+help: ## Show what there is.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: serve
+serve: $(VENV)/.built ## Build, and serve examples/plain; the URL is printed. PORT=8080 make serve takes another port.
+	@exec $(BIN)/dragoman app:app --chdir examples/plain
+
+.PHONY: test
+test: $(VENV)/.equipped ## Build, and run all tests, Rust's and Python's. ARGS="-k drain" goes to pytest.
+	cargo test --quiet
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(VENV)/.equipped ## Formats, lints and types of everything.
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: docs
+docs: $(VENV)/.built ## Write the pages of docs/ that come from tables in the code.
+	$(BIN)/python docs/generate.py
+
+.PHONY: bench
+bench: need ## Compare with other servers (minutes); the table lands in bench/out. ARGS=--quick for a first look.
+	$(PYTHON) bench/setup.py
+	bench/.venv/bin/python bench/run.py $(ARGS)
+
+.PHONY: bench-instructions
+bench-instructions: need ## Count the instructions of a request with valgrind.
+	$(PYTHON) bench/setup.py
+	bench/.venv/bin/python bench/instructions.py $(ARGS)
+
+.PHONY: clean
+clean: ## Remove the environment and everything that was built.
+	rm -rf $(VENV) target dist bench/.venv bench/client/target bench/out
+	rm -f python/dragoman/_native*.so
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# What has to be on the machine already, said in a sentence where it is not.
+.PHONY: need
+need:
+	@test -n '$(PYTHON)' || { echo 'make: Python 3.10 or newer is needed, and none is on the PATH.' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo 'make: $(PYTHON) has no venv module; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	@command -v cargo >/dev/null || { \
+		echo 'make: a Rust toolchain (cargo 1.85 or newer) is needed; https://rustup.rs installs one.' >&2; exit 1; }
+	@cargo --version | awk '{ split($$2, v, "."); exit !(v[1] > 1 || v[2] >= 85) }' || { \
+		echo "make: cargo 1.85 or newer is needed, this is $$(cargo --version); rustup update brings it." >&2; exit 1; }
+	@command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null || { \
+		echo 'make: a C compiler is needed to link; on Debian and Ubuntu: apt-get install build-essential' >&2; exit 1; }
+
+# The stamps below are what makes a second run quick. `need` is no file and always runs, so it stands behind a bar.
+$(VENV)/.made: pyproject.toml | need
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet 'maturin>=1.9,<2'
+	@touch $@
+
+# An editable installation: changed Python files are in effect at once, only Rust's have to be built.
+$(VENV)/.built: $(VENV)/.made $(RUST_SOURCES)
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet
+	@touch $@
+
+$(VENV)/.equipped: $(VENV)/.built
+	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/maturin develop --release --quiet --extras test,check
+	@touch $@

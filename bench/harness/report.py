@@ -1,0 +1,139 @@
+"""Samples to a Markdown report: medians with their spread, and ratios taken round by round."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.measure import Sample
+from harness.peers import Peer
+from harness.workloads import Workload
+
+Samples = Mapping[tuple[str, str], Sequence[Sample | None]]
+"""(workload, server) → one entry for each round; ``None`` where the server failed."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How the figures were got."""
+
+    rounds: int
+    seconds: float
+    baseline: str
+    versions: Mapping[str, str]
+    peers: Sequence[Peer]
+    absent: Mapping[str, str]
+
+
+def render(workloads: Iterable[Workload], samples: Samples, conditions: Conditions) -> str:
+    """The whole report."""
+    parts = [_head(conditions)]
+    parts += [_workload(workload, samples, conditions) for workload in workloads]
+    parts.append(_footprint(samples, conditions))
+    parts.append(_servers(conditions))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(conditions: Conditions) -> str:
+    return f"""# Benchmarks
+
+{conditions.rounds} interleaved rounds of {conditions.seconds:g} s; a fresh server for each figure; server and client
+pinned to a core each. Each cell is the median over the rounds with [least–most]. CPU is user and system time of all
+processes and threads of the server for each request. Ratios are to {conditions.baseline} in the same round: above 1
+costs (or waits) more, and only they carry over to another machine. Every body was checked.
+
+*Client* is the share of its core that the client used: near 100 % the throughput is the client's limit, not the
+server's. *Others* is what other programs took of the server's core: above a few percent, measure again on a quiet
+machine.
+
+Machine: {_cpu_model()}, Linux {platform.release()}, Python {platform.python_version()}."""
+
+
+def _workload(workload: Workload, samples: Samples, conditions: Conditions) -> str:
+    columns = ["server", "CPU µs/request", "ratio"]
+    for group in workload.groups:
+        prefix = "" if len(workload.groups) == 1 else f"{group.name} "
+        columns += [f"{prefix}requests/s", f"{prefix}p99 ms", "ratio"]
+    columns += ["client", "others"]
+    rows, notes = [], []
+    base = samples.get((workload.name, conditions.baseline), ())
+    for peer in conditions.peers:
+        if reason := peer.cannot.get(workload.name):
+            notes.append(f"{peer.name} is left out: {reason}.")
+        if not peer.takes_part(workload.name):
+            continue
+        rounds = samples.get((workload.name, peer.name), ())
+        good = [sample for sample in rounds if sample]
+        if not good:
+            notes.append(f"**{peer.name} failed in every round.**")
+            continue
+        if breaches := [breach for sample in good for breach in sample.breaches]:
+            notes.append(f"**{peer.name} answered wrongly** (first: {breaches[0]}).")
+        rows.append(_row(peer.name, workload, rounds, base))
+    ideal = f" The sleep alone allows {workload.ideal_per_second:,.0f} requests/s." if workload.ideal_per_second else ""
+    lines = [f"## {workload.name}", "", workload.question + ideal, "", _table(columns, rows)]
+    return "\n".join([*lines, "", *notes] if notes else lines)
+
+
+def _row(name: str, workload: Workload, rounds: Sequence[Sample | None], base: Sequence[Sample | None]) -> list[str]:
+    good = [sample for sample in rounds if sample]
+    cells = [name, spread([sample.cpu_us for sample in good]), _ratio(rounds, base, lambda sample: sample.cpu_us)]
+    for group in workload.groups:
+        cells.append(spread([sample.groups[group.name].per_second for sample in good]))
+        cells.append(spread([sample.groups[group.name].p99_us / 1000 for sample in good]))
+        cells.append(_ratio(rounds, base, lambda sample, key=group.name: sample.groups[key].p99_us))  # type: ignore[misc]
+    for share in ([sample.client_busy for sample in good], [sample.others_busy for sample in good]):
+        cells.append(f"{statistics.median(share):.0%}")
+    return cells
+
+
+def _ratio(rounds: Sequence[Sample | None], base: Sequence[Sample | None], value: Callable[[Sample], float]) -> str:
+    """The median of the ratios of each round: what drifts in both drops out."""
+    pairs = zip(rounds, base, strict=False)
+    ratios = [value(ours) / value(theirs) for ours, theirs in pairs if ours and theirs and value(theirs)]
+    return f"{statistics.median(ratios):.2f}" if ratios else "–"
+
+
+def _footprint(samples: Samples, conditions: Conditions) -> str:
+    """Start-up time and memory after the hello load, which every measurement yields by the way."""
+    rows = []
+    for peer in conditions.peers:
+        good = [sample for sample in samples.get(("hello", peer.name), ()) if sample]
+        if good:
+            start_ms = spread([sample.start_s * 1000 for sample in good])
+            rows.append([peer.name, start_ms, spread([sample.pss_kib / 1024 for sample in good])])
+    if not rows:
+        return ""
+    table = _table(["server", "start to first answer, ms", "memory after load, MiB (PSS)"], rows)
+    return f"## start-up and memory\n\nWhat does one worker take before it serves, and after?\n\n{table}"
+
+
+def _servers(conditions: Conditions) -> str:
+    rows = [[peer.name, conditions.versions.get(peer.name, "?"), peer.settings] for peer in conditions.peers]
+    text = "## servers\n\n" + _table(["server", "version", "settings"], rows)
+    for name, reason in conditions.absent.items():
+        text += f"\n\n**{name} is missing from this report:** {reason}"
+    return text
+
+
+def spread(values: Sequence[float]) -> str:
+    """``median [least–most]`` with as many digits as the size deserves."""
+    median = statistics.median(values)
+    digits = 0 if median >= 1000 else 1 if median >= 100 else 2
+    low, high = (f"{value:,.{digits}f}" for value in (min(values), max(values)))
+    return f"{median:,.{digits}f} [{low}–{high}]"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] + ["---:"] * (len(columns) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()

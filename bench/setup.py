@@ -1,0 +1,87 @@
+"""Makes the benchmarks' environment: servers, frameworks and the load client, all under ``bench/.venv``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from harness.paths import CLIENT_SOURCE, CLIENT_TARGET, ROOT, VENV
+
+FRAMEWORKS = ["flask==3.1.3", "django==5.2.19", "falcon==4.4.0"]
+PKG_RESOURCES = "setuptools<81"
+"""fastwsgi's command line imports pkg_resources, which later versions no longer have."""
+
+
+def main() -> int:
+    """0: ready, perhaps without a peer that is named. 2: a tool is missing or our own package does not build."""
+    options = _parser().parse_args()
+    if sys.version_info < (3, 11):  # noqa: UP036 - an older one gets here, and is to be told so
+        return _refuse("the benchmarks need Python 3.11 or later (tomllib)")
+    if shutil.which("taskset") is None:
+        return _refuse("taskset is missing (Debian: apt-get install util-linux)")
+    target = Path(options.venv).resolve() if options.venv else VENV
+    python = target / "bin" / "python"
+    if not python.exists():
+        venv.create(target, with_pip=True)
+    source = Path(options.source).resolve() if options.source else ROOT
+    if options.venv is None:
+        if not _build_client():
+            return _refuse("the load client does not build; see the messages above")
+        if not _pip(python, PKG_RESOURCES, *FRAMEWORKS):
+            return _refuse("the frameworks cannot be installed; see the messages above")
+        _install_peers(python)
+    if options.without_dragoman:
+        return 0
+    if not (source / "pyproject.toml").exists():
+        return _refuse(f"no pyproject.toml in {source}, so dragoman itself cannot be installed")
+    if not _pip(python, str(source)):
+        return _refuse("dragoman does not build; see the messages above")
+    return 0
+
+
+def _build_client() -> bool:
+    if shutil.which("cargo") is None:
+        print("bench: the load client needs a Rust toolchain (https://rustup.rs)", file=sys.stderr)
+        return False
+    manifest = CLIENT_SOURCE / "Cargo.toml"
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--manifest-path", str(manifest)]
+    return subprocess.run([*command, "--target-dir", str(CLIENT_TARGET)], check=False).returncode == 0
+
+
+def _install_peers(python: Path) -> None:
+    """Each peer by itself: one that cannot be had is named loudly and the others go on."""
+    from harness import peers  # noqa: PLC0415 - it needs tomllib, whose absence main() explains
+
+    for peer in peers.load().values():
+        if peer.name == peers.OURS or peer.installed_version() == peer.version:
+            continue
+        if not _pip(python, peer.requirement()):
+            needs = f"; it needs {peer.needs}" if peer.needs else ""
+            print(f"\nMISSING: {peer.name} could not be installed and is left out{needs}\n", file=sys.stderr)
+
+
+def _pip(python: Path, *requirements: str) -> bool:
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": ""}, check=False).returncode == 0
+
+
+def _refuse(sentence: str) -> int:
+    print(f"bench: {sentence}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench/setup.py", description="Prepare the benchmarks' environment.")
+    parser.add_argument("--venv", help="build dragoman alone into this environment (for run.py --old and --new)")
+    parser.add_argument("--source", help="… from this source tree (default: this one)")
+    parser.add_argument("--without-dragoman", action="store_true", help="only the peers and the load client")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

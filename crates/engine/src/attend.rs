@@ -1,0 +1,500 @@
+//! Attending to one connection: read, plan, call, answer, as far as its bytes go; then it rests, lingers or ends.
+
+use crate::connection::{After, Connection, Phase};
+use crate::engine::Engine;
+use crate::exchange::{Outgoing, push};
+use crate::gateway::Gateway;
+use crate::leadership::Lead;
+use crate::options::{BATCH_BYTES, BATCH_REQUESTS, DISCARD_BYTES, LINGER_MS};
+use crate::output::Flushed;
+use crate::plan::{BodyPlan, Plan, Planned, Refusal};
+use crate::predictor::Predictor;
+use crate::scheduler::Job;
+use crate::serve::ServingThread;
+use crate::sys::{self, Transfer};
+use dragoman_http1::response::{CONTINUE, refusal};
+use rustix::event::epoll;
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Reads of one connection before others get their turn.
+const READS: usize = 8;
+
+/// What a read brought.
+enum Fill {
+    /// So many bytes at the front of the scratch buffer.
+    Scratch(usize),
+    /// The message in the connection's `rest` has grown enough to be looked at.
+    Rest,
+    /// Bytes came, but the message needs more.
+    More,
+    /// Nothing was there.
+    Nothing,
+    /// The peer's end.
+    End,
+    /// A broken connection.
+    Broken,
+    /// A message that may not be read on.
+    Refused(Refusal),
+}
+
+/// Why the requests of a run of bytes came to an end.
+enum Stop<M> {
+    /// All bytes are used up or kept.
+    Starved(Box<Connection<M>>),
+    /// Output must leave before anything else is read, or the connection ends after it.
+    Settle(Box<Connection<M>>),
+    /// A follower has the connection.
+    HandedOff,
+    /// The client is gone.
+    Gone(Box<Connection<M>>),
+}
+
+impl<G: Gateway> Engine<G> {
+    /// Attends to a connection because of an event. `lead` is `Some` for the leader, and comes back unless it was deposed.
+    pub(crate) fn attend(
+        &self,
+        thread: &mut ServingThread<G>,
+        mut lead: Option<Lead>,
+        mut connection: Box<Connection<G::Memory>>,
+        mut is_hangup: bool,
+    ) -> Option<Lead> {
+        let mut look_at_rest = false;
+        loop {
+            if connection.phase == Phase::Flush {
+                match self.flush_waiting(&mut connection) {
+                    Flushed::All if self.is_over(&mut connection) => {
+                        self.close(connection);
+                        return lead;
+                    }
+                    Flushed::All => look_at_rest = !connection.rest.is_empty() && connection.need == 0,
+                    Flushed::Gone => {
+                        self.abandon(connection);
+                        return lead;
+                    }
+                    Flushed::File => {
+                        drop(self.scheduler.submit(Job::Flush(connection)));
+                        return lead;
+                    }
+                    Flushed::Blocked => {
+                        match self.give_back(lead.as_mut(), connection) {
+                            Ok(()) => return lead,
+                            Err(owned) => connection = owned,
+                        }
+                        continue;
+                    }
+                }
+            }
+            let settled = self.read_and_answer(thread, &mut lead, connection, look_at_rest, is_hangup);
+            let Some(owned) = settled else { return lead };
+            match self.give_back(lead.as_mut(), owned) {
+                Ok(()) => return lead,
+                // Something came while it was away from the reactor: nothing will report it again.
+                Err(owned) => connection = owned,
+            }
+            (look_at_rest, is_hangup) = (false, true);
+        }
+    }
+
+    /// Attends to a connection whose `rest` begins with a complete request.
+    pub(crate) fn attend_rest(
+        &self,
+        thread: &mut ServingThread<G>,
+        mut lead: Option<Lead>,
+        connection: Box<Connection<G::Memory>>,
+    ) {
+        let Some(owned) = self.read_and_answer(thread, &mut lead, connection, true, true) else { return };
+        if let Err(owned) = self.give_back(None, owned) {
+            self.attend(thread, None, owned, true);
+        }
+    }
+
+    /// Reads and answers until nothing more is there. `None`: the connection has ended or somebody else has it.
+    fn read_and_answer(
+        &self,
+        thread: &mut ServingThread<G>,
+        lead: &mut Option<Lead>,
+        mut connection: Box<Connection<G::Memory>>,
+        mut look_at_rest: bool,
+        is_hangup: bool,
+    ) -> Option<Box<Connection<G::Memory>>> {
+        let mut scratch = std::mem::take(&mut thread.scratch);
+        let mut is_drained = false;
+        let mut reads = 0;
+        let settled = loop {
+            let fill = if std::mem::take(&mut look_at_rest) {
+                Fill::Rest
+            } else if is_drained {
+                Fill::Nothing
+            } else if reads == READS && lead.is_some() {
+                // A client that never stops sending goes to the end of the batch.
+                break self.settle(thread, connection).and_then(|owned| {
+                    self.put_down(|inbox| inbox.connections.push(owned));
+                    None
+                });
+            } else {
+                reads += 1;
+                self.fill(&mut connection, &mut scratch, is_hangup, &mut is_drained)
+            };
+            let stop = match fill {
+                Fill::More => continue,
+                Fill::Nothing => Stop::Settle(connection),
+                Fill::End => {
+                    connection.is_half_closed = true;
+                    connection.after = After::Close;
+                    Stop::Settle(connection)
+                }
+                Fill::Broken => Stop::Gone(connection),
+                Fill::Refused(refusal) => {
+                    self.refuse(thread, &mut connection, refusal, false);
+                    Stop::Settle(connection)
+                }
+                Fill::Scratch(count) => self.requests(thread, lead, connection, &scratch[..count], Vec::new()),
+                Fill::Rest => {
+                    let rest = std::mem::take(&mut connection.rest);
+                    connection.need = 0;
+                    self.requests(thread, lead, connection, &[], rest)
+                }
+            };
+            match stop {
+                Stop::Starved(owned) => connection = owned,
+                Stop::Settle(owned) => break self.settle(thread, owned),
+                Stop::HandedOff => break None,
+                Stop::Gone(owned) => {
+                    thread.outgoing = Outgoing::default();
+                    self.abandon(owned);
+                    break None;
+                }
+            }
+        };
+        thread.scratch = scratch;
+        settled
+    }
+
+    /// Reads once, and does with the bytes what the connection's phase asks for.
+    fn fill(
+        &self,
+        connection: &mut Connection<G::Memory>,
+        scratch: &mut [u8],
+        is_hangup: bool,
+        is_drained: &mut bool,
+    ) -> Fill {
+        let count = match sys::receive(connection.as_fd(), scratch) {
+            Transfer::WouldBlock => return Fill::Nothing,
+            Transfer::Gone => return Fill::Broken,
+            Transfer::Bytes(0) => return Fill::End,
+            Transfer::Bytes(count) => count,
+        };
+        // A short read means drained, unless the peer's end came in the same event: then no further edge would tell.
+        *is_drained = count < scratch.len() && !is_hangup;
+        let bytes = &scratch[..count];
+        match &mut connection.phase {
+            Phase::Linger { left } => {
+                *left = left.saturating_sub(count as u64);
+                return if *left == 0 { Fill::End } else { Fill::More };
+            }
+            Phase::Discard { left } => {
+                let unread = (*left).min(count as u64);
+                *left -= unread;
+                if *left > 0 {
+                    return Fill::More;
+                }
+                connection.phase = Phase::Idle;
+                if unread as usize == count {
+                    return Fill::More;
+                }
+                connection.rest.extend_from_slice(&bytes[unread as usize..]);
+                return Fill::Rest;
+            }
+            _ => {}
+        }
+        if let Some(spool) = &mut connection.spool {
+            return match spool.feed(bytes, &self.options.limits, self.spool_plan()) {
+                Err(error) => Fill::Refused(self.spool_refusal(error)),
+                Ok(used) if spool.is_complete() => {
+                    connection.rest.extend_from_slice(&bytes[used..]);
+                    Fill::Rest
+                }
+                Ok(_) => Fill::More,
+            };
+        }
+        if connection.rest.is_empty() {
+            return Fill::Scratch(count);
+        }
+        connection.rest.extend_from_slice(bytes);
+        if connection.rest.len() < connection.need { Fill::More } else { Fill::Rest }
+    }
+
+    /// Answers the requests at the front of the bytes, which are `owned`, or else lie in `scratch`.
+    fn requests(
+        &self,
+        thread: &mut ServingThread<G>,
+        lead: &mut Option<Lead>,
+        mut connection: Box<Connection<G::Memory>>,
+        scratch: &[u8],
+        mut owned: Vec<u8>,
+    ) -> Stop<G::Memory> {
+        let bytes = if owned.is_empty() { scratch } else { owned.as_slice() };
+        let Some(slot) = self.slots.get(connection.descriptor()) else { return Stop::Gone(connection) };
+        let mut at = 0;
+        let mut answered = 0;
+        let (keep, is_whole) = loop {
+            let planned = match self.plan(&mut thread.memo, &mut connection, &bytes[at..]) {
+                Plan::Request(planned) => planned,
+                Plan::Refused(refusal) => {
+                    self.refuse(thread, &mut connection, refusal, false);
+                    return Stop::Settle(connection);
+                }
+                Plan::More { keep, owes_continue } => {
+                    if owes_continue {
+                        thread.outgoing.tail.extend_from_slice(CONTINUE);
+                    }
+                    break (keep, false);
+                }
+            };
+            let key = Predictor::key(planned.line.method, planned.line.path);
+            let is_handed_off = lead.is_some() && (self.predictor.is_slow(key) || !thread.may_begin(self));
+            if !thread.outgoing.is_empty() && (is_handed_off || lead.is_none() || is_due(thread, &planned, answered)) {
+                match push(slot, &mut thread.outgoing, connection.as_fd()) {
+                    Flushed::All => {}
+                    Flushed::Gone => return Stop::Gone(connection),
+                    Flushed::Blocked | Flushed::File => break (bytes.len() - at, true),
+                }
+            }
+            if is_handed_off {
+                connection.rest = planned.message(&bytes[at..]);
+                return self.hand_off(thread, connection);
+            }
+            at += planned.consumed;
+            answered += 1;
+            if !self.call(thread, lead, &mut connection, slot, planned, key) {
+                return Stop::Gone(connection);
+            }
+            if connection.after != After::Next {
+                return Stop::Settle(connection);
+            }
+            if slot.has_output() {
+                break (bytes.len() - at, true);
+            }
+            if at == bytes.len() {
+                return Stop::Starved(connection);
+            }
+        };
+        connection.rest = if at == 0 && !owned.is_empty() {
+            owned.truncate(keep);
+            owned
+        } else {
+            let mut rest = Vec::with_capacity(keep.max(connection.need));
+            rest.extend_from_slice(&bytes[at..at + keep]);
+            rest
+        };
+        if is_whole { Stop::Settle(connection) } else { Stop::Starved(connection) }
+    }
+
+    fn hand_off(
+        &self,
+        thread: &mut ServingThread<G>,
+        connection: Box<Connection<G::Memory>>,
+    ) -> Stop<G::Memory> {
+        match self.scheduler.submit(Job::Call(connection)) {
+            Ok(()) => {
+                self.counters.handed_off();
+                Stop::HandedOff
+            }
+            Err(mut connection) => {
+                self.counters.overloaded();
+                connection.rest = Vec::new();
+                self.refuse(thread, &mut connection, Refusal::OVERLOADED, false);
+                Stop::Settle(connection)
+            }
+        }
+    }
+
+    /// An answer of the engine's own; nothing after it is read as a request.
+    fn refuse(
+        &self,
+        thread: &mut ServingThread<G>,
+        connection: &mut Connection<G::Memory>,
+        refused: Refusal,
+        is_head: bool,
+    ) {
+        let date = thread.date.at(self.clock.unix_s());
+        self.answer_refusal(&mut thread.outgoing, connection, refused, is_head, date);
+    }
+
+    fn answer_refusal(
+        &self,
+        outgoing: &mut Outgoing,
+        connection: &mut Connection<G::Memory>,
+        refused: Refusal,
+        is_head: bool,
+        date: &[u8; 29],
+    ) {
+        let retry_after_s = (refused.status == 503).then_some(1);
+        let out = &mut outgoing.tail;
+        refusal(refused.status, refused.code, refused.text, is_head, date, retry_after_s, out);
+        self.counters.refused();
+        connection.rest = Vec::new();
+        connection.spool = None;
+        connection.need = 0;
+        connection.is_scanning = false;
+        connection.after = After::Linger;
+    }
+
+    /// The leader answers for a connection that rested.
+    pub(crate) fn refuse_resting(
+        &self,
+        lead: &mut Lead,
+        mut connection: Box<Connection<G::Memory>>,
+        refused: Refusal,
+    ) {
+        let mut outgoing = Outgoing::default();
+        let date = *crate::clock::DateText::default().at(self.clock.unix_s());
+        self.answer_refusal(&mut outgoing, &mut connection, refused, false, &date);
+        let Some(owned) = self.settle_output(&mut outgoing, connection) else { return };
+        if let Err(owned) = self.give_back(Some(lead), owned) {
+            self.put_down(|inbox| inbox.connections.push(owned));
+        }
+    }
+
+    /// Sends what there is to send; then the connection rests, or has ended (`None`).
+    fn settle(
+        &self,
+        thread: &mut ServingThread<G>,
+        connection: Box<Connection<G::Memory>>,
+    ) -> Option<Box<Connection<G::Memory>>> {
+        self.settle_output(&mut thread.outgoing, connection)
+    }
+
+    fn settle_output(
+        &self,
+        outgoing: &mut Outgoing,
+        mut connection: Box<Connection<G::Memory>>,
+    ) -> Option<Box<Connection<G::Memory>>> {
+        let slot = self.slots.get(connection.descriptor())?;
+        let flushed = if outgoing.is_empty() && !slot.has_output() {
+            Flushed::All
+        } else {
+            push(slot, outgoing, connection.as_fd())
+        };
+        match flushed {
+            Flushed::All if self.is_over(&mut connection) => {
+                self.close(connection);
+                None
+            }
+            Flushed::All => Some(connection),
+            Flushed::Blocked => {
+                connection.phase = Phase::Flush;
+                connection.deadline_ms = self.clock.now_ms() + self.options.write_stall_ms;
+                Some(connection)
+            }
+            Flushed::File => {
+                connection.phase = Phase::Flush;
+                drop(self.scheduler.submit(Job::Flush(connection)));
+                None
+            }
+            Flushed::Gone => {
+                *outgoing = Outgoing::default();
+                self.abandon(connection);
+                None
+            }
+        }
+    }
+
+    /// All output has left: what the connection waits for now, and until when. `true`: it has ended.
+    fn is_over(&self, connection: &mut Connection<G::Memory>) -> bool {
+        let now_ms = self.clock.now_ms();
+        match connection.after {
+            After::Close | After::Reset => return true,
+            After::Linger => {
+                connection.after = After::Next;
+                sys::shut_down_writing(connection.as_fd());
+                connection.phase = Phase::Linger { left: DISCARD_BYTES };
+                connection.deadline_ms = now_ms + LINGER_MS;
+                return false;
+            }
+            After::Discard(left) => {
+                connection.after = After::Next;
+                connection.phase = Phase::Discard { left };
+                connection.deadline_ms = now_ms + LINGER_MS;
+                return false;
+            }
+            After::Next => {}
+        }
+        if connection.is_half_closed {
+            return true;
+        }
+        let before = connection.phase;
+        (connection.phase, connection.deadline_ms) = match before {
+            Phase::Linger { .. } | Phase::Discard { .. } => return false,
+            _ if connection.spool.is_some() || connection.need > 0 => {
+                (Phase::Body, now_ms + self.options.body_idle_ms)
+            }
+            Phase::Head if connection.is_scanning => return false,
+            _ if connection.is_scanning => (Phase::Head, now_ms + self.options.head_ms),
+            Phase::FirstByte => return false,
+            _ if self.is_draining() => (Phase::Idle, now_ms + self.options.drain_linger_ms),
+            _ => (Phase::Idle, now_ms + self.options.keep_alive_ms),
+        };
+        false
+    }
+
+    /// Sends what waits in the slot of a connection that the reactor held for its output.
+    fn flush_waiting(&self, connection: &mut Connection<G::Memory>) -> Flushed {
+        let Some(slot) = self.slots.get(connection.descriptor()) else { return Flushed::Gone };
+        let mut waiting = slot.lock_output();
+        let flushed = waiting.as_mut().map_or(Flushed::All, |output| output.flush(connection.as_fd(), false));
+        match flushed {
+            Flushed::All => {
+                *waiting = None;
+                slot.set_has_output(false);
+                connection.phase = Phase::Idle;
+            }
+            Flushed::Blocked => connection.deadline_ms = self.clock.now_ms() + self.options.write_stall_ms,
+            Flushed::File | Flushed::Gone => {}
+        }
+        flushed
+    }
+
+    /// Puts the connection into its slot, where the leader finds it. `Err`: something came meanwhile.
+    pub(crate) fn give_back(
+        &self,
+        lead: Option<&mut Lead>,
+        mut connection: Box<Connection<G::Memory>>,
+    ) -> Result<(), Box<Connection<G::Memory>>> {
+        let descriptor = connection.descriptor();
+        let Some(slot) = self.slots.get(descriptor) else { return Ok(()) };
+        if !connection.is_registered {
+            // Registering reports what is there already, so nothing that came before is missed.
+            let token = crate::reactor::Token::Connection { descriptor, generation: connection.generation };
+            let interest = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP;
+            if epoll::add(&self.poll, &connection.stream, token.data(), interest | epoll::EventFlags::ET).is_err() {
+                self.abandon(connection);
+                return Ok(());
+            }
+            connection.is_registered = true;
+        }
+        let deadline_ms = connection.deadline_ms;
+        match lead {
+            Some(lead) => {
+                self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
+                slot.put(connection)
+            }
+            None => {
+                slot.put(connection)?;
+                if slot.timer.load(Relaxed) > crate::timer::tick_of(deadline_ms) {
+                    self.put_down(|inbox| inbox.timers.push(descriptor));
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Whether answers that wait must leave before the next call: it may take long to come, or there are enough of them.
+fn is_due<G: Gateway>(thread: &ServingThread<G>, planned: &Planned<'_>, answered: usize) -> bool {
+    matches!(planned.body, BodyPlan::Stream { .. })
+        || answered >= BATCH_REQUESTS
+        || thread.outgoing.tail.len() >= BATCH_BYTES
+        || thread.outgoing.queue.bytes() > 0
+}

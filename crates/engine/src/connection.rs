@@ -1,0 +1,120 @@
+//! One HTTP/1 connection between events: its socket, what has come of a message, and what it waits for.
+
+use crate::gateway::Peer;
+use crate::spool::Spool;
+use dragoman_http1::Scanner;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// What a connection waits for: each has its own timeout and its own end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The first byte after accept; silence closes it without a word.
+    FirstByte,
+    /// The next request; silence closes it without a word.
+    Idle,
+    /// The rest of a head; 408.
+    Head,
+    /// The rest of a body that is collected before the call; 408.
+    Body,
+    /// The socket to take output; a stall aborts.
+    Flush,
+    /// The rest of a body that the application did not read, to be thrown away.
+    Discard {
+        /// Bytes of it that are still to come.
+        left: u64,
+    },
+    /// The peer to close after our end.
+    Linger {
+        /// Bytes that are still read and thrown away.
+        left: u64,
+    },
+}
+
+/// How a connection goes on when its output is with the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// The next request.
+    Next,
+    /// Throw the rest of a body away, then the next request.
+    Discard(u64),
+    /// Close at once: the peer sends nothing more.
+    Close,
+    /// Close with a reset, so that nobody takes what was sent for whole.
+    Reset,
+    /// Our end, then wait a little for the peer's, so that a reset does not overtake the answer.
+    Linger,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Connection<M> {
+    /// The socket.
+    pub stream: OwnedFd,
+    /// Generation of its slot: an event with another one is of an earlier connection.
+    pub generation: u32,
+    /// Index of the listener that took it.
+    pub listener: u16,
+    /// Entry of the thread's memo that its last head was.
+    pub memo_hint: u16,
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// What it waits for.
+    pub phase: Phase,
+    /// What comes after its output.
+    pub after: After,
+    /// When the waiting ends, monotonic milliseconds.
+    pub deadline_ms: u64,
+    /// Bytes of a message that is not complete. Empty and without memory between messages.
+    pub rest: Vec<u8>,
+    /// How far `rest` was searched for the head's end.
+    pub scanner: Scanner,
+    /// A part of a head is in `rest`, and the scanner has begun.
+    pub is_scanning: bool,
+    /// Bytes of `rest` that make a whole request, once its head was read; 0 before.
+    pub need: usize,
+    /// A body that is collected before the call; its head is in `rest`.
+    pub spool: Option<Box<Spool>>,
+    /// The peer has closed its side.
+    pub is_half_closed: bool,
+    /// The socket is with the reactor's epoll.
+    pub is_registered: bool,
+    /// What the gateway keeps.
+    pub memory: M,
+}
+
+impl<M: Default> Connection<M> {
+    /// A connection that was just accepted.
+    pub fn new(stream: OwnedFd, listener: u16, peer: Peer) -> Self {
+        Self {
+            stream,
+            generation: 0,
+            listener,
+            memo_hint: 0,
+            peer,
+            phase: Phase::FirstByte,
+            after: After::Next,
+            deadline_ms: 0,
+            rest: Vec::new(),
+            scanner: Scanner::new(),
+            is_scanning: false,
+            need: 0,
+            spool: None,
+            is_half_closed: false,
+            is_registered: false,
+            memory: M::default(),
+        }
+    }
+}
+
+impl<M> Connection<M> {
+    /// Descriptor number, which is the slot number.
+    pub fn descriptor(&self) -> u32 {
+        self.stream.as_raw_fd() as u32
+    }
+}
+
+impl<M> AsFd for Connection<M> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

@@ -1,0 +1,259 @@
+//! The engine of one process: everything that its threads share, and what the outside may ask of it.
+
+use crate::access_log::AccessLog;
+use crate::clock::Clock;
+use crate::connection::Connection;
+use crate::counters::Counters;
+use crate::gateway::Gateway;
+use crate::in_flight::InFlight;
+use crate::leadership::{Lead, Leadership};
+use crate::listener::Listener;
+use crate::mailbox::{Event, Level, Mailbox};
+use crate::options::Options;
+use crate::predictor::Predictor;
+use crate::reactor::{Reactor, Token};
+use crate::scheduler::Scheduler;
+use crate::sentinel::Sentinel;
+use crate::slot::Slots;
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::DupFlags;
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::cell::UnsafeCell;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8,
+    Ordering::{AcqRel, Acquire, Release},
+};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+const RUNNING: u8 = 0;
+const DRAINING: u8 = 1;
+const STOPPING: u8 = 2;
+
+/// What threads that are not the leader put down for it.
+#[derive(Debug)]
+pub(crate) struct Inbox<M> {
+    /// Slots whose deadline is before their entry in the timer wheel.
+    pub timers: Vec<u32>,
+    /// Connections that want to be looked at.
+    pub connections: Vec<Box<Connection<M>>>,
+}
+
+/// One process's engine around one gateway.
+pub struct Engine<G: Gateway> {
+    pub(crate) gateway: G,
+    pub(crate) options: Options,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) slots: Slots<G::Memory>,
+    pub(crate) clock: Clock,
+    pub(crate) leadership: Leadership,
+    pub(crate) scheduler: Scheduler<G::Memory>,
+    pub(crate) predictor: Predictor,
+    pub(crate) sentinel: Sentinel,
+    pub(crate) counters: Counters,
+    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) poll: OwnedFd,
+    pub(crate) connections: usize,
+    pub(crate) signal_reader: OwnedFd,
+    /// The process has a forked child that may hold copies of our descriptors.
+    pub(crate) has_forked: AtomicBool,
+    mailbox: Arc<Mailbox>,
+    reactor: UnsafeCell<Reactor<G::Memory>>,
+    inbox: Mutex<Inbox<G::Memory>>,
+    has_inbox: AtomicBool,
+    wake: OwnedFd,
+    signal_writer: OwnedFd,
+    phase: AtomicU8,
+    in_flight: Mutex<Vec<Weak<InFlight>>>,
+}
+
+// SAFETY: everything but `reactor` is Sync by itself; `reactor` is reached only through a `&mut Lead`, of which there is
+// one at a time, and which moves between threads by an acquire and release of the leadership word or of a lock.
+unsafe impl<G: Gateway> Sync for Engine<G> {}
+
+impl<G: Gateway> Engine<G> {
+    /// An engine that listens once threads serve. No thread exists yet.
+    pub fn new(
+        gateway: G,
+        listeners: Vec<Listener>,
+        options: Options,
+        access_log: Option<AccessLog>,
+    ) -> io::Result<Arc<Self>> {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
+        let descriptors = limit.clamp(64, 1 << 20) as usize;
+        let connections = if options.connections > 0 { options.connections } else { descriptors / 5 * 4 };
+        let clock = Clock::new();
+        let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let (signal_reader, signal_writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        epoll::add(&poll, &wake, Token::Wake.data(), epoll::EventFlags::IN)?;
+        epoll::add(&poll, &signal_reader, Token::Signal.data(), epoll::EventFlags::IN)?;
+        let mailbox = Arc::new(Mailbox::new()?);
+        let (leadership, lead) = Leadership::new();
+        let retire = Duration::from_millis(options.retire_ms);
+        let scheduler = Scheduler::new(lead, options.threads.max(1), options.queue, retire, Arc::clone(&mailbox));
+        let reactor = UnsafeCell::new(Reactor::new(clock.now_ms()));
+        Ok(Arc::new(Self {
+            gateway,
+            slots: Slots::new(descriptors),
+            leadership,
+            scheduler,
+            predictor: Predictor::default(),
+            sentinel: Sentinel::new(Duration::from_micros(options.tick_us.max(100))),
+            counters: Counters::default(),
+            access_log,
+            poll,
+            connections,
+            signal_reader,
+            has_forked: AtomicBool::new(false),
+            signal_writer,
+            mailbox,
+            reactor,
+            inbox: Mutex::new(Inbox { timers: Vec::new(), connections: Vec::new() }),
+            has_inbox: AtomicBool::new(false),
+            wake,
+            phase: AtomicU8::new(RUNNING),
+            in_flight: Mutex::new(Vec::new()),
+            clock,
+            options,
+            listeners,
+        }))
+    }
+
+    /// The gateway.
+    pub fn gateway(&self) -> &G {
+        &self.gateway
+    }
+
+    /// Main thread: waits for something to do; empty at the timeout.
+    pub fn wait(&self, timeout: Option<Duration>) -> Vec<Event> {
+        self.mailbox.wait(timeout)
+    }
+
+    /// Where signal numbers are written, one byte each: 15 drains, 2 and 3 stop. Non-blocking.
+    pub fn signal_writer(&self) -> BorrowedFd<'_> {
+        self.signal_writer.as_fd()
+    }
+
+    /// Stops accepting, answers what is under way, closes idle connections after the linger. Idempotent.
+    pub fn drain(&self) {
+        if self.phase.compare_exchange(RUNNING, DRAINING, AcqRel, Acquire).is_ok() {
+            self.wake_leader();
+        }
+    }
+
+    /// Closes all connections; serving threads return as soon as their application call ends. Idempotent.
+    pub fn stop(&self) {
+        if self.phase.swap(STOPPING, AcqRel) != STOPPING {
+            self.wake_leader();
+        }
+    }
+
+    /// The process has forked: from now on connections are shut down before they are closed.
+    pub fn note_fork(&self) {
+        self.has_forked.store(true, Release);
+    }
+
+    /// In a forked child: lets go of every descriptor that belongs to the parent's serving. Nothing may be served here.
+    pub fn forget_in_child(&self) {
+        self.phase.store(STOPPING, Release);
+        let descriptors = self.slots.iter().filter(|(_, slot)| slot.is_used()).map(|(descriptor, _)| descriptor as i32);
+        let own = [&self.poll, &self.wake, &self.signal_reader, &self.signal_writer];
+        let own = own.into_iter().map(AsRawFd::as_raw_fd);
+        let listeners = self.listeners.iter().map(|listener| listener.as_fd().as_raw_fd());
+        for descriptor in own.chain(listeners).chain(descriptors) {
+            // The number must stay taken: our values still hold it, and must never close somebody else's descriptor.
+            if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+                // SAFETY: `ManuallyDrop` keeps the number open; only what it stands for changes.
+                let mut target = std::mem::ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(descriptor) });
+                let _ = rustix::io::dup3(&null, &mut target, DupFlags::CLOEXEC);
+            }
+        }
+    }
+
+    /// Serving threads that have entered and not left.
+    pub fn threads(&self) -> u32 {
+        self.scheduler.threads()
+    }
+
+    /// Whether the engine has stopped and its last serving thread has left.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopping() && self.threads() == 0
+    }
+
+    /// "METHOD target" of each request that is inside the gateway.
+    pub fn stuck(&self) -> Vec<String> {
+        let in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        in_flight.iter().filter_map(Weak::upgrade).filter_map(|thread| thread.text()).collect()
+    }
+
+    /// Counters by name.
+    pub fn stats(&self) -> Vec<(&'static str, u64)> {
+        self.counters.all()
+    }
+
+    /// The access log, to reopen or close it.
+    pub fn access_log(&self) -> Option<&AccessLog> {
+        self.access_log.as_ref()
+    }
+
+    /// A line for the error log.
+    pub fn log(&self, level: Level, text: String) {
+        self.mailbox.post(Event::Log(level, text));
+    }
+
+    pub(crate) fn post(&self, event: Event) {
+        self.mailbox.post(event);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.phase.load(Acquire) != RUNNING
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.phase.load(Acquire) == STOPPING
+    }
+
+    pub(crate) fn register_in_flight(&self, in_flight: &Arc<InFlight>) {
+        let mut all = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|thread| thread.strong_count() > 0);
+        all.push(Arc::downgrade(in_flight));
+    }
+
+    /// The reactor, for the one who leads.
+    pub(crate) fn reactor<'a>(&'a self, _lead: &'a mut Lead) -> &'a mut Reactor<G::Memory> {
+        // SAFETY: the borrow of the only `Lead` makes this the only reference for its life.
+        unsafe { &mut *self.reactor.get() }
+    }
+
+    /// Puts something down for the leader and wakes it.
+    pub(crate) fn put_down(&self, fill: impl FnOnce(&mut Inbox<G::Memory>)) {
+        fill(&mut self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
+        self.has_inbox.store(true, Release);
+        self.wake_leader();
+    }
+
+    /// What was put down since the last time.
+    pub(crate) fn take_inbox(&self) -> Option<Inbox<G::Memory>> {
+        if !self.has_inbox.swap(false, AcqRel) {
+            return None;
+        }
+        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let (timers, connections) = (std::mem::take(&mut inbox.timers), std::mem::take(&mut inbox.connections));
+        Some(Inbox { timers, connections })
+    }
+
+    /// Ends the leader's wait for events.
+    pub(crate) fn wake_leader(&self) {
+        // Full means that a wake-up is pending already.
+        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+    }
+
+    pub(crate) fn clear_wake(&self) {
+        let mut count = [0; 8];
+        let _ = rustix::io::read(&self.wake, &mut count);
+    }
+}

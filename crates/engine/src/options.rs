@@ -1,0 +1,80 @@
+//! What the engine is told at start: limits, times, sizes.
+
+use dragoman_http1::Limits;
+use std::path::PathBuf;
+
+/// Settings of one engine. Times in milliseconds, sizes in bytes.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Application calls at once, >= 1.
+    pub threads: u32,
+    /// Bounds on messages.
+    pub limits: Limits,
+    /// Value of the Server field; empty for none.
+    pub server: String,
+    /// First byte after accept.
+    pub first_byte_ms: u64,
+    /// Whole head after its first byte.
+    pub head_ms: u64,
+    /// Between requests of a kept connection.
+    pub keep_alive_ms: u64,
+    /// No body byte for.
+    pub body_idle_ms: u64,
+    /// No output byte taken for.
+    pub write_stall_ms: u64,
+    /// How long idle connections are kept for their next request during a drain.
+    pub drain_linger_ms: u64,
+    /// Bodies with a length up to this are complete before the call.
+    pub body_buffer: usize,
+    /// Collected bodies up to this stay in memory.
+    pub chunked_memory: usize,
+    /// Where larger ones go.
+    pub spool_directory: PathBuf,
+    /// Output held for one connection before its producer waits.
+    pub output_buffer: usize,
+    /// Requests waiting for a thread before 503.
+    pub queue: usize,
+    /// Open connections; 0: 80 % of the descriptor limit.
+    pub connections: usize,
+    /// Length of a scheduler tick in microseconds.
+    pub tick_us: u64,
+    /// How long a follower stays without work.
+    pub retire_ms: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            threads: 64,
+            limits: Limits::default(),
+            server: "dragoman".into(),
+            first_byte_ms: 10_000,
+            head_ms: 10_000,
+            keep_alive_ms: 75_000,
+            body_idle_ms: 30_000,
+            write_stall_ms: 30_000,
+            drain_linger_ms: 2_000,
+            body_buffer: 64 * 1024,
+            chunked_memory: 1024 * 1024,
+            spool_directory: std::env::temp_dir(),
+            output_buffer: 1024 * 1024,
+            queue: 1024,
+            connections: 0,
+            tick_us: 1_000,
+            retire_ms: 10_000,
+        }
+    }
+}
+
+/// Threads that may wait for a peer in the middle of a call, beyond the permits.
+pub const WAITING_FOR_PEERS: u32 = 256;
+/// Requests answered in one batch of a pipelining client before the answers leave.
+pub const BATCH_REQUESTS: usize = 16;
+/// Bytes of answers in such a batch.
+pub const BATCH_BYTES: usize = 64 * 1024;
+/// Size of a thread's read buffer.
+pub const READ_BYTES: usize = 64 * 1024;
+/// Bytes of an unread body that are read and thrown away to keep the connection.
+pub const DISCARD_BYTES: u64 = 64 * 1024;
+/// Time for that, and for the peer to close after our end of a refused connection.
+pub const LINGER_MS: u64 = 1_000;

@@ -1,0 +1,168 @@
+//! Output that the socket did not take at once: pieces in order, flushed by whoever holds the connection's output lock.
+
+use crate::gateway::Held;
+use crate::sys::{self, Transfer};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+/// Bytes moved by one sendfile call: bounds the time that one connection takes.
+const FILE_SLICE: u64 = 512 * 1024;
+/// Slices of a file sent in one flush before others get their turn.
+const FILE_SLICES: usize = 4;
+/// Runs given to one sendmsg.
+const RUNS: usize = 16;
+
+/// A run of output.
+#[derive(Debug)]
+pub enum Piece {
+    /// Bytes of our own.
+    Bytes { data: Vec<u8>, at: usize },
+    /// Bytes that the gateway keeps alive.
+    Held { held: Held, at: usize },
+    /// A range of a regular file.
+    File { file: OwnedFd, offset: u64, left: u64 },
+}
+
+/// What a flush came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// Everything is with the kernel.
+    All,
+    /// The socket takes no more now.
+    Blocked,
+    /// A file is at the front, and this thread may not read files (or has read its share).
+    File,
+    /// The connection is broken, or a file turned out shorter than announced.
+    Gone,
+}
+
+/// Output in order.
+#[derive(Debug, Default)]
+pub struct Output {
+    pieces: VecDeque<Piece>,
+    bytes: usize,
+}
+
+impl Output {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Memory held: files count nothing.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Adds a piece at the end; an empty one is dropped.
+    pub fn push(&mut self, piece: Piece) {
+        let len = match &piece {
+            Piece::Bytes { data, at } => data.len() - at,
+            Piece::Held { held, at } => held.bytes().len() - at,
+            Piece::File { left, .. } => {
+                if *left > 0 {
+                    self.pieces.push_back(piece);
+                }
+                return;
+            }
+        };
+        if len > 0 {
+            self.bytes += len;
+            self.pieces.push_back(piece);
+        }
+    }
+
+    /// Output of plain bytes.
+    pub fn of(plain: Vec<u8>) -> Self {
+        let mut output = Self::default();
+        output.push(Piece::Bytes { data: plain, at: 0 });
+        output
+    }
+
+    /// The bytes, when they are one untouched run of plain ones.
+    pub fn into_plain(mut self: Box<Self>) -> Result<Vec<u8>, Box<Self>> {
+        match (self.pieces.len(), self.pieces.pop_front()) {
+            (1, Some(Piece::Bytes { data, at: 0 })) => Ok(data),
+            (_, first) => {
+                self.pieces.extend(first);
+                self.pieces.rotate_right(1);
+                Err(self)
+            }
+        }
+    }
+
+    /// Moves everything of `other` to the end.
+    pub fn append(&mut self, other: &mut Output) {
+        self.bytes += std::mem::take(&mut other.bytes);
+        self.pieces.append(&mut other.pieces);
+    }
+
+    /// Sends what the socket takes.
+    pub fn flush(&mut self, stream: BorrowedFd<'_>, may_read_files: bool) -> Flushed {
+        let mut slices_left = FILE_SLICES;
+        loop {
+            match self.pieces.front_mut() {
+                None => return Flushed::All,
+                Some(Piece::File { .. }) if !may_read_files || slices_left == 0 => return Flushed::File,
+                Some(Piece::File { file, offset, left }) => {
+                    slices_left -= 1;
+                    match sys::send_file(stream, &*file, offset, (*left).min(FILE_SLICE) as usize) {
+                        Transfer::Bytes(0) | Transfer::Gone => return Flushed::Gone,
+                        Transfer::WouldBlock => return Flushed::Blocked,
+                        Transfer::Bytes(count) => *left -= count as u64,
+                    }
+                    if *left == 0 {
+                        self.pieces.pop_front();
+                    }
+                }
+                Some(_) => match self.send_runs(stream) {
+                    Transfer::Gone => return Flushed::Gone,
+                    Transfer::WouldBlock => return Flushed::Blocked,
+                    Transfer::Bytes(count) => self.consume(count),
+                },
+            }
+        }
+    }
+
+    fn send_runs(&self, stream: BorrowedFd<'_>) -> Transfer {
+        let mut runs = [IoSlice::new(&[]); RUNS];
+        let mut count = 0;
+        let mut more_follows = false;
+        for piece in &self.pieces {
+            let run = match piece {
+                Piece::Bytes { data, at } => &data[*at..],
+                Piece::Held { held, at } => &held.bytes()[*at..],
+                Piece::File { .. } => {
+                    // The head of a file response waits in the kernel for the first bytes of the file.
+                    more_follows = true;
+                    break;
+                }
+            };
+            runs[count] = IoSlice::new(run);
+            count += 1;
+            if count == RUNS {
+                break;
+            }
+        }
+        sys::send_all(stream, &runs[..count], more_follows)
+    }
+
+    fn consume(&mut self, mut count: usize) {
+        self.bytes -= count;
+        while count > 0 {
+            let Some(piece) = self.pieces.front_mut() else { return };
+            let (at, len) = match piece {
+                Piece::Bytes { data, at } => (at, data.len()),
+                Piece::Held { held, at } => (at, held.bytes().len()),
+                Piece::File { .. } => return,
+            };
+            let taken = count.min(len - *at);
+            *at += taken;
+            count -= taken;
+            if *at == len {
+                self.pieces.pop_front();
+            }
+        }
+    }
+}

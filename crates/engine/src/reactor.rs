@@ -1,0 +1,414 @@
+//! The reactor: what the leader alone touches. One turn polls, accepts, and looks at deadlines; requests come after it.
+
+use crate::connection::{After, Connection, Phase};
+use crate::engine::Engine;
+use crate::gateway::Gateway;
+use crate::leadership::Lead;
+use crate::listener::Accepted;
+use crate::mailbox::{Event, Level};
+use crate::output::Flushed;
+use crate::slot::{Found, Slots};
+use crate::sys;
+use crate::timer::Wheel;
+use rustix::event::{Timespec, epoll};
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Events taken from the kernel at once.
+const EVENTS: usize = 256;
+/// Connections accepted in one turn from one listener: the others and the open connections get their turn.
+const ACCEPTS: usize = 16;
+/// Pause of accepting when descriptors or memory are short.
+const ACCEPT_PAUSE_MS: u64 = 250;
+
+/// What an epoll entry stands for. A connection's generation is never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    Wake,
+    Signal,
+    Listener(u32),
+    Connection { descriptor: u32, generation: u32 },
+}
+
+impl Token {
+    pub fn data(self) -> epoll::EventData {
+        let (high, low) = match self {
+            Token::Wake => (0, 0),
+            Token::Signal => (0, 1),
+            Token::Listener(index) => (0, 2 + index),
+            Token::Connection { descriptor, generation } => (generation, descriptor),
+        };
+        epoll::EventData::new_u64(u64::from(high) << 32 | u64::from(low))
+    }
+
+    fn of(data: epoll::EventData) -> Self {
+        let data = data.u64();
+        match ((data >> 32) as u32, data as u32) {
+            (0, 0) => Token::Wake,
+            (0, 1) => Token::Signal,
+            (0, low) => Token::Listener(low - 2),
+            (generation, descriptor) => Token::Connection { descriptor, generation },
+        }
+    }
+}
+
+/// A connection that wants attention.
+#[derive(Debug)]
+pub(crate) enum Ready<M> {
+    /// An event of the kernel.
+    Event { descriptor: u32, generation: u32, is_hangup: bool },
+    /// A connection that was just accepted: its request is often there already.
+    Fresh(Box<Connection<M>>),
+    /// A connection that another thread put down.
+    Resumed(Box<Connection<M>>),
+}
+
+/// Where the listeners stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepting {
+    Off,
+    On,
+    PausedUntil(u64),
+}
+
+#[derive(Debug)]
+struct Drain {
+    began_ms: u64,
+    requests_before: u64,
+    aborted_before: u64,
+}
+
+/// State of the leader.
+#[derive(Debug)]
+pub(crate) struct Reactor<M> {
+    pub batch: VecDeque<Ready<M>>,
+    pub wheel: Wheel,
+    /// A connection whose answered requests wait in its slot while its next request runs.
+    pub answers_waiting: Option<(u32, u32)>,
+    accepting: Accepting,
+    drain: Option<Drain>,
+}
+
+impl<M> Reactor<M> {
+    pub fn new(now_ms: u64) -> Self {
+        Self {
+            batch: VecDeque::new(),
+            wheel: Wheel::new(now_ms),
+            answers_waiting: None,
+            accepting: Accepting::Off,
+            drain: None,
+        }
+    }
+
+    /// Sees to it that the deadline of a slot is looked at in time.
+    pub fn watch_deadline(&mut self, slots: &Slots<M>, descriptor: u32, deadline_ms: u64) {
+        let Some(slot) = slots.get(descriptor) else { return };
+        let tick = self.wheel.tick(deadline_ms);
+        let entered = slot.timer.load(Relaxed);
+        if entered == 0 || entered > tick {
+            slot.timer.store(tick, Relaxed);
+            self.wheel.enter(descriptor, tick);
+        }
+    }
+}
+
+impl<G: Gateway> Engine<G> {
+    /// One turn without requests: waits for events and puts what they ask for into the batch.
+    pub(crate) fn turn(&self, lead: &mut Lead) {
+        self.look_after_listeners(lead);
+        let reactor = self.reactor(lead);
+        let timeout = reactor.timeout(self.clock.now_ms());
+        let mut room = [MaybeUninit::uninit(); EVENTS];
+        // An interrupted wait is a turn without events.
+        let events = epoll::wait(&self.poll, &mut room, timeout.as_ref()).map_or(&mut [][..], |(events, _)| events);
+        let now_ms = self.clock.refresh();
+        if !events.is_empty() {
+            self.sentinel.work();
+        }
+        for event in events {
+            let flags = event.flags;
+            match Token::of(event.data) {
+                Token::Connection { descriptor, generation } => {
+                    let hangup = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
+                    let is_hangup = flags.intersects(hangup);
+                    self.reactor(lead).batch.push_back(Ready::Event { descriptor, generation, is_hangup });
+                }
+                Token::Listener(index) => self.accept(lead, index as usize, ACCEPTS),
+                Token::Wake => self.clear_wake(),
+                Token::Signal => self.read_signals(),
+            }
+        }
+        self.look_into_inbox(lead);
+        self.run_timers(lead, now_ms);
+        self.look_after_drain(lead, now_ms);
+    }
+
+    /// Finds the connection that an entry of the batch is about; `None` when it is away or gone.
+    pub(crate) fn take_ready(
+        &self,
+        lead: &mut Lead,
+        ready: Ready<G::Memory>,
+    ) -> Option<(Box<Connection<G::Memory>>, bool)> {
+        match ready {
+            Ready::Fresh(connection) => Some((connection, false)),
+            Ready::Resumed(connection) => Some((connection, false)),
+            Ready::Event { descriptor, generation, is_hangup } => {
+                let slot = self.slots.get(descriptor)?;
+                match slot.find(lead, generation) {
+                    Found::Connection(connection) => Some((connection, is_hangup)),
+                    Found::Out { has_output: true } => {
+                        self.flush_for_owner(descriptor);
+                        None
+                    }
+                    Found::Out { has_output: false } | Found::Stale => None,
+                }
+            }
+        }
+    }
+
+    /// A new leader sends the answers that wait while the deposed leader's call goes on.
+    pub(crate) fn send_waiting_answers(&self, lead: &mut Lead) {
+        if let Some((descriptor, _)) = self.reactor(lead).answers_waiting.take() {
+            self.flush_for_owner(descriptor);
+        }
+    }
+
+    /// Sends output of a connection that another thread owns.
+    fn flush_for_owner(&self, descriptor: u32) {
+        let Some(slot) = self.slots.get(descriptor) else { return };
+        let mut waiting = slot.lock_output();
+        let Some(output) = waiting.as_mut() else { return };
+        // SAFETY: output is taken out of the slot, under this lock, before the descriptor is closed (`Slot::free`); it is
+        // still there, so the descriptor is open and this connection's until the lock is released.
+        let stream = unsafe { BorrowedFd::borrow_raw(descriptor as i32) };
+        match output.flush(stream, false) {
+            Flushed::All => {
+                *waiting = None;
+                slot.set_has_output(false);
+            }
+            // The owner sees a broken connection at its own next send; a file is sent when the connection comes back.
+            Flushed::Blocked | Flushed::File | Flushed::Gone => {}
+        }
+    }
+
+    fn accept(&self, lead: &mut Lead, index: usize, most: usize) {
+        for _ in 0..most {
+            if self.counters.open.load(Relaxed) >= self.connections {
+                return self.pause_accepting(lead, "the limit of connections is reached");
+            }
+            match self.listeners[index].accept() {
+                Accepted::Connection(stream, peer) => {
+                    let mut connection = Box::new(Connection::new(stream, index as u16, peer));
+                    let descriptor = connection.descriptor();
+                    // A descriptor above the table cannot be served: closing it at once is all that is left.
+                    let Some(slot) = self.slots.get_or_make(descriptor) else { continue };
+                    connection.generation = slot.open(lead);
+                    connection.deadline_ms = self.clock.now_ms() + self.options.first_byte_ms;
+                    self.counters.accepted();
+                    self.counters.open.fetch_add(1, Relaxed);
+                    self.reactor(lead).batch.push_back(Ready::Fresh(connection));
+                }
+                Accepted::None => return,
+                Accepted::Again => {}
+                Accepted::Exhausted(error) => return self.pause_accepting(lead, &error.to_string()),
+            }
+        }
+    }
+
+    fn pause_accepting(&self, lead: &mut Lead, why: &str) {
+        if !matches!(self.reactor(lead).accepting, Accepting::On) {
+            return;
+        }
+        self.unlisten();
+        let until_ms = self.clock.now_ms() + ACCEPT_PAUSE_MS;
+        self.reactor(lead).accepting = Accepting::PausedUntil(until_ms);
+        self.counters.accept_paused();
+        if self.counters.accept_pauses.load(Relaxed) == 1 {
+            self.log(Level::Warning, format!("accepting pauses: {why}; clients wait in the backlog"));
+        }
+    }
+
+    fn look_after_listeners(&self, lead: &mut Lead) {
+        let now_ms = self.clock.now_ms();
+        let accepting = self.reactor(lead).accepting;
+        let is_due = match accepting {
+            Accepting::On => self.is_draining(),
+            Accepting::Off => !self.is_draining(),
+            Accepting::PausedUntil(until_ms) => until_ms <= now_ms && !self.is_draining(),
+        };
+        if !is_due {
+            return;
+        }
+        if accepting == Accepting::On {
+            // What waits in the backlog was promised a connection: it is answered before the doors close.
+            (0..self.listeners.len()).for_each(|index| self.accept(lead, index, usize::MAX));
+            self.unlisten();
+            self.reactor(lead).accepting = Accepting::Off;
+            return;
+        }
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let added = epoll::add(&self.poll, listener, Token::Listener(index as u32).data(), epoll::EventFlags::IN);
+            if let Err(error) = added {
+                self.log(Level::Error, format!("a listener cannot be polled: {error}"));
+            }
+        }
+        self.reactor(lead).accepting = Accepting::On;
+    }
+
+    fn unlisten(&self) {
+        for listener in &self.listeners {
+            // Not being there is what is wanted.
+            let _ = epoll::delete(&self.poll, listener);
+        }
+    }
+
+    fn read_signals(&self) {
+        let mut signals = [0u8; 64];
+        while let Ok(count @ 1..) = rustix::io::read(&self.signal_reader, &mut signals) {
+            for signal in &signals[..count] {
+                match signal {
+                    15 => self.drain(),
+                    2 | 3 => self.stop(),
+                    _ => {}
+                }
+            }
+            self.post(Event::Signal);
+        }
+    }
+
+    fn look_into_inbox(&self, lead: &mut Lead) {
+        let Some(inbox) = self.take_inbox() else { return };
+        let soon_ms = self.clock.now_ms();
+        let reactor = self.reactor(lead);
+        for descriptor in inbox.timers {
+            // Only the connection knows its deadline, and it may be away: its slot is looked at now.
+            reactor.watch_deadline(&self.slots, descriptor, soon_ms);
+        }
+        reactor.batch.extend(inbox.connections.into_iter().map(Ready::Resumed));
+    }
+
+    fn run_timers(&self, lead: &mut Lead, now_ms: u64) {
+        while let Some((tick, descriptors)) = self.reactor(lead).wheel.take_due(now_ms) {
+            for descriptor in descriptors {
+                self.run_timer(lead, now_ms, tick, descriptor);
+            }
+        }
+    }
+
+    fn run_timer(&self, lead: &mut Lead, now_ms: u64, tick: u32, descriptor: u32) {
+        let Some(slot) = self.slots.get(descriptor) else { return };
+        if slot.timer.load(Relaxed) != tick {
+            return;
+        }
+        slot.timer.store(0, Relaxed);
+        let deadline_ms = match slot.take_idle(lead) {
+            Some(connection) if connection.deadline_ms > now_ms => {
+                let deadline_ms = connection.deadline_ms;
+                self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
+                // Nobody but the leader marks, and the leader is here: giving back cannot fail.
+                let _ = slot.put(connection);
+                return;
+            }
+            Some(connection) => return self.time_out(lead, connection),
+            // Away: look again in a second, when it may be back with an earlier deadline.
+            None if slot.is_used() => now_ms + 1000,
+            None => return,
+        };
+        self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
+    }
+
+    /// Deadlines of connections at the begin and the end of a drain.
+    fn look_after_drain(&self, lead: &mut Lead, now_ms: u64) {
+        if !self.is_draining() {
+            return;
+        }
+        if self.reactor(lead).drain.is_none() {
+            let requests_before = self.counters.requests.load(Relaxed);
+            let aborted_before = self.counters.aborted.load(Relaxed);
+            self.reactor(lead).drain = Some(Drain { began_ms: now_ms, requests_before, aborted_before });
+            // The doors are closed before the linger begins.
+            self.look_after_listeners(lead);
+            self.shorten_idle(lead, now_ms);
+        }
+        if self.counters.open.load(Relaxed) > 0 || !self.reactor(lead).batch.is_empty() {
+            return;
+        }
+        let Some(drain) = &self.reactor(lead).drain else { return };
+        let answered = self.counters.requests.load(Relaxed) - drain.requests_before;
+        let cut = self.counters.aborted.load(Relaxed) - drain.aborted_before;
+        let seconds = (now_ms - drain.began_ms) as f64 / 1000.0;
+        if !self.is_stopping() {
+            self.post(Event::Drained(format!("drained {answered} requests in {seconds:.1} s, {cut} cut")));
+            self.stop();
+        }
+    }
+
+    /// Idle connections are kept for their next request only for the linger.
+    fn shorten_idle(&self, lead: &mut Lead, now_ms: u64) {
+        let until_ms = now_ms + self.options.drain_linger_ms;
+        for (descriptor, slot) in self.slots.iter() {
+            let Some(mut connection) = slot.take_idle(lead) else { continue };
+            if matches!(connection.phase, Phase::Idle | Phase::FirstByte) {
+                connection.deadline_ms = connection.deadline_ms.min(until_ms);
+            }
+            let deadline_ms = connection.deadline_ms;
+            self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
+            let _ = slot.put(connection);
+        }
+    }
+
+    /// The engine stops: every connection that rests is closed. Those that are away are closed by their owners.
+    pub(crate) fn close_all(&self, lead: &mut Lead) {
+        self.unlisten();
+        for (_, slot) in self.slots.iter() {
+            if let Some(connection) = slot.take_idle(lead) {
+                self.close(connection);
+            }
+        }
+        let batch = std::mem::take(&mut self.reactor(lead).batch);
+        for ready in batch {
+            if let Ready::Fresh(connection) | Ready::Resumed(connection) = ready {
+                self.close(connection);
+            }
+        }
+        self.scheduler.take_queued().into_iter().for_each(|connection| self.close(connection));
+        if let Some(inbox) = self.take_inbox() {
+            inbox.connections.into_iter().for_each(|connection| self.close(connection));
+        }
+    }
+
+    /// Frees the slot, then closes the socket.
+    pub(crate) fn close(&self, connection: Box<Connection<G::Memory>>) {
+        if let Some(slot) = self.slots.get(connection.descriptor()) {
+            drop(slot.free());
+        }
+        if connection.after == After::Reset {
+            // A cut body that would end with the connection must not look whole.
+            let _ = rustix::net::sockopt::set_socket_linger(&connection.stream, Some(std::time::Duration::ZERO));
+        }
+        if self.has_forked.load(Relaxed) {
+            // A child's copy of the descriptor would keep both the epoll entry and the client's view of the connection.
+            let _ = epoll::delete(&self.poll, &connection.stream);
+            sys::shut_down(&connection.stream);
+        }
+        drop(connection);
+        let open_before = self.counters.open.fetch_sub(1, Relaxed);
+        if open_before == 1 && self.is_draining() {
+            self.wake_leader();
+        }
+    }
+}
+
+impl<M> Reactor<M> {
+    fn timeout(&self, now_ms: u64) -> Option<Timespec> {
+        let resume_ms = match self.accepting {
+            Accepting::PausedUntil(until_ms) => Some(until_ms.saturating_sub(now_ms)),
+            Accepting::On | Accepting::Off => None,
+        };
+        let due_ms = self.wheel.due_in_ms(now_ms);
+        let ms = [resume_ms, due_ms].into_iter().flatten().min()?;
+        Some(Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as _ })
+    }
+}

@@ -1,0 +1,204 @@
+//! The life of a serving thread: it waits for an assignment, leads or follows, and waits again.
+
+use crate::clock::DateText;
+use crate::connection::{After, Connection, Phase};
+use crate::engine::Engine;
+use crate::exchange::Outgoing;
+use crate::gateway::Gateway;
+use crate::in_flight::InFlight;
+use crate::leadership::Lead;
+use crate::memo::Memo;
+use crate::options::READ_BYTES;
+use crate::output::Flushed;
+use crate::plan::Refusal;
+use crate::scheduler::{Assignment, Job, Parking};
+use crate::sentinel::Sentinel;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+/// What one serving thread owns.
+pub(crate) struct ServingThread<G: Gateway> {
+    pub gateway: G::Thread,
+    /// It holds a permit: every call does.
+    pub has_permit: bool,
+    /// It holds the gateway's lock.
+    pub has_lock: bool,
+    /// The tick at which it took the lock.
+    pub lock_tick: u64,
+    /// Where bytes are read to; nothing is kept in it between two connections.
+    pub scratch: Vec<u8>,
+    pub outgoing: Outgoing,
+    pub memo: Memo,
+    pub date: DateText,
+    pub in_flight: Arc<InFlight>,
+    parking: Arc<Parking<G::Memory>>,
+}
+
+impl<G: Gateway> ServingThread<G> {
+    fn new(engine: &Engine<G>) -> Self {
+        let in_flight = Arc::new(InFlight::default());
+        engine.register_in_flight(&in_flight);
+        Self {
+            gateway: engine.gateway.enter(),
+            has_permit: false,
+            has_lock: false,
+            lock_tick: 0,
+            scratch: vec![0; READ_BYTES],
+            outgoing: Outgoing::default(),
+            memo: Memo::default(),
+            date: DateText::default(),
+            in_flight,
+            parking: Arc::new(Parking::default()),
+        }
+    }
+
+    /// Takes the gateway's lock, or gives others their turn when it was held for a tick.
+    pub fn take_lock(&mut self, engine: &Engine<G>) {
+        let tick = engine.clock.tick();
+        if self.has_lock {
+            if self.lock_tick == tick {
+                return;
+            }
+            engine.gateway.suspend(&mut self.gateway);
+        }
+        engine.scheduler.lock_wait_begins();
+        self.take_counted_lock(engine);
+    }
+
+    /// The same for a thread that is counted as waiting already.
+    fn take_counted_lock(&mut self, engine: &Engine<G>) {
+        engine.gateway.resume(&mut self.gateway);
+        engine.scheduler.lock_wait_ends();
+        self.has_lock = true;
+        self.lock_tick = engine.clock.tick();
+    }
+
+    /// Whether it may begin a call now: takes a permit where it has none.
+    pub fn may_begin(&mut self, engine: &Engine<G>) -> bool {
+        if !engine.scheduler.has_room_at_lock() {
+            return false;
+        }
+        self.has_permit = self.has_permit || engine.scheduler.try_take_permit();
+        self.has_permit
+    }
+
+    /// Gives lock and permit back before anything that waits.
+    pub fn give_way(&mut self, engine: &Engine<G>) {
+        if std::mem::take(&mut self.has_lock) {
+            engine.gateway.suspend(&mut self.gateway);
+        }
+        if std::mem::take(&mut self.has_permit) {
+            engine.scheduler.give_permit();
+        }
+    }
+}
+
+impl<G: Gateway> Engine<G> {
+    /// Body of one serving thread: returns when the thread is not needed any more or the engine has stopped.
+    pub fn serve(self: &Arc<Self>) {
+        Sentinel::start(self);
+        self.scheduler.thread_enters();
+        let mut thread = ServingThread::new(self);
+        loop {
+            match self.scheduler.next(&thread.parking) {
+                Assignment::Retire => break,
+                Assignment::Lead(lead) => self.lead(lead, &mut thread),
+                Assignment::Job(Job::Flush(connection)) => self.flush_file(connection),
+                Assignment::Job(Job::Call(connection)) => {
+                    thread.has_permit = true;
+                    thread.take_counted_lock(self);
+                    self.clock.refresh();
+                    self.attend_rest(&mut thread, None, connection);
+                    self.run_more(&mut thread);
+                }
+            }
+        }
+        let ServingThread { gateway, .. } = thread;
+        self.gateway.leave(gateway);
+    }
+
+    /// Leads until deposed or until the engine stops.
+    fn lead(&self, mut lead: Lead, thread: &mut ServingThread<G>) {
+        self.send_waiting_answers(&mut lead);
+        while !self.is_stopping() {
+            let Some(ready) = self.reactor(&mut lead).batch.pop_front() else {
+                thread.give_way(self);
+                self.turn(&mut lead);
+                continue;
+            };
+            let Some((connection, is_hangup)) = self.take_ready(&mut lead, ready) else { continue };
+            match self.attend(thread, Some(lead), connection, is_hangup) {
+                Some(kept) => lead = kept,
+                None => return self.run_more(thread),
+            }
+        }
+        thread.give_way(self);
+        self.close_all(&mut lead);
+        self.scheduler.stop();
+        self.sentinel.wake();
+    }
+
+    /// A thread with a permit and the lock goes on with what waits; then it has neither.
+    fn run_more(&self, thread: &mut ServingThread<G>) {
+        while let Some(connection) = self.scheduler.more() {
+            self.attend_rest(thread, None, connection);
+        }
+        thread.give_way(self);
+    }
+
+    /// A follower sends a share of a file.
+    fn flush_file(&self, mut connection: Box<Connection<G::Memory>>) {
+        let Some(slot) = self.slots.get(connection.descriptor()) else { return };
+        let flushed = {
+            let mut waiting = slot.lock_output();
+            let flushed = waiting.as_mut().map_or(Flushed::All, |output| output.flush(connection.as_fd(), true));
+            if flushed == Flushed::All {
+                *waiting = None;
+                slot.set_has_output(false);
+            }
+            flushed
+        };
+        match flushed {
+            Flushed::Gone => self.abandon(connection),
+            Flushed::File => drop(self.scheduler.submit(Job::Flush(connection))),
+            Flushed::Blocked => self.rest_detached(connection),
+            Flushed::All => match connection.after {
+                After::Close | After::Reset => self.close(connection),
+                _ => {
+                    connection.phase = Phase::Flush;
+                    self.put_down(|inbox| inbox.connections.push(connection));
+                }
+            },
+        }
+    }
+
+    /// Ends a connection that broke.
+    pub(crate) fn abandon(&self, connection: Box<Connection<G::Memory>>) {
+        self.counters.aborted();
+        self.close(connection);
+    }
+
+    /// Gives a connection that waits for its socket back to the reactor from a follower.
+    fn rest_detached(&self, mut connection: Box<Connection<G::Memory>>) {
+        connection.deadline_ms = self.clock.refresh() + self.options.write_stall_ms;
+        if let Err(connection) = self.give_back(None, connection) {
+            self.put_down(|inbox| inbox.connections.push(connection));
+        }
+    }
+
+    /// The leader ends a connection whose deadline has passed.
+    pub(crate) fn time_out(&self, lead: &mut Lead, connection: Box<Connection<G::Memory>>) {
+        let refusal = match connection.phase {
+            Phase::Head => Some(Refusal::HEAD_TIMEOUT),
+            Phase::Body => Some(Refusal::BODY_TIMEOUT),
+            Phase::FirstByte | Phase::Idle | Phase::Linger { .. } => None,
+            Phase::Flush | Phase::Discard { .. } => {
+                self.counters.timed_out();
+                return self.abandon(connection);
+            }
+        };
+        let Some(refusal) = refusal else { return self.close(connection) };
+        self.counters.timed_out();
+        self.refuse_resting(lead, connection, refusal);
+    }
+}

@@ -1,0 +1,142 @@
+//! A request body collected before the call: in memory up to a bound, then in an unlinked temporary file.
+
+use dragoman_http1::{ChunkedDecoder, Limits, Reject};
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// How the rest of the body is delimited.
+#[derive(Debug)]
+pub enum Decoder {
+    /// So many bytes are missing.
+    Length(u64),
+    /// The chunked coding.
+    Chunked(ChunkedDecoder),
+}
+
+/// A body on its way in.
+#[derive(Debug)]
+pub struct Spool {
+    decoder: Decoder,
+    memory: Vec<u8>,
+    file: Option<File>,
+    len: u64,
+    is_complete: bool,
+}
+
+/// Why a body could not be collected.
+#[derive(Debug)]
+pub enum SpoolError {
+    /// The peer's fault.
+    Reject(Reject),
+    /// The disk's or the operator's.
+    Io(io::Error),
+}
+
+/// A collected body.
+#[derive(Debug)]
+pub enum Collected {
+    /// In memory.
+    Memory(Vec<u8>),
+    /// In a file, at offset 0, with its length.
+    File(File, u64),
+}
+
+/// Where and from which size on bodies go to a file.
+#[derive(Clone, Copy, Debug)]
+pub struct SpoolPlan<'o> {
+    /// Bytes kept in memory.
+    pub memory: usize,
+    /// Directory of the temporary files.
+    pub directory: &'o Path,
+}
+
+impl Spool {
+    /// An empty spool.
+    pub fn new(decoder: Decoder) -> Self {
+        let is_complete = matches!(decoder, Decoder::Length(0));
+        Self { decoder, memory: Vec::new(), file: None, len: 0, is_complete }
+    }
+
+    /// Whether the body was sent with the chunked coding.
+    pub fn was_chunked(&self) -> bool {
+        matches!(self.decoder, Decoder::Chunked(_))
+    }
+
+    /// Whether the whole body is here.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Takes body bytes from the front of `input`; returns how many were used. All are, unless the body ended.
+    pub fn feed(&mut self, input: &[u8], limits: &Limits, plan: SpoolPlan<'_>) -> Result<usize, SpoolError> {
+        let mut used = 0;
+        while !self.is_complete {
+            let rest = &input[used..];
+            match &mut self.decoder {
+                Decoder::Length(left) => {
+                    let count = rest.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                    *left -= count as u64;
+                    self.is_complete = *left == 0;
+                    used += count;
+                    self.keep(&rest[..count], plan)?;
+                    break;
+                }
+                Decoder::Chunked(decoder) => {
+                    let piece = decoder.decode(rest, limits).map_err(SpoolError::Reject)?;
+                    used += piece.consumed;
+                    self.is_complete = piece.is_end;
+                    self.keep(piece.data, plan)?;
+                    if piece.consumed == 0 {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(used)
+    }
+
+    /// The body. Only of a complete spool.
+    pub fn collect(self) -> io::Result<Collected> {
+        let Some(mut file) = self.file else { return Ok(Collected::Memory(self.memory)) };
+        io::Seek::rewind(&mut file)?;
+        Ok(Collected::File(file, self.len))
+    }
+
+    fn keep(&mut self, data: &[u8], plan: SpoolPlan<'_>) -> Result<(), SpoolError> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        self.len += data.len() as u64;
+        if self.file.is_none() && self.len > plan.memory as u64 {
+            let mut file = unlinked(plan.directory).map_err(SpoolError::Io)?;
+            file.write_all(&std::mem::take(&mut self.memory)).map_err(SpoolError::Io)?;
+            self.file = Some(file);
+        }
+        match &mut self.file {
+            Some(file) => file.write_all(data).map_err(SpoolError::Io),
+            None => {
+                self.memory.extend_from_slice(data);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A file without a name, gone with its last descriptor. Where the file system has no O_TMPFILE, one that is made with an
+/// unguessable name and unlinked at once.
+fn unlinked(directory: &Path) -> io::Result<File> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    match rustix::fs::open(directory, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
+        Ok(file) => Ok(file.into()),
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => {
+            let path = directory.join(format!("dragoman-{}-{}", std::process::id(), crate::clock::monotonic_us()));
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let file = rustix::fs::open(&path, flags, mode)?;
+            std::fs::remove_file(&path)?;
+            Ok(file.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

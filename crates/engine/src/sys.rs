@@ -1,0 +1,84 @@
+//! The system calls of the engine, with interrupted calls repeated and "would block" as a value.
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
+use std::io::IoSlice;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// What a non-blocking transfer did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// So many bytes; 0 from a read is the end of the stream.
+    Bytes(usize),
+    /// Nothing can be moved now.
+    WouldBlock,
+    /// The connection is broken.
+    Gone,
+}
+
+fn transfer(mut call: impl FnMut() -> rustix::io::Result<usize>) -> Transfer {
+    loop {
+        return match call() {
+            Ok(count) => Transfer::Bytes(count),
+            Err(Errno::INTR) => continue,
+            // ENOBUFS is the kernel's passing shortage of memory; the retry comes with the next event or the stall timer.
+            Err(Errno::AGAIN | Errno::NOBUFS) => Transfer::WouldBlock,
+            Err(_) => Transfer::Gone,
+        };
+    }
+}
+
+/// Reads what is there.
+pub fn receive(stream: impl AsFd, buffer: &mut [u8]) -> Transfer {
+    transfer(|| rustix::net::recv(&stream, &mut *buffer, RecvFlags::DONTWAIT).map(|(read, _)| read))
+}
+
+/// Sends what fits.
+pub fn send(stream: impl AsFd, data: &[u8], more_follows: bool) -> Transfer {
+    let more = if more_follows { SendFlags::MORE } else { SendFlags::empty() };
+    transfer(|| rustix::net::send(&stream, data, SendFlags::NOSIGNAL | SendFlags::DONTWAIT | more))
+}
+
+/// Sends what fits of several runs.
+pub fn send_all(stream: impl AsFd, runs: &[IoSlice<'_>], more_follows: bool) -> Transfer {
+    let more = if more_follows { SendFlags::MORE } else { SendFlags::empty() };
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT | more;
+    transfer(|| rustix::net::sendmsg(&stream, runs, &mut SendAncillaryBuffer::default(), flags))
+}
+
+/// Sends at most `count` bytes of a file from `offset`, which moves on. `Bytes(0)`: the file is shorter than it was.
+pub fn send_file(stream: impl AsFd, file: impl AsFd, offset: &mut u64, count: usize) -> Transfer {
+    transfer(|| rustix::fs::sendfile(&stream, &file, Some(offset), count))
+}
+
+/// Waits for `flags` (errors and hang-ups always count) for at most `timeout_ms`; the events, empty at the timeout.
+pub fn wait_for(stream: BorrowedFd<'_>, flags: PollFlags, timeout_ms: u64) -> PollFlags {
+    let deadline_ms = crate::clock::monotonic_us() / 1000 + timeout_ms;
+    loop {
+        let left_ms = deadline_ms.saturating_sub(crate::clock::monotonic_us() / 1000);
+        let timeout = Timespec { tv_sec: (left_ms / 1000) as i64, tv_nsec: (left_ms % 1000 * 1_000_000) as _ };
+        let mut polled = [PollFd::from_borrowed_fd(stream, flags)];
+        match rustix::event::poll(&mut polled, Some(&timeout)) {
+            Ok(_) => return polled[0].revents(),
+            Err(Errno::INTR) => continue,
+            Err(_) => return PollFlags::ERR,
+        }
+    }
+}
+
+/// Whether the peer has closed its side or the connection is broken. Does not wait.
+pub fn is_peer_gone(stream: BorrowedFd<'_>) -> bool {
+    !wait_for(stream, PollFlags::RDHUP, 0).is_empty()
+}
+
+/// Ends our side; what is already sent still arrives.
+pub fn shut_down_writing(stream: impl AsFd) {
+    // A peer that is gone already makes this fail, and nothing is lost.
+    let _ = rustix::net::shutdown(stream, Shutdown::Write);
+}
+
+/// Ends both sides, also for copies of the descriptor that a forked child holds.
+pub fn shut_down(stream: impl AsFd) {
+    let _ = rustix::net::shutdown(stream, Shutdown::Both);
+}

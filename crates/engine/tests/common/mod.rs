@@ -1,0 +1,266 @@
+//! A plain Rust gateway with a lock like the interpreter's: for the engine's tests and benches.
+#![allow(dead_code, reason = "each test program uses its part")]
+
+pub mod client;
+
+use dragoman_engine::{Engine, Event, Exchange, Gateway, Held, Listener, Options, RequestBody, Unlock};
+use dragoman_http1::ResponseHead;
+use std::collections::VecDeque;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A lock that is held by a thread, not by a scope, as the interpreter lock is.
+#[derive(Default)]
+pub struct ThreadLock {
+    is_held: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl ThreadLock {
+    fn acquire(&self) {
+        let held = locked(&self.is_held);
+        let mut held = self.wake.wait_while(held, |held| *held).unwrap_or_else(PoisonError::into_inner);
+        *held = true;
+    }
+
+    fn release(&self) {
+        *locked(&self.is_held) = false;
+        self.wake.notify_one();
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Routes: `/` hello · `/sleep/MS` · `/spin/MS` with the lock held · `/echo` · `/big/BYTES` by reference ·
+/// `/stream/CHUNKS/BYTES` flushed one by one · `/file/BYTES` · `/none` answers nothing.
+#[derive(Default)]
+pub struct Hello {
+    pub lock: ThreadLock,
+    /// Calls that are running now, and the most that ever were.
+    pub running: AtomicU32,
+    pub most_running: AtomicU32,
+}
+
+/// What the engine waits with: a call that waits for its peer has no permit and does not count as running.
+struct Unlocked<'g>(&'g Hello);
+
+impl Unlock for Unlocked<'_> {
+    fn unlocked<R>(&mut self, wait: impl FnOnce() -> R) -> R {
+        self.0.running.fetch_sub(1, SeqCst);
+        self.0.lock.release();
+        let result = wait();
+        self.0.lock.acquire();
+        self.0.enter_call();
+        result
+    }
+}
+
+impl Gateway for Hello {
+    type Thread = ResponseHead;
+    type Memory = ();
+
+    fn enter(&self) -> ResponseHead {
+        ResponseHead::new()
+    }
+
+    fn resume(&self, _thread: &mut ResponseHead) {
+        self.lock.acquire();
+    }
+
+    fn suspend(&self, _thread: &mut ResponseHead) {
+        self.lock.release();
+    }
+
+    fn call(&self, head: &mut ResponseHead, exchange: &mut Exchange<'_, Self>) {
+        self.enter_call();
+        self.answer(head, exchange);
+        self.running.fetch_sub(1, SeqCst);
+    }
+
+    fn response_head<'t>(&self, head: &'t ResponseHead) -> Option<&'t ResponseHead> {
+        Some(head)
+    }
+
+    fn leave(&self, _thread: ResponseHead) {}
+}
+
+impl Hello {
+    fn enter_call(&self) {
+        let running = self.running.fetch_add(1, SeqCst) + 1;
+        self.most_running.fetch_max(running, SeqCst);
+    }
+
+    fn answer(&self, head: &mut ResponseHead, exchange: &mut Exchange<'_, Self>) {
+        let path = String::from_utf8_lossy(exchange.request().line.path).into_owned();
+        let mut parts = path.trim_start_matches('/').split('/');
+        let (route, first, second) = (parts.next().unwrap_or(""), number(parts.next()), number(parts.next()));
+        let mut lock = Unlocked(self);
+        let lock = &mut lock;
+        head.clear();
+        head.start(b"200 OK").expect("a valid status");
+        head.field(b"Content-Type", b"text/plain").expect("a valid field");
+        match route {
+            "none" => return,
+            "sleep" => {
+                self.lock.release();
+                std::thread::sleep(Duration::from_millis(first));
+                self.lock.acquire();
+            }
+            "spin" => {
+                let until = Instant::now() + Duration::from_millis(first);
+                while Instant::now() < until {
+                    std::hint::spin_loop();
+                }
+            }
+            "echo" => {
+                let Some(body) = read_all(exchange, lock) else { return exchange.abort() };
+                exchange.send_head(head, Some(body.len() as u64));
+                exchange.send(&body);
+                exchange.finish();
+                return;
+            }
+            "big" => {
+                exchange.send_head(head, Some(first));
+                exchange.send_held(held(vec![b'b'; first as usize]));
+                exchange.finish();
+                return;
+            }
+            "stream" => {
+                exchange.send_head(head, None);
+                for chunk in 0..first {
+                    exchange.send(&vec![b'a' + (chunk % 26) as u8; second as usize]);
+                    if exchange.flush(lock).is_err() {
+                        return;
+                    }
+                }
+                exchange.finish();
+                return;
+            }
+            "file" => {
+                let path = std::env::temp_dir().join(format!("dragoman-file-{first}-{}", std::process::id()));
+                if !path.exists() {
+                    let part = path.with_extension(format!("{:?}", std::thread::current().id()));
+                    std::fs::write(&part, vec![b'f'; first as usize]).expect("a temporary file");
+                    std::fs::rename(&part, &path).expect("renaming it");
+                }
+                exchange.send_head(head, Some(first));
+                exchange.send_file(std::fs::File::open(&path).expect("the file").into(), 0, first);
+                exchange.finish();
+                return;
+            }
+            _ => {}
+        }
+        exchange.send_head(head, Some(13));
+        exchange.send(b"Hello, World!");
+        exchange.finish();
+    }
+}
+
+fn number(part: Option<&str>) -> u64 {
+    part.and_then(|part| part.parse().ok()).unwrap_or(0)
+}
+
+fn read_all(exchange: &mut Exchange<'_, Hello>, lock: &mut Unlocked<'_>) -> Option<Vec<u8>> {
+    match exchange.take_body() {
+        RequestBody::Empty => Some(Vec::new()),
+        RequestBody::Memory { bytes, .. } => Some(bytes),
+        RequestBody::File { mut file, .. } => {
+            let mut bytes = Vec::new();
+            std::io::Read::read_to_end(&mut file, &mut bytes).ok()?;
+            Some(bytes)
+        }
+        RequestBody::Stream { len } => {
+            let mut bytes = Vec::new();
+            let mut buffer = vec![0; 65536];
+            while (bytes.len() as u64) < len {
+                let count = exchange.read_body(&mut buffer, lock).ok()?;
+                bytes.extend_from_slice(&buffer[..count]);
+            }
+            Some(bytes)
+        }
+    }
+}
+
+/// Bytes by reference, owned by a box.
+fn held(bytes: Vec<u8>) -> Held {
+    let owner = Box::new(bytes);
+    let data = NonNull::from(owner.as_slice()).cast::<u8>();
+    let len = owner.len();
+    let owner = NonNull::from(Box::leak(owner)).cast::<()>();
+    // SAFETY: called once by `Held`, with the owner that was leaked above.
+    let release = |owner: NonNull<()>| unsafe { drop(Box::from_raw(owner.cast::<Vec<u8>>().as_ptr())) };
+    // SAFETY: the vector is not touched until `release`, and may be dropped on any thread.
+    unsafe { Held::new(data, len, owner, release) }
+}
+
+/// A running engine with a main thread that starts its serving threads.
+pub struct Running {
+    pub engine: Arc<Engine<Hello>>,
+    pub address: SocketAddr,
+    pub drained: Arc<AtomicBool>,
+    main: Option<JoinHandle<()>>,
+}
+
+/// Starts an engine on a free loopback port.
+pub fn start(options: Options) -> Running {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    start_on(&socket, options)
+}
+
+/// Starts an engine on a bound socket.
+pub fn start_on(socket: &TcpListener, options: Options) -> Running {
+    let address = socket.local_addr().expect("an address");
+    let listener = Listener::new(socket.as_fd()).expect("a listener");
+    let engine = Engine::new(Hello::default(), vec![listener], options, None).expect("an engine");
+    let drained = Arc::new(AtomicBool::new(false));
+    let (watched, is_drained) = (Arc::clone(&engine), Arc::clone(&drained));
+    let main = std::thread::spawn(move || {
+        let mut threads = VecDeque::new();
+        loop {
+            // Asked before the events are taken, so that the last ones are seen.
+            let is_over = watched.is_stopped();
+            for event in watched.wait(Some(Duration::from_millis(20))) {
+                match event {
+                    Event::Thread => {
+                        let engine = Arc::clone(&watched);
+                        threads.push_back(std::thread::spawn(move || engine.serve()));
+                    }
+                    Event::Log(level, text) => eprintln!("{level:?}: {text}"),
+                    Event::Drained(account) => {
+                        eprintln!("{account}");
+                        is_drained.store(true, SeqCst);
+                    }
+                    Event::Signal => {}
+                }
+            }
+            if is_over {
+                threads.into_iter().for_each(|thread| thread.join().expect("no serving thread panics"));
+                return;
+            }
+        }
+    });
+    Running { engine, address, drained, main: Some(main) }
+}
+
+impl Running {
+    /// Waits until every serving thread has ended.
+    pub fn join(&mut self) {
+        if let Some(main) = self.main.take() {
+            main.join().expect("the main thread does not panic");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.engine.stop();
+        self.join();
+    }
+}

@@ -1,0 +1,394 @@
+//! The environ of a request: PEP 3333, "environ Variables", and RFC 3875 §4.1.
+
+use crate::empty_input::EmptyInput;
+use crate::gil::Kept;
+use crate::input::Input;
+use crate::memo::{Key, Memos};
+use crate::raw::latin1;
+use crate::start_response::Tools;
+use crate::wsgi::Wsgi;
+use dragoman_engine::{Exchange, Peer, Request};
+use dragoman_http1::{Framing, Host, RequestLine, TargetForm, Version, decode_path};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyString};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a connection keeps between its requests.
+#[derive(Default)]
+pub struct Memory {
+    hint: usize,
+    peer: Option<PeerNames>,
+}
+
+struct PeerNames {
+    address: Kept,
+    port: Kept,
+}
+
+/// One listening socket, as the environ names it.
+pub struct Place {
+    /// It is a unix socket: the name comes from Host.
+    pub is_unix: bool,
+    /// SERVER_NAME.
+    pub server_name: String,
+    /// SERVER_PORT.
+    pub server_port: String,
+}
+
+/// What is the same for all requests.
+pub struct Constants<'py> {
+    /// `--root-path`: SCRIPT_NAME of the paths under it.
+    pub root_path: String,
+    /// SERVER_SOFTWARE.
+    pub software: String,
+    /// More than one application call at once in this process.
+    pub is_multithread: bool,
+    /// The application runs in other processes as well.
+    pub is_multiprocess: bool,
+    /// `wsgi.errors`.
+    pub errors: Bound<'py, PyAny>,
+    /// `--env`: additions, which win over the other constants.
+    pub additions: Bound<'py, PyDict>,
+}
+
+/// Makes environs.
+pub struct Environs {
+    templates: Vec<Template>,
+    names: HashMap<Vec<u8>, Py<PyString>>,
+    root_path: Vec<u8>,
+    root_text: Py<PyString>,
+    notice: OnceLock<Notice>,
+    has_told_of_underscore: AtomicBool,
+}
+
+/// Writes a line to the error log.
+pub type Notice = Box<dyn Fn(String) + Send + Sync>;
+
+struct Template {
+    environ: Py<PyDict>,
+    is_unix: bool,
+}
+
+/// Fields whose environ names are made once. Others are made as they come: a peer must not fill a table.
+const COMMON_FIELDS: &str = "ACCEPT ACCEPT_CHARSET ACCEPT_ENCODING ACCEPT_LANGUAGE AUTHORIZATION CACHE_CONTROL CONNECTION \
+    COOKIE DNT EXPECT FORWARDED HOST IF_MATCH IF_MODIFIED_SINCE IF_NONE_MATCH IF_RANGE IF_UNMODIFIED_SINCE KEEP_ALIVE \
+    ORIGIN PRAGMA PRIORITY RANGE REFERER SEC_CH_UA SEC_CH_UA_MOBILE SEC_CH_UA_PLATFORM SEC_FETCH_DEST SEC_FETCH_MODE \
+    SEC_FETCH_SITE SEC_FETCH_USER TE TRACEPARENT TRACESTATE TRANSFER_ENCODING UPGRADE UPGRADE_INSECURE_REQUESTS \
+    USER_AGENT VIA X_CSRFTOKEN X_FORWARDED_FOR X_FORWARDED_HOST X_FORWARDED_PORT X_FORWARDED_PROTO X_REAL_IP \
+    X_REQUESTED_WITH X_REQUEST_ID";
+
+impl Environs {
+    /// Templates for each of `places`.
+    pub fn new(places: &[Place], constants: &Constants<'_>) -> PyResult<Self> {
+        let py = constants.errors.py();
+        let root_path = constants.root_path.trim_end_matches('/').as_bytes().to_vec();
+        let names = COMMON_FIELDS.split_whitespace().map(|name| {
+            let name = format!("HTTP_{name}");
+            (name.clone().into_bytes(), PyString::intern(py, &name).unbind())
+        });
+        Ok(Self {
+            templates: places.iter().map(|place| Template::new(place, constants)).collect::<PyResult<_>>()?,
+            names: names.collect(),
+            root_text: latin1(py, &root_path)?.unbind(),
+            root_path,
+            notice: OnceLock::new(),
+            has_told_of_underscore: AtomicBool::new(false),
+        })
+    }
+
+    /// Where to say what the operator should know of requests; set once, when the engine is there.
+    pub fn tell_by(&self, notice: Notice) {
+        let _ = self.notice.set(notice);
+    }
+
+    /// The environ of one request: a dict of its own.
+    pub fn build<'py>(
+        &self,
+        memos: &mut Memos,
+        exchange: &mut Exchange<'_, Wsgi>,
+        tools: &Tools<'py>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = tools.lease.py();
+        let request = exchange.request();
+        let environ = match request.line.form {
+            TargetForm::Origin => self.recall(py, memos, exchange, &request)?,
+            // The target decides HTTP_HOST as well, so that the block alone says too little.
+            TargetForm::Absolute | TargetForm::Asterisk => self.make(py, exchange, &request)?,
+        };
+        environ.set_item(intern!(py, "wsgi.early_hints"), &tools.early_hints)?;
+        environ.set_item(intern!(py, "dragoman.disconnected"), &tools.disconnected)?;
+        if !matches!(request.facts.framing, Framing::None | Framing::Length(0)) {
+            let (input, decoded_length) = Input::new(exchange.take_body(), &tools.lease);
+            environ.set_item(intern!(py, "wsgi.input"), Bound::new(py, input)?)?;
+            if let Some(length) = decoded_length {
+                environ.set_item(intern!(py, "CONTENT_LENGTH"), length.to_string())?;
+            }
+        }
+        Ok(environ)
+    }
+
+    /// A copy of the block's memo, brought up to this request's target and peer.
+    fn recall<'py>(
+        &self,
+        py: Python<'py>,
+        memos: &mut Memos,
+        exchange: &mut Exchange<'_, Wsgi>,
+        request: &Request<'_>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let key = Key { listener: exchange.listener(), version: request.line.version, block: request.block };
+        let index = match memos.find(exchange.memory().hint, &key) {
+            Ok(index) => index,
+            Err(absent) if memos.admits(&absent, &key) => {
+                memos.insert(absent, &key, self.of_block(py, key.listener, request)?)
+            }
+            Err(_) => return self.make(py, exchange, request),
+        };
+        exchange.memory().hint = index;
+        let Some(memo) = memos.get(index) else { return self.make(py, exchange, request) };
+        let environ = memo.environ.bind(py).clone();
+        let mut update = || {
+            if memo.changes_target(&request.line) {
+                self.set_target(&environ, &request.line)?;
+            }
+            match peer_names(py, exchange)? {
+                Some(peer) if memo.changes_peer(peer.address.identity()) => set_peer(&environ, peer),
+                _ => Ok(()),
+            }
+        };
+        if let Err(error) = update() {
+            memo.forget();
+            return Err(error);
+        }
+        environ.copy()
+    }
+
+    /// An environ made for this request alone.
+    fn make<'py>(
+        &self,
+        py: Python<'py>,
+        exchange: &mut Exchange<'_, Wsgi>,
+        request: &Request<'_>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let environ = self.of_block(py, exchange.listener(), request)?;
+        self.set_target(&environ, &request.line)?;
+        if let Some(peer) = peer_names(py, exchange)? {
+            set_peer(&environ, peer)?;
+        }
+        Ok(environ)
+    }
+
+    /// What follows from the fields (and from the authority of an absolute-form target, which wins over Host).
+    fn of_block<'py>(&self, py: Python<'py>, listener: usize, request: &Request<'_>) -> PyResult<Bound<'py, PyDict>> {
+        let template = &self.templates[listener];
+        let environ = template.environ.bind(py).copy()?;
+        if request.line.version == Version::Http10 {
+            environ.set_item(intern!(py, "SERVER_PROTOCOL"), intern!(py, "HTTP/1.0"))?;
+        }
+        let mut key = Vec::with_capacity(64);
+        for (name, value) in request.fields.iter(request.block) {
+            if self.environ_key(name, request, &mut key) {
+                self.add_field(&environ, &key, value)?;
+            }
+        }
+        let mut host = match request.facts.host {
+            Host::Named { start, len } => request.block.get(start as usize..(start + len) as usize),
+            Host::Absent | Host::Empty => None,
+        };
+        if let Some(authority) = request.line.authority {
+            // RFC 9112 §3.2.2: the Host field is ignored, the target's host replaces it.
+            environ.set_item(intern!(py, "HTTP_HOST"), latin1(py, authority)?)?;
+            host = Some(authority);
+        }
+        if template.is_unix
+            && let Some(host) = host
+        {
+            let (name, port) = split_host(host);
+            environ.set_item(intern!(py, "SERVER_NAME"), latin1(py, name)?)?;
+            if !port.is_empty() {
+                environ.set_item(intern!(py, "SERVER_PORT"), latin1(py, port)?)?;
+            }
+        }
+        Ok(environ)
+    }
+
+    /// Writes the environ's name of a field to `key`; `false` for a field that is not passed on.
+    fn environ_key(&self, name: &[u8], request: &Request<'_>, key: &mut Vec<u8>) -> bool {
+        key.clear();
+        if name.contains(&b'_') {
+            // It would spoof the field with a dash in its place.
+            self.tell_of_underscore(name);
+            return false;
+        }
+        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+        if is(b"proxy") || is(b"transfer-encoding") && request.facts.framing == Framing::Chunked {
+            // HTTP_PROXY is a setting of many clients (CVE-2016-5385); the chunked coding is decoded already.
+            return false;
+        }
+        if !is(b"content-type") && !is(b"content-length") {
+            key.extend_from_slice(b"HTTP_");
+        }
+        key.extend(name.iter().map(|byte| if *byte == b'-' { b'_' } else { byte.to_ascii_uppercase() }));
+        true
+    }
+
+    fn add_field(&self, environ: &Bound<'_, PyDict>, key: &[u8], value: &[u8]) -> PyResult<()> {
+        let py = environ.py();
+        let name = match self.names.get(key) {
+            Some(name) => name.bind(py).clone(),
+            None => latin1(py, key)?,
+        };
+        let value = latin1(py, value)?;
+        match environ.get_item(&name)? {
+            None => environ.set_item(name, value),
+            Some(first) => {
+                // RFC 9110 §5.3; RFC 6265 §5.4 for Cookie.
+                let separator = if key == b"HTTP_COOKIE" { "; " } else { "," };
+                environ.set_item(name, first.add(separator)?.add(value)?)
+            }
+        }
+    }
+
+    fn set_target(&self, environ: &Bound<'_, PyDict>, line: &RequestLine<'_>) -> PyResult<()> {
+        let py = environ.py();
+        let target = latin1(py, line.target)?;
+        environ.set_item(intern!(py, "REQUEST_METHOD"), method(py, line.method)?)?;
+        environ.set_item(intern!(py, "RAW_URI"), &target)?;
+        environ.set_item(intern!(py, "REQUEST_URI"), &target)?;
+        environ.set_item(intern!(py, "QUERY_STRING"), latin1(py, line.query)?)?;
+        let mut decoded = Vec::new();
+        let path = if line.path_is_encoded {
+            decode_path(line.path, &mut decoded);
+            decoded.as_slice()
+        } else {
+            line.path
+        };
+        match path.strip_prefix(self.root_path.as_slice()) {
+            Some(rest) if !self.root_path.is_empty() && matches!(rest.first(), None | Some(b'/')) => {
+                environ.set_item(intern!(py, "SCRIPT_NAME"), &self.root_text)?;
+                environ.set_item(intern!(py, "PATH_INFO"), latin1(py, rest)?)
+            }
+            _ => {
+                environ.set_item(intern!(py, "SCRIPT_NAME"), intern!(py, ""))?;
+                let path = if path.len() == line.target.len() { target } else { latin1(py, path)? };
+                environ.set_item(intern!(py, "PATH_INFO"), path)
+            }
+        }
+    }
+
+    #[cold]
+    fn tell_of_underscore(&self, name: &[u8]) {
+        if self.has_told_of_underscore.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if let Some(notice) = self.notice.get() {
+            let name = String::from_utf8_lossy(name);
+            notice(format!(
+                "the request field {name:?} was not passed on: a name with an underscore would stand for the one with \
+                 a dash (said once)"
+            ));
+        }
+    }
+}
+
+impl Template {
+    /// All keys that every request has, so that setting them in a copy never makes it grow.
+    fn new(place: &Place, constants: &Constants<'_>) -> PyResult<Self> {
+        let py = constants.errors.py();
+        let environ = PyDict::new(py);
+        let set = |name: &str, value: &Bound<'_, PyAny>| environ.set_item(PyString::intern(py, name), value);
+        let set_text = |name: &str, value: &str| set(name, PyString::intern(py, value).as_any());
+        set_text("GATEWAY_INTERFACE", "CGI/1.1")?;
+        set_text("SERVER_SOFTWARE", if constants.software.is_empty() { "dragoman" } else { &constants.software })?;
+        // Without a Host field even a unix socket needs a name: PEP 3333 wants it never empty.
+        set_text("SERVER_NAME", if place.server_name.is_empty() { "localhost" } else { &place.server_name })?;
+        set_text("SERVER_PORT", if place.server_port.is_empty() { "80" } else { &place.server_port })?;
+        set_text("wsgi.url_scheme", "http")?;
+        set("wsgi.version", (1, 0).into_pyobject(py)?.as_any())?;
+        set("wsgi.errors", &constants.errors)?;
+        set("wsgi.input", Bound::new(py, EmptyInput)?.as_any())?;
+        set("wsgi.file_wrapper", py.get_type::<crate::file_wrapper::FileWrapper>().as_any())?;
+        set("wsgi.multithread", &PyBool::new(py, constants.is_multithread))?;
+        set("wsgi.multiprocess", &PyBool::new(py, constants.is_multiprocess))?;
+        set("wsgi.run_once", &PyBool::new(py, false))?;
+        // No input reads past the end of the body, so that nobody needs to count.
+        set("wsgi.input_terminated", &PyBool::new(py, true))?;
+        environ.update(constants.additions.as_mapping())?;
+        set_text("SERVER_PROTOCOL", "HTTP/1.1")?;
+        for name in
+            ["REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "RAW_URI", "REQUEST_URI", "REMOTE_ADDR"]
+        {
+            set_text(name, "")?;
+        }
+        if !place.is_unix {
+            set_text("REMOTE_PORT", "")?;
+        }
+        for name in ["wsgi.early_hints", "dragoman.disconnected"] {
+            set(name, py.None().bind(py))?;
+        }
+        Ok(Self { environ: environ.unbind(), is_unix: place.is_unix })
+    }
+}
+
+/// The peer's address and port as str objects, made once for each connection; `None` on a unix socket.
+fn peer_names<'e>(py: Python<'_>, exchange: &'e mut Exchange<'_, Wsgi>) -> PyResult<Option<&'e PeerNames>> {
+    if exchange.memory().peer.is_none() {
+        let Peer::Tcp(peer) = exchange.peer() else { return Ok(None) };
+        let (address, port) = (peer.ip().to_string(), peer.port().to_string());
+        let names = PeerNames {
+            address: Kept::new(latin1(py, address.as_bytes())?),
+            port: Kept::new(latin1(py, port.as_bytes())?),
+        };
+        exchange.memory().peer = Some(names);
+    }
+    Ok(exchange.memory().peer.as_ref())
+}
+
+fn set_peer(environ: &Bound<'_, PyDict>, peer: &PeerNames) -> PyResult<()> {
+    let py = environ.py();
+    environ.set_item(intern!(py, "REMOTE_ADDR"), peer.address.bind(py))?;
+    environ.set_item(intern!(py, "REMOTE_PORT"), peer.port.bind(py))
+}
+
+fn method<'py>(py: Python<'py>, method: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    let known = match method {
+        b"GET" => intern!(py, "GET"),
+        b"POST" => intern!(py, "POST"),
+        b"HEAD" => intern!(py, "HEAD"),
+        b"PUT" => intern!(py, "PUT"),
+        b"DELETE" => intern!(py, "DELETE"),
+        b"PATCH" => intern!(py, "PATCH"),
+        b"OPTIONS" => intern!(py, "OPTIONS"),
+        _ => return latin1(py, method),
+    };
+    Ok(known.clone())
+}
+
+/// `uri-host [ ":" port ]`, already checked, into host and port (empty when absent). RFC 3986 §3.2.2: the colons of an
+/// IPv6 address are within brackets.
+fn split_host(host: &[u8]) -> (&[u8], &[u8]) {
+    match host.iter().rposition(|byte| matches!(byte, b':' | b']')) {
+        Some(at) if host[at] == b':' => (&host[..at], &host[at + 1..]),
+        _ => (host, b""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_host;
+
+    #[test]
+    fn a_port_is_behind_the_last_colon_outside_brackets() {
+        for (host, name, port) in [
+            ("example.org", "example.org", ""),
+            ("example.org:8080", "example.org", "8080"),
+            ("example.org:", "example.org", ""),
+            ("[::1]", "[::1]", ""),
+            ("[::1]:8080", "[::1]", "8080"),
+        ] {
+            assert_eq!(split_host(host.as_bytes()), (name.as_bytes(), port.as_bytes()), "{host}");
+        }
+    }
+}

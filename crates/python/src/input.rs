@@ -1,0 +1,375 @@
+//! `wsgi.input`: empty, in memory, in a file, or read from the connection as the application asks for it.
+
+use crate::gil::Gil;
+use crate::lease::Lease;
+use crate::raw;
+use dragoman_engine::{BodyError, RequestBody};
+use pyo3::buffer::PyBuffer;
+use pyo3::create_exception;
+use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+create_exception!(
+    dragoman._native,
+    ClientDisconnected,
+    PyOSError,
+    "The client closed or reset the connection before the request body was complete."
+);
+
+/// The request body as a binary file. Never past the body's end, and then `b""` for ever; never a short read taken for
+/// the end.
+#[pyclass(module = "dragoman._native")]
+pub struct Input {
+    source: Source,
+    /// Bytes that were read ahead of the application: `buffer[at..]` is next. All of the body when it is in memory.
+    buffer: Vec<u8>,
+    at: usize,
+    is_closed: bool,
+}
+
+enum Source {
+    /// All that there is lies in the buffer.
+    Memory,
+    /// An unlinked temporary file; `offset` is behind the buffer.
+    File { file: File, len: u64, offset: u64 },
+    /// The connection, for as long as the request lasts; `left` is behind the buffer.
+    Stream { lease: Py<Lease>, left: u64 },
+}
+
+/// What is read ahead in one go.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// Above this, memory for a read grows with what arrives, not with what was asked for.
+const READ_AT_ONCE: usize = 1024 * 1024;
+
+impl Input {
+    /// The input for a prepared body, and the length of one that was decoded from the chunked coding.
+    pub fn new(body: RequestBody, lease: &Bound<'_, Lease>) -> (Self, Option<u64>) {
+        match body {
+            RequestBody::Empty => (Self::of(Source::Memory, Vec::new()), Some(0)),
+            RequestBody::Memory { bytes, was_chunked } => {
+                let decoded = was_chunked.then_some(bytes.len() as u64);
+                (Self::of(Source::Memory, bytes), decoded)
+            }
+            RequestBody::File { file, len, was_chunked } => {
+                (Self::of(Source::File { file, len, offset: 0 }, Vec::new()), was_chunked.then_some(len))
+            }
+            RequestBody::Stream { len } => {
+                (Self::of(Source::Stream { lease: lease.clone().unbind(), left: len }, Vec::new()), None)
+            }
+        }
+    }
+
+    fn of(source: Source, buffer: Vec<u8>) -> Self {
+        Self { source, buffer, at: 0, is_closed: false }
+    }
+
+    fn buffered(&self) -> &[u8] {
+        self.buffer.get(self.at..).unwrap_or_default()
+    }
+
+    /// Bytes of the body that lie behind the buffer.
+    fn left(&self) -> u64 {
+        match &self.source {
+            Source::Memory => 0,
+            Source::File { len, offset, .. } => len.saturating_sub(*offset),
+            Source::Stream { left, .. } => *left,
+        }
+    }
+
+    /// Reads from behind the buffer; 0 only at the end of the body.
+    fn read_source(&mut self, py: Python<'_>, into: &mut [u8]) -> PyResult<usize> {
+        let wanted = usize::try_from(self.left()).unwrap_or(usize::MAX).min(into.len());
+        let into = into.get_mut(..wanted).unwrap_or_default();
+        if into.is_empty() {
+            return Ok(0);
+        }
+        match &mut self.source {
+            Source::Memory => Ok(0),
+            Source::File { file, offset, .. } => {
+                let count = py.detach(|| file.read_at(into, *offset))?;
+                if count == 0 {
+                    return Err(PyOSError::new_err("the file that holds the request body was cut"));
+                }
+                *offset += count as u64;
+                Ok(count)
+            }
+            Source::Stream { lease, left } => {
+                let count = read_exchange(py, lease.get(), into)?;
+                *left -= count as u64;
+                Ok(count)
+            }
+        }
+    }
+
+    /// Makes the buffer hold something, unless the body is at its end.
+    fn fill(&mut self, py: Python<'_>) -> PyResult<()> {
+        if self.at < self.buffer.len() || self.left() == 0 {
+            return Ok(());
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.resize(READ_AHEAD, 0);
+        let outcome = self.read_source(py, &mut buffer);
+        buffer.truncate(*outcome.as_ref().unwrap_or(&0));
+        self.buffer = buffer;
+        self.at = 0;
+        outcome.map(drop)
+    }
+
+    /// Fills `into` as far as the body goes.
+    fn read_into(&mut self, py: Python<'_>, into: &mut [u8]) -> PyResult<usize> {
+        let mut filled = 0;
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            let buffered = self.buffered();
+            let count = if buffered.is_empty() {
+                self.read_source(py, rest)?
+            } else {
+                let count = buffered.len().min(rest.len());
+                rest[..count].copy_from_slice(&buffered[..count]);
+                self.at += count;
+                count
+            };
+            if count == 0 {
+                break;
+            }
+            filled += count;
+        }
+        Ok(filled)
+    }
+
+    fn read_bytes<'py>(&mut self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let there = usize::try_from(self.left()).unwrap_or(usize::MAX).saturating_add(self.buffered().len());
+        let wanted = size.min(there);
+        if wanted <= self.buffered().len() {
+            let bytes = PyBytes::new(py, &self.buffered()[..wanted]);
+            self.at += wanted;
+            return Ok(bytes);
+        }
+        if wanted <= READ_AT_ONCE {
+            // The body is never shorter than was said: `read_source` raises instead.
+            return PyBytes::new_with(py, wanted, |into| self.read_into(py, into).map(drop));
+        }
+        let mut bytes = Vec::new();
+        while bytes.len() < wanted {
+            let (start, step) = (bytes.len(), READ_AT_ONCE.min(wanted - bytes.len()));
+            bytes.resize(start + step, 0);
+            let count = self.read_into(py, &mut bytes[start..])?;
+            bytes.truncate(start + count);
+            if count < step {
+                break;
+            }
+        }
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    fn read_line<'py>(&mut self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyBytes>> {
+        let mut line = Vec::new();
+        loop {
+            self.fill(py)?;
+            let limit = size - line.len();
+            let buffered = self.buffered();
+            let window = &buffered[..buffered.len().min(limit)];
+            let end = memchr::memchr(b'\n', window).map(|at| at + 1);
+            let count = end.unwrap_or(window.len());
+            let is_done = end.is_some() || count == limit || count == 0;
+            if is_done && line.is_empty() {
+                let whole = PyBytes::new(py, &window[..count]);
+                self.at += count;
+                return Ok(whole);
+            }
+            line.extend_from_slice(&window[..count]);
+            self.at += count;
+            if is_done {
+                return Ok(PyBytes::new(py, &line));
+            }
+        }
+    }
+
+    fn check_open(&self) -> PyResult<()> {
+        match self.is_closed {
+            true => Err(PyValueError::new_err("I/O operation on closed file.")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[pymethods]
+impl Input {
+    /// Exactly `size` bytes, or all that is left of the body; the whole rest for None or a negative size.
+    #[pyo3(signature = (size = None, /))]
+    fn read<'py>(this: &Bound<'py, Self>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
+        used(this)?.read_bytes(this.py(), at_most(size))
+    }
+
+    /// As `read`, but gives what one read of the connection brings.
+    #[pyo3(signature = (size = None, /))]
+    fn read1<'py>(this: &Bound<'py, Self>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
+        let mut input = used(this)?;
+        input.fill(this.py())?;
+        let size = at_most(size).min(input.buffered().len());
+        input.read_bytes(this.py(), size)
+    }
+
+    /// Up to and with the next line feed, at most `size` bytes.
+    #[pyo3(signature = (size = None, /))]
+    fn readline<'py>(this: &Bound<'py, Self>, size: Option<i64>) -> PyResult<Bound<'py, PyBytes>> {
+        used(this)?.read_line(this.py(), at_most(size))
+    }
+
+    /// The lines that are left; with `hint`, no more once that many bytes are reached.
+    #[pyo3(signature = (hint = None, /))]
+    fn readlines<'py>(this: &Bound<'py, Self>, hint: Option<i64>) -> PyResult<Bound<'py, PyList>> {
+        let (mut input, lines, mut total) = (used(this)?, PyList::empty(this.py()), 0);
+        // As in the io module, a hint of zero is none.
+        let enough = at_most(hint.filter(|hint| *hint > 0));
+        while total < enough {
+            let line = input.read_line(this.py(), usize::MAX)?;
+            if line.as_bytes().is_empty() {
+                break;
+            }
+            total += line.as_bytes().len();
+            lines.append(line)?;
+        }
+        Ok(lines)
+    }
+
+    /// Fills a writable buffer as far as the body goes; the number of bytes.
+    fn readinto(this: &Bound<'_, Self>, buffer: PyBuffer<u8>) -> PyResult<usize> {
+        let (mut input, py) = (used(this)?, this.py());
+        let mut bytes = vec![0; buffer.len_bytes().min(READ_AHEAD)];
+        let mut total = 0;
+        while total < buffer.len_bytes() {
+            let wanted = bytes.len().min(buffer.len_bytes() - total);
+            let count = input.read_into(py, &mut bytes[..wanted])?;
+            raw::write_to(py, &buffer, total, &bytes[..count])?;
+            total += count;
+            if count < wanted {
+                break;
+            }
+        }
+        Ok(total)
+    }
+
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__<'py>(this: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let line = used(this)?.read_line(this.py(), usize::MAX)?;
+        Ok((!line.as_bytes().is_empty()).then_some(line))
+    }
+
+    /// Moves to another place of a body that is complete.
+    #[pyo3(signature = (offset, whence = 0, /))]
+    fn seek(this: &Bound<'_, Self>, offset: i64, whence: i32) -> PyResult<u64> {
+        let mut input = used(this)?;
+        let (here, len) = input.place(this.py())?;
+        let base = match whence {
+            0 => 0,
+            1 => here,
+            2 => len,
+            _ => return Err(PyValueError::new_err(format!("invalid whence ({whence}, should be 0, 1 or 2)"))),
+        };
+        let wanted = i128::from(base) + i128::from(offset);
+        let Ok(wanted) = u64::try_from(wanted) else {
+            return Err(PyValueError::new_err(format!("negative seek position {wanted}")));
+        };
+        let wanted = wanted.min(len);
+        match &mut input.source {
+            Source::File { offset, .. } => {
+                *offset = wanted;
+                input.buffer.clear();
+                input.at = 0;
+            }
+            // Within the length of a Vec, so within usize.
+            _ => input.at = wanted as usize,
+        }
+        Ok(wanted)
+    }
+
+    /// The place in a body that is complete.
+    fn tell(this: &Bound<'_, Self>) -> PyResult<u64> {
+        Ok(used(this)?.place(this.py())?.0)
+    }
+
+    /// Whether `seek` and `tell` work: the body is complete, in memory or in a file.
+    fn seekable(&self) -> bool {
+        !matches!(self.source, Source::Stream { .. })
+    }
+
+    /// Always.
+    fn readable(&self) -> bool {
+        true
+    }
+
+    /// Never.
+    fn writable(&self) -> bool {
+        false
+    }
+
+    /// Nothing to do: there for wrappers of the io module.
+    fn flush(&self) {}
+
+    /// Frees what the input holds. The rest of the body is never read.
+    fn close(this: &Bound<'_, Self>) -> PyResult<()> {
+        let closed = Self { is_closed: true, ..Self::of(Source::Memory, Vec::new()) };
+        *this.try_borrow_mut().map_err(|_| in_use())? = closed;
+        Ok(())
+    }
+
+    /// Whether `close` was called.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.is_closed
+    }
+}
+
+impl Input {
+    /// (place, length) of a body that is complete.
+    fn place(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        match &self.source {
+            Source::Memory => Ok((self.at as u64, self.buffer.len() as u64)),
+            Source::File { len, offset, .. } => Ok((offset - self.buffered().len() as u64, *len)),
+            Source::Stream { .. } => {
+                let class = py.import("io")?.getattr("UnsupportedOperation")?;
+                Err(PyErr::from_value(class.call1(("the request body is still arriving: no seek",))?))
+            }
+        }
+    }
+}
+
+/// The input for one operation. Two Python threads in it at once would tear the body apart.
+fn used<'py>(input: &Bound<'py, Input>) -> PyResult<PyRefMut<'py, Input>> {
+    let input = input.try_borrow_mut().map_err(|_| in_use())?;
+    input.check_open()?;
+    Ok(input)
+}
+
+fn in_use() -> PyErr {
+    PyRuntimeError::new_err("wsgi.input is being read by another thread")
+}
+
+/// A size argument: None and negative ones mean no bound.
+fn at_most(size: Option<i64>) -> usize {
+    size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX)
+}
+
+fn read_exchange(py: Python<'_>, lease: &Lease, into: &mut [u8]) -> PyResult<usize> {
+    let mut turn = lease.turn(py);
+    let Some(exchange) = turn.exchange() else {
+        return Err(PyValueError::new_err("wsgi.input was read after its request had ended"));
+    };
+    match exchange.read_body(into, &mut Gil::held(py)) {
+        Ok(0) | Err(BodyError::Disconnected) => {
+            Err(ClientDisconnected::new_err("the client closed the connection in the middle of the request body"))
+        }
+        Ok(count) => Ok(count),
+        Err(BodyError::TimedOut) => {
+            turn.is_timed_out = true;
+            Err(ClientDisconnected::new_err("the client sent nothing of the request body for too long"))
+        }
+    }
+}

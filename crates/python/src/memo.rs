@@ -1,0 +1,129 @@
+//! Environ parts of field blocks that were seen before: on a kept connection most requests repeat a block byte for byte.
+
+use dragoman_http1::{RequestLine, Version};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::hash::{BuildHasher, RandomState};
+
+/// What an environ part is derived from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Key<'b> {
+    /// Index of the listener, for its constants.
+    pub listener: usize,
+    /// Version, for SERVER_PROTOCOL and because equal blocks mean equal facts only in one version.
+    pub version: Version,
+    /// The exact field block.
+    pub block: &'b [u8],
+}
+
+/// A ready environ, never given out itself: each request gets a copy. It also carries method, target and peer of the
+/// request that used it last, so that what has not changed need not be set again.
+pub struct Memo {
+    listener: usize,
+    version: Version,
+    hash: u64,
+    block: Box<[u8]>,
+    /// The environ.
+    pub environ: Py<PyDict>,
+    method: Vec<u8>,
+    target: Vec<u8>,
+    peer: usize,
+}
+
+impl Memo {
+    fn is_for(&self, key: &Key<'_>) -> bool {
+        *self.block == *key.block && self.listener == key.listener && self.version == key.version
+    }
+
+    /// Whether method and target differ from the last request's; they are the last ones from now on.
+    pub fn changes_target(&mut self, line: &RequestLine<'_>) -> bool {
+        let is_same = self.target == line.target && self.method == line.method;
+        if !is_same {
+            for (last, now) in [(&mut self.method, line.method), (&mut self.target, line.target)] {
+                last.clear();
+                last.extend_from_slice(now);
+            }
+        }
+        !is_same
+    }
+
+    /// The same for the address object of the peer (kept alive by `environ`, so that no other has its identity).
+    pub fn changes_peer(&mut self, identity: usize) -> bool {
+        std::mem::replace(&mut self.peer, identity) != identity
+    }
+
+    /// Makes the next request set everything, because setting failed half-way.
+    pub fn forget(&mut self) {
+        self.method.clear();
+        self.target.clear();
+        self.peer = 0;
+    }
+}
+
+/// The memos of one thread: bounded, and open only to blocks that come a second time.
+pub struct Memos {
+    memos: Vec<Memo>,
+    next: usize,
+    seen: [u64; Self::SEEN],
+    hasher: RandomState,
+}
+
+impl Memos {
+    const MEMOS: usize = 64;
+    const SEEN: usize = 128;
+    /// Longer blocks are parsed each time, which bounds the memory.
+    const BLOCK_BYTES: usize = 4096;
+
+    /// No memos.
+    pub fn new() -> Self {
+        Self { memos: Vec::new(), next: 0, seen: [0; Self::SEEN], hasher: RandomState::new() }
+    }
+
+    /// The memo at `index`.
+    pub fn get(&mut self, index: usize) -> Option<&mut Memo> {
+        self.memos.get_mut(index)
+    }
+
+    /// The index of the memo for `key`; `hint` is where it was for the connection's last request.
+    pub fn find(&self, hint: usize, key: &Key<'_>) -> Result<usize, Absent> {
+        if self.memos.get(hint).is_some_and(|memo| memo.is_for(key)) {
+            return Ok(hint);
+        }
+        // Keyed by a random state: a peer cannot choose blocks that collide.
+        let hash = self.hasher.hash_one((key.listener, key.version == Version::Http10, key.block));
+        self.memos.iter().position(|memo| memo.hash == hash && memo.is_for(key)).ok_or(Absent { hash })
+    }
+
+    /// Whether a block that has no memo is worth one: it was seen before.
+    pub fn admits(&mut self, absent: &Absent, key: &Key<'_>) -> bool {
+        let seen = &mut self.seen[absent.hash as usize % Self::SEEN];
+        std::mem::replace(seen, absent.hash) == absent.hash && key.block.len() <= Self::BLOCK_BYTES
+    }
+
+    /// Adds a memo, in place of the oldest when there are enough; its index.
+    pub fn insert(&mut self, absent: Absent, key: &Key<'_>, environ: Bound<'_, PyDict>) -> usize {
+        let memo = Memo {
+            listener: key.listener,
+            version: key.version,
+            hash: absent.hash,
+            block: key.block.into(),
+            environ: environ.unbind(),
+            method: Vec::new(),
+            target: Vec::new(),
+            peer: 0,
+        };
+        if self.memos.len() < Self::MEMOS {
+            self.memos.push(memo);
+            return self.memos.len() - 1;
+        }
+        let index = self.next;
+        self.next = (index + 1) % Self::MEMOS;
+        self.memos[index] = memo;
+        index
+    }
+}
+
+/// There is no memo for a key of this hash.
+pub struct Absent {
+    hash: u64,
+}

@@ -1,0 +1,206 @@
+//! `Server`: one process's engine around one application, as the worker drives it.
+
+use crate::convert::Entries;
+use crate::environ::{Constants, Environs, Place};
+use crate::gil::drop_released;
+use crate::raw;
+use crate::wsgi::{Shared, Wsgi};
+use dragoman_engine::access_log::AccessLog;
+use dragoman_engine::{Engine, Event, Level, Listener, Options};
+use dragoman_http1::Limits;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The engine of one process, around one application.
+#[pyclass(frozen, module = "dragoman._native")]
+pub struct Server {
+    engine: Arc<Engine<Wsgi>>,
+}
+
+#[pymethods]
+impl Server {
+    /// Prepares to serve `application` on sockets that listen already. Threads come by `serve`.
+    #[new]
+    #[pyo3(signature = (application, listeners, options, *, report, exception, errors))]
+    fn new(
+        application: Bound<'_, PyAny>,
+        listeners: Vec<Bound<'_, PyDict>>,
+        options: Bound<'_, PyDict>,
+        report: Bound<'_, PyAny>,
+        exception: Bound<'_, PyAny>,
+        errors: Bound<'_, PyAny>,
+    ) -> PyResult<Self> {
+        let py = application.py();
+        let options = Entries(&options);
+        let (mut places, mut sockets) = (Vec::new(), Vec::new());
+        for listener in &listeners {
+            let listener = Entries(listener);
+            places.push(Place {
+                is_unix: match listener.get::<String>("kind")?.as_str() {
+                    "tcp" => false,
+                    "unix" => true,
+                    other => return Err(PyValueError::new_err(format!("listener kind {other:?}: want tcp or unix"))),
+                },
+                server_name: listener.get("server_name")?,
+                server_port: listener.get("server_port")?,
+            });
+            sockets.push(Listener::new(borrow(listener.get("fd")?)?)?);
+        }
+        let engine_options = engine_options(&options)?;
+        let constants = Constants {
+            root_path: options.get("root_path")?,
+            software: engine_options.server.clone(),
+            is_multithread: engine_options.threads > 1,
+            is_multiprocess: options.get("multiprocess")?,
+            errors,
+            additions: options.get("environ")?,
+        };
+        let shared = Arc::new(Shared {
+            application: application.unbind(),
+            report: report.unbind(),
+            exception: exception.unbind(),
+            context: raw::current_context(py)?.unbind(),
+            environs: Environs::new(&places, &constants)?,
+        });
+        let engine = Engine::new(Wsgi::new(shared.clone()), sockets, engine_options, access_log(&options)?)?;
+        let log = Arc::downgrade(&engine);
+        shared.environs.tell_by(Box::new(move |text| {
+            if let Some(engine) = log.upgrade() {
+                engine.log(Level::Warning, text);
+            }
+        }));
+        Ok(Self { engine })
+    }
+
+    /// Body of one serving thread: returns when the thread retires or the server has stopped.
+    fn serve(&self, py: Python<'_>) {
+        py.detach(|| self.engine.serve());
+    }
+
+    /// Main thread: waits without the GIL for events, and lets handlers of pending signals run. Empty at the timeout.
+    #[pyo3(signature = (timeout_s))]
+    fn wait<'py>(&self, py: Python<'py>, timeout_s: Option<f64>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let timeout = match timeout_s {
+            None => None,
+            Some(seconds) => {
+                let timeout = Duration::try_from_secs_f64(seconds.max(0.0));
+                Some(timeout.map_err(|error| PyValueError::new_err(format!("timeout_s: {error}")))?)
+            }
+        };
+        let events = py.detach(|| self.engine.wait(timeout));
+        drop_released(py);
+        py.check_signals()?;
+        events.into_iter().map(|event| describe(py, event)).collect()
+    }
+
+    /// Descriptor for `signal.set_wakeup_fd`: TERM (15) starts the drain, INT (2) and QUIT (3) stop, without the GIL.
+    fn signal_fd(&self) -> RawFd {
+        self.engine.signal_writer().as_raw_fd()
+    }
+
+    /// Stop accepting, answer what is under way, close idle connections after the linger. Idempotent.
+    fn drain(&self) {
+        self.engine.drain();
+    }
+
+    /// Stop at once: connections are closed, serving threads return as soon as their application call ends.
+    fn stop(&self) {
+        self.engine.stop();
+    }
+
+    /// Serving threads that have entered and not left.
+    fn threads(&self) -> u32 {
+        self.engine.threads()
+    }
+
+    /// 'GET /path' of each request still inside the application.
+    fn stuck(&self) -> Vec<String> {
+        self.engine.stuck()
+    }
+
+    /// Counters since start.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = PyDict::new(py);
+        for (name, value) in self.engine.stats() {
+            stats.set_item(name, value)?;
+        }
+        Ok(stats)
+    }
+}
+
+fn engine_options(options: &Entries<'_, '_>) -> PyResult<Options> {
+    let limits = Limits {
+        request_line: options.get("limit_request_line")?,
+        field: options.get("limit_request_field_size")?,
+        fields: options.get("limit_request_fields")?,
+        head: options.get("limit_head")?,
+        body: match options.get("limit_body")? {
+            0 => u64::MAX,
+            bytes => bytes,
+        },
+        ..Limits::default()
+    };
+    Ok(Options {
+        threads: options.get("threads")?,
+        limits,
+        server: options.get("server")?,
+        first_byte_ms: options.get("first_byte_ms")?,
+        head_ms: options.get("head_ms")?,
+        keep_alive_ms: options.get("keep_alive_ms")?,
+        body_idle_ms: options.get("body_idle_ms")?,
+        write_stall_ms: options.get("write_stall_ms")?,
+        drain_linger_ms: options.get("drain_linger_ms")?,
+        body_buffer: options.get("body_buffer")?,
+        chunked_memory: options.get("chunked_memory")?,
+        spool_directory: options.get("spool_directory")?,
+        output_buffer: options.get("output_buffer")?,
+        queue: options.get("queue")?,
+        connections: options.get("connections")?,
+        ..Options::default()
+    })
+}
+
+fn access_log(options: &Entries<'_, '_>) -> PyResult<Option<AccessLog>> {
+    let descriptor: RawFd = options.get("access_log_fd")?;
+    if descriptor < 0 {
+        return Ok(None);
+    }
+    let format: String = options.get("access_log_format")?;
+    let descriptor = borrow(descriptor)?.try_clone_to_owned()?;
+    match AccessLog::new(descriptor, &format) {
+        Ok(log) => Ok(Some(log)),
+        Err(error) => Err(PyValueError::new_err(format!("access_log_format: {error}"))),
+    }
+}
+
+/// A descriptor of the caller's, for the length of the constructor.
+fn borrow<'a>(descriptor: RawFd) -> PyResult<BorrowedFd<'a>> {
+    if descriptor < 0 {
+        return Err(PyValueError::new_err(format!("{descriptor} is not a descriptor")));
+    }
+    // SAFETY: not negative; the caller keeps it open while it is duplicated, and one that is closed fails there.
+    Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
+}
+
+fn describe(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyDict>> {
+    let (kind, level, text) = match event {
+        Event::Thread => ("thread", Level::Info, String::new()),
+        Event::Log(level, text) => ("log", level, text),
+        Event::Signal => ("signal", Level::Info, String::new()),
+        Event::Drained(text) => ("drained", Level::Info, text),
+    };
+    let level = match level {
+        Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    };
+    let described = PyDict::new(py);
+    described.set_item("kind", kind)?;
+    described.set_item("level", level)?;
+    described.set_item("text", text)?;
+    Ok(described)
+}

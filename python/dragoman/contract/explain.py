@@ -1,0 +1,56 @@
+"""What a rule of the contract means, with a wrong and a right example."""
+
+import difflib
+import textwrap
+
+from dragoman.contract.rules import RULES
+from dragoman.errors import UsageError
+from dragoman.values import printable
+
+__all__ = ["explain", "index"]
+
+CHECKED = {"load": "when the application is loaded", "always": "on every request"}
+
+
+def explain(rule_id: str) -> str:
+    """The page about one rule. Raises UsageError, with near names, when there is no such rule."""
+    rule = RULES.get(rule_id)
+    if rule is None:
+        near = difflib.get_close_matches(rule_id, RULES, 3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "dragoman explain lists all rules"
+        raise UsageError(f'explain "{printable(rule_id)}": there is no such rule; {hint}')
+    return "\n".join(
+        [
+            rule.id,
+            "",
+            wrapped("Breach", without_facts(rule.said)),
+            wrapped("Why", rule.why),
+            wrapped("Clause", rule.clause),
+            wrapped("Owed by", rule.party),
+            wrapped("Checked", CHECKED[rule.cost]),
+            wrapped("Then", rule.effect.value),
+            wrapped("Fix", without_facts(rule.fix)),
+            "",
+            *example("Wrong", rule.wrong),
+            "",
+            *example("Right", rule.right),
+        ]
+    )
+
+
+def index() -> str:
+    """All rules, one a line, with what each forbids."""
+    width = max(map(len, RULES))
+    return "\n".join(f"{rule.id:<{width}}  {without_facts(rule.said)}" for rule in RULES.values())
+
+
+def without_facts(templates: tuple[str, ...]) -> str:
+    return templates[-1]
+
+
+def wrapped(label: str, text: str) -> str:
+    return textwrap.fill(f"{label + ':':<9} {text}", 100, initial_indent="  ", subsequent_indent=" " * 12)
+
+
+def example(label: str, code: str) -> list[str]:
+    return [f"  {label}:", textwrap.indent(code, "      ")]

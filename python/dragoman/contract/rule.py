@@ -1,0 +1,43 @@
+"""What a rule of the contract consists of."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, TypeAlias
+
+__all__ = ["Cost", "Effect", "Party", "Rule"]
+
+Party: TypeAlias = Literal["application", "application or middleware", "middleware"]
+"""Who can break the rule."""
+
+Cost: TypeAlias = Literal["load", "always"]
+"""When it is checked: once as the application is loaded, or natively on every request."""
+
+
+class Effect(Enum):
+    """What a breach leads to, apart from its report."""
+
+    REFUSE = "the server does not start"
+    RAISE = "AssertionError where start_response or write was called"
+    RERAISE = "the given exception is raised again, the response is cut"
+    FAIL = "the response is a 500"
+    DROP_FIELD = "the field is left out of the response"
+    CUT = "what is wrong is not sent; where the framing is broken by it, the connection closes"
+    LOG = "the response stands"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule. `said` and `fix` are templates over the facts of a breach: the first whose facts are all known is used,
+    and the last of each needs none.
+    """
+
+    id: str
+    party: Party
+    cost: Cost
+    effect: Effect
+    said: tuple[str, ...]
+    why: str
+    clause: str
+    fix: tuple[str, ...]
+    wrong: str
+    right: str

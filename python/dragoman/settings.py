@@ -1,0 +1,272 @@
+"""All settings, each declared once: command line, environment, validation, help and docs/settings.md come from here."""
+
+import difflib
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from dragoman import values
+from dragoman.errors import UsageError
+from dragoman.values import Address, printable
+
+__all__ = ["GROUPS", "Row", "Settings", "misspelt", "rows", "settings_from"]
+
+GROUPS = ("Application", "Listening", "Work", "Time", "Limits", "Logging")
+ENVIRONMENT_PREFIX = "DRAGOMAN_"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One setting as it is declared; `name` and `env` follow from the name of its field."""
+
+    group: str
+    flags: tuple[str, ...]
+    metavar: str
+    default: str
+    parse: Callable[[str], object]
+    doc: str
+    unit: str = ""
+    gunicorn: str = ""
+    is_repeatable: bool = False
+    # A variable that platforms set, the value that is made of it, and what it has to be; it comes before the default.
+    platform: tuple[str, str, str] | None = None
+    name: str = ""
+
+    @property
+    def env(self) -> str:
+        """The environment variable of the setting."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        """The long flag, or the name of the argument."""
+        return next((flag for flag in self.flags if flag.startswith("--")), self.metavar)
+
+
+def setting(group: str, flags: str, metavar: str, default: str, parse: Callable[[str], object], **more: Any) -> Any:
+    row = Row(group, tuple(flags.split()), metavar, default, parse, **more)
+    return field(metadata={"row": row})
+
+
+# A table reads best as one: two or three lines for each setting.
+# fmt: off
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one run, checked. The command line wins over the environment, that over the defaults."""
+
+    application: str = setting(
+        "Application", "", "MODULE[:ATTRIBUTE]", "", values.text,
+        doc="What to serve: a module, and a name in it (dotted if need be) or a call such as create_app('prod')."
+        " Without one, app, application and create_app() are tried, in the module and then in its wsgi submodule.",
+    )
+    chdir: str = setting(
+        "Application", "--chdir", "DIRECTORY", ".", values.directory, gunicorn="chdir",
+        doc="Directory to work in; modules are found there first, and the paths of all other settings start there.",
+    )
+    pythonpath: tuple[str, ...] = setting(
+        "Application", "--pythonpath", "PATHS", "", values.directories, gunicorn="pythonpath",
+        doc="More directories to find modules in, separated by commas.",
+    )
+    env: tuple[tuple[str, str], ...] = setting(
+        "Application", "-e --env", "NAME=VALUE", "", values.environment_variable, gunicorn="raw_env",
+        is_repeatable=True,
+        doc="Set a variable of the process before the application is loaded; it is also put into each WSGI environ.",
+    )
+    root_path: str = setting(
+        "Application", "--root-path", "PATH", "/", values.root_path, gunicorn="root_path",
+        doc="Where the application is mounted. Paths under it get it as SCRIPT_NAME, all others are passed whole.",
+    )
+
+    bind: tuple[Address, ...] = setting(
+        "Listening", "-b --bind", "ADDRESS", "127.0.0.1:8000", values.address, gunicorn="bind", is_repeatable=True,
+        platform=("PORT", "0.0.0.0:{}", "a port from 0 to 65535"),
+        doc="Where to listen: HOST:PORT, [IPV6]:PORT, :PORT, unix:PATH or fd://N. Port 0 takes a free one.",
+    )
+    backlog: int = setting(
+        "Listening", "--backlog", "N", "2048", values.whole(1, 65535), gunicorn="backlog",
+        doc="Connections that the kernel holds until they are accepted.",
+    )
+    umask: int = setting(
+        "Listening", "-m --umask", "OCTAL", "0", values.octal_mask, gunicorn="umask",
+        doc="Permissions taken from the unix sockets that are made; 0 lets every user of the machine connect.",
+    )
+    worker_connections: int = setting(
+        "Listening", "--worker-connections", "N", "0", values.whole(0, 1_000_000), gunicorn="worker_connections",
+        doc="Connections open at once in a worker; 0 is 80 % of the descriptors that the process may open.",
+    )
+
+    workers: int = setting(
+        "Work", "-w --workers", "N", "1", values.whole(1, 1024), gunicorn="workers",
+        platform=("WEB_CONCURRENCY", "{}", ""),
+        doc="Processes that serve. With one, the process that you started serves itself.",
+    )
+    threads: int = setting(
+        "Work", "--threads", "N", "64", values.whole(1, 1024), gunicorn="threads",
+        doc="Application calls at once in a worker. Threads are started when calls are slow, so that this needs no"
+        " tuning; 1 is for applications that are not thread-safe.",
+    )
+    queue: int = setting(
+        "Work", "--queue", "N", "1024", values.whole(1, 1_000_000),
+        doc="Requests that may wait for a thread in a worker; the next ones are answered 503.",
+    )
+    pid: str = setting(
+        "Work", "-p --pid", "FILE", "", values.text, gunicorn="pidfile",
+        doc="File to write the process id to; removed at the end.",
+    )
+
+    graceful_timeout: float = setting(
+        "Time", "--graceful-timeout", "SECONDS", "30", values.seconds(0, 86_400), unit="s", gunicorn="graceful_timeout",
+        doc="After SIGTERM: time for the requests under way, then they are cut.",
+    )
+    drain_linger: float = setting(
+        "Time", "--drain-linger", "SECONDS", "2", values.seconds(0, 3600), unit="s",
+        doc="After SIGTERM: time in which idle connections may still send a request, so that none is lost.",
+    )
+    keep_alive: float = setting(
+        "Time", "--keep-alive", "SECONDS", "75", values.seconds(0, 86_400), unit="s", gunicorn="keepalive",
+        doc="Time that a connection may wait for its next request. Keep it above that of a balancer in front.",
+    )
+    first_byte_timeout: float = setting(
+        "Time", "--first-byte-timeout", "SECONDS", "10", values.seconds(0.1, 86_400), unit="s",
+        doc="Time from accepting a connection to its first byte.",
+    )
+    head_timeout: float = setting(
+        "Time", "--head-timeout", "SECONDS", "10", values.seconds(0.1, 86_400), unit="s",
+        doc="Time from the first byte of a request head to its last; then 408.",
+    )
+    body_timeout: float = setting(
+        "Time", "--body-timeout", "SECONDS", "30", values.seconds(0.1, 86_400), unit="s",
+        doc="Time in which a request body may bring no byte.",
+    )
+    write_timeout: float = setting(
+        "Time", "--write-timeout", "SECONDS", "30", values.seconds(0.1, 86_400), unit="s",
+        doc="Time in which a client may take no byte of its response.",
+    )
+
+    limit_request_line: int = setting(
+        "Limits", "--limit-request-line", "BYTES", "8K", values.byte_size(64, 1 << 20), unit="bytes",
+        gunicorn="limit_request_line",
+        doc="Longest request line; above it 414.",
+    )
+    limit_request_fields: int = setting(
+        "Limits", "--limit-request-fields", "N", "100", values.whole(1, 10_000), gunicorn="limit_request_fields",
+        doc="Most header fields of a request; above it 431.",
+    )
+    limit_request_field_size: int = setting(
+        "Limits", "--limit-request-field_size --limit-request-field-size", "BYTES", "16K",
+        values.byte_size(64, 1 << 20), unit="bytes", gunicorn="limit_request_field_size",
+        doc="Longest header field of a request, its name included; above it 431.",
+    )
+    limit_head: int = setting(
+        "Limits", "--limit-head", "BYTES", "64K", values.byte_size(128, 16 << 20), unit="bytes",
+        doc="Longest request head, its line and all fields; above it 431.",
+    )
+    limit_body: int = setting(
+        "Limits", "--limit-body", "BYTES", "64M", values.byte_size(0, 1 << 50), unit="bytes",
+        doc="Longest request body; above it 413. 0 is no limit.",
+    )
+    body_buffer: int = setting(
+        "Limits", "--body-buffer", "BYTES", "64K", values.byte_size(0, 64 << 20), unit="bytes",
+        doc="Request bodies up to this are complete before the application is called; longer ones are streamed.",
+    )
+    chunked_memory: int = setting(
+        "Limits", "--chunked-memory", "BYTES", "1M", values.byte_size(0, 1 << 30), unit="bytes",
+        doc="Chunked request bodies are held in memory up to this, then in an unlinked file.",
+    )
+    spool_directory: str = setting(
+        "Limits", "--spool-directory", "DIRECTORY", "", values.text,
+        doc="Directory of those files; without one, Python's tempfile.gettempdir().",
+    )
+    output_buffer: int = setting(
+        "Limits", "--output-buffer", "BYTES", "1M", values.byte_size(4096, 1 << 30), unit="bytes",
+        doc="Response bytes held for a client that is slower than the application; then the application waits.",
+    )
+
+    access_logfile: str = setting(
+        "Logging", "--access-logfile", "FILE", "auto", values.text, gunicorn="accesslog",
+        doc="Access log: a file, - for standard output, none, or auto: - when standard output is a terminal.",
+    )
+    access_logformat: str = setting(
+        "Logging", "--access-logformat", "FORMAT", "combined", values.access_log_format, gunicorn="access_log_format",
+        doc="common, combined, json, or a text with gunicorn's atoms such as %(h)s.",
+    )
+    error_logfile: str = setting(
+        "Logging", "--error-logfile --log-file", "FILE", "-", values.text, gunicorn="errorlog",
+        doc="Error log: a file, or - for standard error.",
+    )
+    log_level: str = setting(
+        "Logging", "--log-level", "LEVEL", "info",
+        values.choice("debug", "info", "warning", "error", "critical"), gunicorn="loglevel",
+        doc="Least level of the error log: debug, info, warning, error or critical.",
+    )
+    server_header: str = setting(
+        "Logging", "--server-header", "TEXT", "dragoman", values.server_field,
+        doc="The Server field of responses, and SERVER_SOFTWARE; none for no such field.",
+    )
+# fmt: on
+
+
+def rows() -> tuple[Row, ...]:
+    """The table, in the order in which help and documentation show it."""
+    return ROWS
+
+
+def settings_from(given: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Settings:
+    """The settings of a run.
+
+    given        what the command line said: setting name to the texts given for it, in their order
+    environment  usually ``os.environ``; a variable that is empty counts as not set
+    Raises UsageError naming the flag or the variable whose text is wrong, and what is wanted.
+    """
+    # Each parser returns what its field is declared as: a test goes through all of them.
+    found: dict[str, Any] = {row.name: value_of(row, given.get(row.name, ()), environment) for row in ROWS}
+    return Settings(**found)
+
+
+def misspelt(environment: Mapping[str, str]) -> list[str]:
+    """A sentence for each variable that is no setting, but nearly the name of one."""
+    # Told, not refused: Kubernetes puts DRAGOMAN_PORT and its like into every pod beside a service of that name.
+    known = {row.env for row in ROWS}
+    strangers = [name for name in sorted(environment) if name.startswith(ENVIRONMENT_PREFIX) and name not in known]
+    near = {name: difflib.get_close_matches(name, known, 1, cutoff=0.85) for name in strangers}
+    return [f"{printable(name)} is no setting; did you mean {near[name][0]}?" for name in strangers if near[name]]
+
+
+def value_of(row: Row, given: Sequence[str], environment: Mapping[str, str]) -> object:
+    variable, template, want = row.platform or ("", "{}", "")
+    if given:
+        found = [parsed(row, text, text, row.flag, row.env) for text in given]
+    elif content := environment.get(row.env, ""):
+        texts = split(content) if row.is_repeatable else [content]
+        found = [parsed(row, text, text, row.env, row.flag) for text in texts]
+    elif content := environment.get(variable, ""):
+        found = [parsed(row, content, template.replace("{}", content), variable, row.flag, want)]
+    else:
+        found = [row.parse(row.default)] if row.default else []
+    if row.is_repeatable:
+        return tuple(found)
+    # The last one wins, as in every shell tool: a script's own flags can be overridden behind it.
+    return found[-1] if found else EMPTY.get(row.name, "")
+
+
+def parsed(row: Row, shown: str, text: str, origin: str, also: str, want: str = "") -> object:
+    try:
+        return row.parse(text)
+    except ValueError as error:
+        raise UsageError(f'{origin} "{printable(shown)}": want {want or error} (also {also})') from None
+
+
+def split(content: str) -> list[str]:
+    # Quoting that does not end stays one text; its parser refuses it with the rest.
+    try:
+        return shlex.split(content)
+    except ValueError:
+        return [content]
+
+
+ROWS = tuple(
+    Row(**{**setting_field.metadata["row"].__dict__, "name": setting_field.name}) for setting_field in fields(Settings)
+)
+# What a setting without a default and without a value is.
+EMPTY: dict[str, object] = {"pythonpath": ()}

@@ -1,0 +1,119 @@
+"""Judges, without calling it, whether an object can be a WSGI application, and whether the process can serve it."""
+
+import inspect
+import sys
+from types import ModuleType
+
+__all__ = ["described", "patched_by", "problem_of"]
+
+ASGI_HINT = (
+    "it is an ASGI application and WSGI is served here;"
+    " serve it with an ASGI server, or wrap it with a2wsgi.ASGIMiddleware"
+)
+
+
+def problem_of(application: object, name: str) -> str:
+    """One sentence on why `application` cannot be served, '' when nothing speaks against it.
+
+    The sentence begins with the contract rule: ``app-not-callable`` or ``app-signature``.
+    """
+    if not callable(application):
+        return f"app-not-callable: {name} is {described(application)}, not a WSGI application"
+    if isinstance(application, type):
+        return problem_of_class(application, name)
+    if is_asgi(application):
+        return f"app-signature: {name} is {described(application)}: {ASGI_HINT}"
+    if takes(application, 2):
+        return ""
+    if takes(application, 0):
+        return (
+            f"app-signature: {name} takes no arguments, a WSGI application takes (environ, start_response);"
+            f" if it makes the application, write {name}()"
+        )
+    return f"app-signature: {name}{signature_text(application)} does not take (environ, start_response)"
+
+
+def problem_of_class(cls: type, name: str) -> str:
+    own = {attribute for base in cls.__mro__ for attribute in vars(base)}
+    # PEP 3333, "The Application/Framework Side": a class may be the application when its instances are the iterables.
+    if "__iter__" in own and takes(cls, 2):
+        return ""
+    if "__call__" not in own:
+        return f"app-signature: {name} is the class {cls.__name__}; its instances are neither callable nor iterable"
+    if is_asgi_method(cls.__call__):
+        return f"app-signature: {name} is the class {cls.__name__} of ASGI applications: {ASGI_HINT}"
+    return f"app-signature: {name} is the class {cls.__name__}; serve an instance of it: {name}()"
+
+
+def patched_by() -> tuple[str, str] | None:
+    """Which of gevent and eventlet has replaced parts of the standard library, and which parts; None for neither."""
+    # The objects themselves are the proof: they cannot be in place without their library's module being theirs.
+    for module_name, attribute in PATCHED:
+        module = sys.modules.get(module_name)
+        origin = getattr(getattr(module, attribute, None), "__module__", None) or ""
+        library = origin.partition(".")[0]
+        if library in ("gevent", "eventlet"):
+            return library, f"{module_name}.{attribute} is {library}'s"
+    gevent = sys.modules.get("gevent.monkey")
+    if isinstance(gevent, ModuleType) and (saved := getattr(gevent, "saved", None)):
+        return "gevent", f"modules {', '.join(sorted(map(str, saved)))}"
+    eventlet = sys.modules.get("eventlet.patcher")
+    if isinstance(eventlet, ModuleType) and (patched := getattr(eventlet, "already_patched", None)):
+        return "eventlet", f"modules {', '.join(sorted(map(str, patched)))}"
+    return None
+
+
+PATCHED = (
+    ("_thread", "start_new_thread"),
+    ("_thread", "allocate_lock"),
+    ("threading", "Thread"),
+    ("threading", "local"),
+    ("socket", "socket"),
+    ("select", "select"),
+    ("time", "sleep"),
+)
+
+
+def is_asgi(application: object) -> bool:
+    return is_asgi_method(application) or is_asgi_method(getattr(type(application), "__call__", None))  # noqa: B004 - the method is meant
+
+
+def is_asgi_method(method: object) -> bool:
+    if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+        return True
+    try:
+        names = [name for name in inspect.signature(method).parameters if name != "self"]  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return names == ["scope", "receive", "send"]
+
+
+def takes(function: object, count: int) -> bool:
+    """True when `function` can be called with `count` positional arguments, or when that cannot be told."""
+    try:
+        inspect.signature(function).bind(*range(count))  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+def signature_text(function: object) -> str:
+    try:
+        return str(inspect.signature(function))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return ""
+
+
+def described(value: object) -> str:
+    """What `value` is, in a few words: ``"a dict"``, ``"the class Flask"``."""
+    if isinstance(value, ModuleType):
+        return f"the module {value.__name__}"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if inspect.isasyncgenfunction(value) or inspect.iscoroutinefunction(value):
+        return "an async def function"
+    kind = type(value)
+    article = "an" if kind.__name__[:1].lower() in "aeiou" else "a"
+    return f"{article} {kind.__name__}"

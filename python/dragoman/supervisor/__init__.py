@@ -1,0 +1,6 @@
+"""Several workers under one process that binds the sockets and keeps the workers alive."""
+
+from dragoman.supervisor.parent import supervise
+from dragoman.supervisor.sockets import Listener, close_all, open_all
+
+__all__ = ["Listener", "close_all", "open_all", "supervise"]

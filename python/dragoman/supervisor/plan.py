@@ -1,0 +1,101 @@
+"""What the supervisor does when something happens: a table from (phase, event) to the next phase and its actions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+__all__ = ["BOOT_TRIES", "PLAN", "Action", "Event", "Phase", "Step", "backoff_s", "step"]
+
+# A worker that has lived this long did not die of its start.
+SETTLED_S = 10.0
+BACKOFF_LEAST_S = 0.1
+BACKOFF_MOST_S = 10.0
+# Fresh starts in a row that may fail before the supervisor gives up, as long as no worker serves.
+BOOT_TRIES = 3
+
+
+class Phase(Enum):
+    """Where a supervisor is in its life."""
+
+    SERVING = auto()
+    DRAINING = auto()
+    STOPPING = auto()
+    ENDED = auto()
+
+
+class Event(Enum):
+    """What can happen to a supervisor."""
+
+    TERM = auto()
+    INT = auto()
+    QUIT = auto()
+    REOPEN = auto()  # SIGUSR1
+    WORKER_DIED = auto()  # after it was ready
+    WORKER_UNBOOTABLE = auto()  # before it was ready
+    BOOT_HOPELESS = auto()  # the same BOOT_TRIES times in a row, and no worker serves
+    DEADLINE = auto()  # of the phase
+    ALL_GONE = auto()  # no worker is left
+
+
+class Action(Enum):
+    """What a supervisor can do."""
+
+    TERM_WORKERS = auto()
+    INT_WORKERS = auto()
+    KILL_WORKERS = auto()
+    REOPEN_LOGS = auto()
+    RESPAWN = auto()  # in the place of the dead one, after its back-off
+    FAIL = auto()  # the exit status becomes that of an application that cannot be served
+
+
+@dataclass(frozen=True)
+class Step:
+    """The phase that follows, and what is done on the way, in this order."""
+
+    phase: Phase
+    actions: tuple[Action, ...] = ()
+
+
+PLAN: Mapping[tuple[Phase, Event], Step] = {
+    (Phase.SERVING, Event.TERM): Step(Phase.DRAINING, (Action.TERM_WORKERS,)),
+    (Phase.SERVING, Event.INT): Step(Phase.STOPPING, (Action.INT_WORKERS,)),
+    (Phase.SERVING, Event.QUIT): Step(Phase.STOPPING, (Action.INT_WORKERS,)),
+    (Phase.SERVING, Event.REOPEN): Step(Phase.SERVING, (Action.REOPEN_LOGS,)),
+    (Phase.SERVING, Event.WORKER_DIED): Step(Phase.SERVING, (Action.RESPAWN,)),
+    (Phase.SERVING, Event.WORKER_UNBOOTABLE): Step(Phase.SERVING, (Action.RESPAWN,)),
+    (Phase.SERVING, Event.BOOT_HOPELESS): Step(Phase.STOPPING, (Action.FAIL, Action.INT_WORKERS)),
+    # All workers dead and waiting for their back-off is a moment of serving, not its end.
+    (Phase.SERVING, Event.ALL_GONE): Step(Phase.SERVING),
+    (Phase.DRAINING, Event.TERM): Step(Phase.DRAINING),
+    (Phase.DRAINING, Event.INT): Step(Phase.STOPPING, (Action.INT_WORKERS,)),
+    (Phase.DRAINING, Event.QUIT): Step(Phase.STOPPING, (Action.INT_WORKERS,)),
+    (Phase.DRAINING, Event.REOPEN): Step(Phase.DRAINING, (Action.REOPEN_LOGS,)),
+    (Phase.DRAINING, Event.WORKER_DIED): Step(Phase.DRAINING),
+    (Phase.DRAINING, Event.WORKER_UNBOOTABLE): Step(Phase.DRAINING),
+    # Workers keep the graceful timeout themselves; one that is past it hangs where no signal handler runs.
+    (Phase.DRAINING, Event.DEADLINE): Step(Phase.STOPPING, (Action.KILL_WORKERS,)),
+    (Phase.DRAINING, Event.ALL_GONE): Step(Phase.ENDED),
+    (Phase.STOPPING, Event.TERM): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.INT): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.QUIT): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.REOPEN): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.WORKER_DIED): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.WORKER_UNBOOTABLE): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.DEADLINE): Step(Phase.STOPPING, (Action.KILL_WORKERS,)),
+    (Phase.STOPPING, Event.ALL_GONE): Step(Phase.ENDED),
+}
+
+
+def step(phase: Phase, event: Event) -> Step:
+    """The row of the table; what is not in it changes nothing."""
+    return PLAN.get((phase, event), Step(phase))
+
+
+def backoff_s(deaths_in_a_row: int) -> float:
+    """Seconds to wait before the replacement of a worker starts.
+
+    deaths_in_a_row   of workers in this place that lived shorter than SETTLED_S, >= 0
+    Doubles from BACKOFF_LEAST_S to BACKOFF_MOST_S: a first death is mended within 0.1 s, and an application that
+    cannot start does not eat the machine.
+    """
+    return min(BACKOFF_LEAST_S * 2.0 ** min(max(deaths_in_a_row - 1, 0), 16), BACKOFF_MOST_S)

@@ -1,0 +1,197 @@
+"""Binds the listening sockets of a run, and removes at the end what it has made."""
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dragoman.errors import OperatorError
+from dragoman.types import ListenerInfo
+from dragoman.values import Address, InheritedAddress, TcpAddress, UnixAddress, printable
+
+__all__ = ["Listener", "close_all", "open_all"]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A socket that listens. Its owner is the process that opened it; workers use its descriptor."""
+
+    socket: socket.socket
+    kind: Literal["tcp", "unix"]
+    server_name: str
+    server_port: str
+    url: str
+    # (path, device, inode) of a unix socket that we have made: only that very file is removed at the end.
+    made: tuple[str, int, int] | None = None
+
+    @property
+    def info(self) -> ListenerInfo:
+        """The listener as the engine takes it."""
+        return {
+            "fd": self.socket.fileno(),
+            "kind": self.kind,
+            "server_name": self.server_name,
+            "server_port": self.server_port,
+        }
+
+
+def open_all(addresses: Sequence[Address], *, backlog: int, umask: int) -> list[Listener]:
+    """Listening sockets for `addresses`, in their order. Raises OperatorError for the first that cannot be had."""
+    opened: list[Listener] = []
+    # Both wildcards on one port are possible when the IPv6 one does not take IPv4 too.
+    ipv4_ports = {one.port for one in addresses if isinstance(one, TcpAddress) and one.host == "0.0.0.0"}
+    try:
+        for address in addresses:
+            if isinstance(address, TcpAddress):
+                opened.append(open_tcp(address, backlog, ipv6_only=address.host == "::" and address.port in ipv4_ports))
+            elif isinstance(address, UnixAddress):
+                opened.append(open_unix(address, backlog, umask))
+            else:
+                opened.append(take_inherited(address, backlog))
+    except BaseException:
+        close_all(opened)
+        raise
+    return opened
+
+
+def close_all(listeners: Sequence[Listener]) -> None:
+    """Close `listeners` and remove the files of the unix ones, unless another server has taken their place."""
+    for listener in listeners:
+        if listener.made is not None:
+            path, device, inode = listener.made
+            try:
+                status = os.stat(path, follow_symlinks=False)
+                if (status.st_dev, status.st_ino) == (device, inode):
+                    os.unlink(path)
+            except OSError:
+                pass  # somebody else has removed it, or its directory
+        listener.socket.close()
+
+
+def open_tcp(address: TcpAddress, backlog: int, *, ipv6_only: bool) -> Listener:
+    try:
+        # IPv4 first: "localhost" means 127.0.0.1 to those who wrote the configuration of a proxy.
+        found = sorted(
+            socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE),
+            key=lambda info: info[0] != socket.AF_INET,
+        )
+    except (OSError, UnicodeError) as error:
+        raise refused(address, getattr(error, "strerror", None) or str(error)) from None
+    family, _, _, _, name = found[0]
+    sock = new_socket(family, address)
+    try:
+        # A restarted server takes its port back while connections of the old one are in TIME_WAIT.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if ipv6_only:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(name)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise refused(address, tcp_reason(error, address)) from None
+    return tcp_listener(sock)
+
+
+def tcp_listener(sock: socket.socket) -> Listener:
+    host, port = sock.getsockname()[:2]
+    shown = TcpAddress(host, port)
+    return Listener(sock, "tcp", host, str(port), f"http://{shown}")
+
+
+def tcp_reason(error: OSError, address: TcpAddress) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another process listens there; stop it, or choose another port"
+    if error.errno == errno.EACCES:
+        return f"no permission: ports below 1024 need the capability CAP_NET_BIND_SERVICE (port {address.port})"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address"
+    return error.strerror or str(error)
+
+
+def open_unix(address: UnixAddress, backlog: int, umask: int) -> Listener:
+    path = address.path
+    try:
+        remove_stale(address)
+        sock = new_socket(socket.AF_UNIX, address)
+        before = os.umask(umask)
+        try:
+            sock.bind(path)
+        except OSError:
+            sock.close()
+            raise
+        finally:
+            os.umask(before)
+        sock.listen(backlog)
+        status = os.stat(path, follow_symlinks=False)
+    except OSError as error:
+        raise refused(address, error.strerror or str(error)) from None
+    made = (os.path.abspath(path), status.st_dev, status.st_ino)
+    return Listener(sock, "unix", "", "80", f"unix:{path}", made)
+
+
+def remove_stale(address: UnixAddress) -> None:
+    """Remove the socket file of a server that is gone. A live server's, and anything else, is left and refused."""
+    try:
+        status = os.stat(address.path, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(status.st_mode):
+        raise refused(address, "there is a file of that name that is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # A listener whose backlog is full would let a blocking connect wait.
+        probe.setblocking(False)
+        code = probe.connect_ex(address.path)
+    if code == errno.ECONNREFUSED:
+        os.unlink(address.path)
+    elif code != errno.ENOENT:
+        raise refused(address, "another process listens there; stop it, or choose another path")
+
+
+def take_inherited(address: InheritedAddress, backlog: int) -> Listener:
+    try:
+        if not stat.S_ISSOCK(os.fstat(address.fd).st_mode):
+            raise refused(address, "the descriptor is not a socket")
+        sock = socket.socket(fileno=address.fd)
+    except OSError as error:
+        raise refused(address, f"nothing is open there ({error.strerror})") from None
+    try:
+        return inherited_listener(sock, address, backlog)
+    except BaseException:
+        sock.detach()  # it stays the parent's
+        raise
+
+
+def inherited_listener(sock: socket.socket, address: InheritedAddress, backlog: int) -> Listener:
+    is_known = sock.family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
+    if not is_known or sock.type != socket.SOCK_STREAM:
+        raise refused(address, "the descriptor is not a stream socket of TCP or unix kind")
+    try:
+        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            sock.listen(backlog)
+        # The processes that we start must not get it by accident; workers are forked and keep it.
+        sock.set_inheritable(False)
+        sock.setblocking(False)
+    except OSError as error:
+        raise refused(address, f"the socket cannot listen: {error.strerror}") from None
+    if sock.family != socket.AF_UNIX:
+        return tcp_listener(sock)
+    name = sock.getsockname()
+    shown = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+    return Listener(sock, "unix", "", "80", f"unix:{printable(shown)}")
+
+
+def new_socket(family: int, address: Address) -> socket.socket:
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise refused(address, error.strerror or str(error)) from None
+    # Shared with other workers: whoever loses the race for a connection must not wait in accept().
+    sock.setblocking(False)
+    return sock
+
+
+def refused(address: Address, reason: str) -> OperatorError:
+    return OperatorError(f'--bind "{printable(str(address))}": {reason}')

@@ -1,0 +1,79 @@
+"""The types of PEP 3333, for annotations in applications, middleware and in this package."""
+
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict
+
+__all__ = [
+    "Environ",
+    "ErrorStream",
+    "ExcInfo",
+    "Facts",
+    "InputStream",
+    "ListenerInfo",
+    "LogLevel",
+    "StartResponse",
+    "WSGIApplication",
+    "Write",
+]
+
+Environ: TypeAlias = dict[str, Any]
+"""PEP 3333, "environ Variables": CGI variables as native strings, and the ``wsgi.*`` values."""
+
+ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
+"""What ``sys.exc_info()`` returns inside an ``except`` block."""
+
+Write: TypeAlias = Callable[[bytes], object]
+"""The callable that ``start_response`` returns."""
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
+
+
+class StartResponse(Protocol):
+    """PEP 3333, "The start_response() Callable". All arguments are positional."""
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /) -> Write: ...
+
+
+class WSGIApplication(Protocol):
+    """PEP 3333, "The Application/Framework Side": called once per request, gives the body as an iterable of bytes."""
+
+    def __call__(self, environ: Environ, start_response: StartResponse, /) -> Iterable[bytes]: ...
+
+
+class InputStream(Protocol):
+    """``environ["wsgi.input"]``: the request body, never past its end."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
+    def readline(self, size: int = -1, /) -> bytes: ...
+    def readlines(self, hint: int = -1, /) -> list[bytes]: ...
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
+class ErrorStream(Protocol):
+    """``environ["wsgi.errors"]``: text for the error log."""
+
+    def write(self, text: str, /) -> object: ...
+    def writelines(self, lines: Iterable[str], /) -> object: ...
+    def flush(self) -> object: ...
+
+
+class ListenerInfo(TypedDict):
+    """One bound, listening socket as the engine takes it. The descriptor stays its owner's."""
+
+    fd: int
+    kind: Literal["tcp", "unix"]
+    server_name: str
+    server_port: str
+
+
+class Facts(TypedDict, total=False):
+    """What is known about a breach of the contract. Any key may be missing; further ones depend on the rule."""
+
+    method: str
+    path: str
+    application: object
+    value: str | None
+    index: int | None
+    where: tuple[str, int, str] | None
+    started: bool

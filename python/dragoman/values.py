@@ -1,0 +1,215 @@
+"""Parsers of single setting values: text in, a value that cannot be wrong out, or ValueError saying what is wanted."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+__all__ = [
+    "Address",
+    "InheritedAddress",
+    "TcpAddress",
+    "UnixAddress",
+    "access_log_format",
+    "address",
+    "byte_size",
+    "choice",
+    "directories",
+    "directory",
+    "environment_variable",
+    "octal_mask",
+    "printable",
+    "root_path",
+    "seconds",
+    "server_field",
+    "text",
+    "whole",
+]
+
+LOG_ATOMS = tuple("hlutrmUqHsBbfaTDMLp")
+SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+# sockaddr_un.sun_path is 108 bytes on Linux, the final NUL included (unix(7)).
+UNIX_PATH_BYTES = 107
+
+
+@dataclass(frozen=True)
+class TcpAddress:
+    """HOST:PORT; an IPv6 host without its brackets."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class UnixAddress:
+    """A socket in the file system."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"unix:{self.path}"
+
+
+@dataclass(frozen=True)
+class InheritedAddress:
+    """A socket that the parent process has opened: systemd's start at descriptor 3."""
+
+    fd: int
+
+    def __str__(self) -> str:
+        return f"fd://{self.fd}"
+
+
+Address: TypeAlias = TcpAddress | UnixAddress | InheritedAddress
+
+
+def address(value: str) -> Address:
+    """``HOST:PORT``, ``[IPV6]:PORT``, ``:PORT`` (all of IPv4), ``unix:PATH`` or ``fd://N``."""
+    if unix := re.fullmatch(r"unix:(?://)?(.+)", value):
+        if len(os.fsencode(unix[1])) > UNIX_PATH_BYTES:
+            raise ValueError(f"a socket path of at most {UNIX_PATH_BYTES} bytes")
+        return UnixAddress(unix[1])
+    if inherited := re.fullmatch(r"fd://([0-9]{1,6})", value):
+        return InheritedAddress(int(inherited[1]))
+    # A colon in a host without brackets would leave open where the port begins.
+    tcp = re.fullmatch(r"(?:tcp://)?(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:/\[\]@]*)):([0-9]{1,5})", value)
+    if tcp is None or int(tcp[3]) > 65535:
+        raise ValueError("HOST:PORT (port 0 to 65535), [IPV6]:PORT, unix:PATH or fd://N")
+    return TcpAddress(tcp[1] or tcp[2] or "0.0.0.0", int(tcp[3]))
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Whole numbers from `low` to `high`."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", value) or not low <= int(value) <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def seconds(low: float, high: float) -> Callable[[str], float]:
+    """A time in seconds, with decimals if need be, from `low` to `high`."""
+
+    def parse(value: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) or not low <= float(value) <= high:
+            raise ValueError(f"seconds from {low:g} to {high:g}, such as {max(low, 2):g} or 0.5")
+        return float(value)
+
+    return parse
+
+
+def byte_size(low: int, high: int) -> Callable[[str], int]:
+    """A number of bytes from `low` to `high`; K, M and G stand for powers of 1,024."""
+
+    def parse(value: str) -> int:
+        match = re.fullmatch(r"([0-9]{1,18})([KMG]?)", value, re.IGNORECASE)
+        size_bytes = int(match[1]) * SIZE_UNITS[match[2].upper()] if match else -1
+        if not low <= size_bytes <= high:
+            raise ValueError(f"a number of bytes from {size_text(low)} to {size_text(high)}, such as 65536, 64K or 2M")
+        return size_bytes
+
+    return parse
+
+
+def size_text(size_bytes: int) -> str:
+    """The shortest text that `byte_size` reads back as `size_bytes`: ``"64K"``."""
+    for unit in ("G", "M", "K"):
+        if size_bytes and size_bytes % SIZE_UNITS[unit] == 0:
+            return f"{size_bytes // SIZE_UNITS[unit]}{unit}"
+    return str(size_bytes)
+
+
+def choice(*words: str) -> Callable[[str], str]:
+    """One of `words`, in any case."""
+
+    def parse(value: str) -> str:
+        if value.lower() not in words:
+            raise ValueError(f"one of {', '.join(words)}")
+        return value.lower()
+
+    return parse
+
+
+def text(value: str) -> str:
+    """Any text that is not empty and can be the name of a file."""
+    if not value or "\0" in value:
+        raise ValueError("a text that is not empty")
+    return value
+
+
+def directory(value: str) -> str:
+    """A directory that exists, as an absolute path."""
+    if not value or "\0" in value or not Path(value).is_dir():
+        raise ValueError("a directory that exists")
+    return str(Path(value).resolve())
+
+
+def directories(value: str) -> tuple[str, ...]:
+    """Paths separated by commas; they need not exist yet, as on ``sys.path``."""
+    return tuple(part.strip() for part in text(value).split(",") if part.strip())
+
+
+def environment_variable(value: str) -> tuple[str, str]:
+    """``NAME=VALUE`` as a pair."""
+    name, equals, content = value.partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in content:
+        raise ValueError("NAME=VALUE, the name of letters, digits and underscores")
+    return name, content
+
+
+def octal_mask(value: str) -> int:
+    """Permission bits in octal: ``"027"``."""
+    if not re.fullmatch(r"(0o)?[0-7]{1,4}", value) or int(value, 8) > 0o777:
+        raise ValueError("octal permission bits from 0 to 777, such as 027")
+    return int(value, 8)
+
+
+def root_path(value: str) -> str:
+    """``"/shop"``: where the application is mounted; ``"/"`` is the root and becomes ``""``."""
+    # PEP 3333, "environ Variables": SCRIPT_NAME may be empty, begins with a slash otherwise; one at its end would be
+    # counted to PATH_INFO as well.
+    stripped = value.rstrip("/")
+    if not value.startswith("/") or not re.fullmatch(r"(/[!-.0->@-~]+)*", stripped):
+        raise ValueError("a path that starts with / and holds neither blanks, ? nor empty segments, such as /shop")
+    return stripped
+
+
+def server_field(value: str) -> str:
+    """The value of the Server field, or ``""`` for ``none``."""
+    if value.lower() == "none":
+        return ""
+    if not re.fullmatch(r"[!-~]([ -~]*[!-~])?", value):
+        raise ValueError("printable ASCII, or none")
+    return value
+
+
+def access_log_format(value: str) -> str:
+    """``common``, ``combined``, ``json``, or a text with atoms such as ``%(h)s``."""
+    if value in ("common", "combined", "json"):
+        return value
+    rest = re.sub(rf"%\((?:{'|'.join(LOG_ATOMS)}|\{{[^{{}}()\s]+\}}[ioe])\)s|%%", "", value)
+    if not value or "%" in rest or not rest.isprintable():
+        raise ValueError(
+            "common, combined, json, or a text with atoms %(X)s where X is one of "
+            f"{' '.join(LOG_ATOMS)} {{name}}i {{name}}o {{name}}e"
+        )
+    return value
+
+
+def printable(value: str, keep: str = "") -> str:
+    """`value` with controls, line ends, bidirectional marks and lone surrogates as escapes, so that it forges no line.
+
+    keep    characters that stay as they are: ``"\\n\\t"`` for a text of several lines
+    """
+    if value.isprintable():
+        return value
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode("ascii") for char in value
+    )

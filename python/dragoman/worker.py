@@ -1,0 +1,243 @@
+"""One process that serves: an engine, the threads that call the application, and the main thread that minds them."""
+
+import atexit
+import gc
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+from dragoman import _native
+from dragoman.errors import OperatorError
+from dragoman.loader import traceback_of
+from dragoman.log import ErrorStream, Log
+from dragoman.settings import Settings
+from dragoman.types import ListenerInfo, WSGIApplication
+from dragoman.values import printable
+
+__all__ = ["Worker", "leave", "options_of", "serve"]
+
+# Threads that are outside of the application return at once; this is for those that are just leaving it.
+JOIN_S = 1.0
+ATEXIT_S = 5.0
+# The wait for events ends by itself when a deadline runs; otherwise it is endless.
+DRAINING_TICK_S = 0.1
+
+
+class Worker:
+    """The engine around `application`, and its threads. Made, started, minded and ended by one thread."""
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        listeners: Sequence[ListenerInfo],
+        settings: Settings,
+        *,
+        log: Log,
+        report: Callable[[str, Mapping[str, Any]], None],
+        access_log_fd: int = -1,
+    ) -> None:
+        self.log = log
+        self.graceful_timeout_s = settings.graceful_timeout
+        self.threads: list[threading.Thread] = []
+        self.started = 0
+        self.is_stopping = False
+        self.drain_until: float | None = None
+        self.server = _native.Server(
+            application,
+            listeners,
+            options_of(settings, access_log_fd),
+            report=report,
+            exception=self.tell_exception,
+            errors=ErrorStream(log.fd),
+        )
+
+    def start(self) -> None:
+        """Serve from now on."""
+        self.start_thread()
+
+    def mind(self) -> None:
+        """Act on the engine's events until it has drained, or has been stopped."""
+        while not self.is_stopping:
+            for event in self.server.wait(None if self.drain_until is None else DRAINING_TICK_S):
+                match event["kind"]:
+                    case "thread":
+                        self.start_thread()
+                    case "log":
+                        self.log.write(event["level"], event["text"])
+                    case "signal":
+                        pass  # its Python handler has run on the way back from the wait
+                    case "drained":
+                        self.log.info(event["text"])
+                        return
+            if self.drain_until is not None and time.monotonic() >= self.drain_until:
+                late = "; ".join(printable(request) for request in self.server.stuck())
+                self.log.warning(f"the graceful timeout is over; cut: {late or 'connections without a request'}")
+                self.stop()
+
+    def drain(self) -> None:
+        """Accept nothing more and answer what is under way; `mind` returns then, or after the graceful timeout."""
+        if self.drain_until is None:
+            self.drain_until = time.monotonic() + self.graceful_timeout_s
+            self.server.drain()
+
+    def stop(self) -> None:
+        """Cut what is under way; `mind` returns."""
+        self.is_stopping = True
+        self.server.stop()
+
+    def join(self) -> list[str]:
+        """Wait a moment for the serving threads; the requests of those that are still in the application."""
+        self.server.stop()
+        until = time.monotonic() + JOIN_S
+        for thread in self.threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        if any(thread.is_alive() for thread in self.threads):
+            return self.server.stuck() or ["a request that is ending"]
+        return []
+
+    def start_thread(self) -> None:
+        """Add one serving thread; without memory for one, those that are there go on."""
+        self.threads = [thread for thread in self.threads if thread.is_alive()]
+        self.started += 1
+        # Signals are not blocked in these threads: the processes that an application starts would inherit the mask,
+        # and could not be terminated. Wherever a signal arrives, the wake-up descriptor carries it to the engine.
+        # daemon: the interpreter's own end must not wait for an application that does not return.
+        thread = threading.Thread(target=self.server.serve, name=f"dragoman-{self.started}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            self.log.warning(f"no further thread can be started ({error}); requests wait for the {len(self.threads)}")
+            return
+        self.threads.append(thread)
+
+    def tell_exception(self, environ: Mapping[str, Any], error: BaseException) -> None:
+        """An exception left the application: method, path and its whole traceback."""
+        request = f"{environ.get('REQUEST_METHOD', '')} {environ.get('RAW_URI', environ.get('PATH_INFO', ''))}"
+        try:
+            details = traceback_of(error)
+        except Exception:  # a __str__ or __repr__ of the application's that raises itself
+            details = f"{type(error).__name__}, which cannot be shown: {traceback.format_exc(limit=0).strip()}"
+        self.log.error(f"exception in the application: {printable(request)}\n{details}")
+
+
+def serve(worker: Worker, *, reopen_logs: Callable[[], None], when_ready: Callable[[], None]) -> list[str]:
+    """Serve in the main thread until TERM has drained or INT or QUIT has stopped the process.
+
+    Returns the requests whose threads are still in the application: `leave` is then the only safe way out.
+    """
+
+    def on_term(number: int, frame: FrameType | None) -> None:
+        worker.drain()
+
+    def on_quit(number: int, frame: FrameType | None) -> None:
+        worker.stop()
+
+    def on_reopen(number: int, frame: FrameType | None) -> None:
+        reopen_logs()
+
+    handlers = {signal.SIGTERM: on_term, signal.SIGINT: on_quit, signal.SIGQUIT: on_quit, signal.SIGUSR1: on_reopen}
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    # The first effect of a signal is native: the drain begins though Python code may hold the GIL for long.
+    signal.set_wakeup_fd(worker.server.signal_fd(), warn_on_full_buffer=False)
+    ForkHooks(handlers).register()
+    # Everything that has been loaded stays for good: the collector need not walk it again, nor touch its pages.
+    gc.collect()
+    gc.freeze()
+    worker.start()
+    when_ready()
+    worker.mind()
+    return worker.join()
+
+
+def leave(status: int, stuck: Iterable[str], log: Log) -> NoReturn:
+    """End the process without finalizing the interpreter: exit functions under a deadline, streams flushed.
+
+    A thread that comes back for the GIL of a finalized interpreter would abort the process.
+    """
+    for request in stuck:
+        log.warning(f"ending with a request still in the application: {printable(request)}")
+    watchdog = threading.Timer(ATEXIT_S, os._exit, (status,))
+    watchdog.daemon = True
+    try:
+        watchdog.start()
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except BaseException as error:
+        log.error(f"an exit function fails: {traceback_of(error)}")
+    finally:
+        os._exit(status)
+
+
+def options_of(settings: Settings, access_log_fd: int) -> _native.Options:
+    """The settings as the engine takes them: milliseconds, bytes, descriptors."""
+    spool_directory = settings.spool_directory or tempfile.gettempdir()
+    if not os.access(spool_directory, os.W_OK | os.X_OK):
+        raise OperatorError(f'--spool-directory "{printable(spool_directory)}": cannot be written to')
+    return {
+        "threads": settings.threads,
+        "root_path": settings.root_path,
+        "multiprocess": settings.workers > 1,
+        # PEP 3333, "Unicode Issues": the bytes of a value as latin-1 code points.
+        "environ": {name: os.fsencode(value).decode("latin-1") for name, value in settings.env},
+        "server": settings.server_header,
+        "keep_alive_ms": milliseconds(settings.keep_alive),
+        "head_ms": milliseconds(settings.head_timeout),
+        "first_byte_ms": milliseconds(settings.first_byte_timeout),
+        "body_idle_ms": milliseconds(settings.body_timeout),
+        "write_stall_ms": milliseconds(settings.write_timeout),
+        "drain_linger_ms": milliseconds(settings.drain_linger),
+        "limit_request_line": settings.limit_request_line,
+        "limit_request_fields": settings.limit_request_fields,
+        "limit_request_field_size": settings.limit_request_field_size,
+        "limit_head": settings.limit_head,
+        "limit_body": settings.limit_body,
+        "body_buffer": settings.body_buffer,
+        "chunked_memory": settings.chunked_memory,
+        "spool_directory": spool_directory,
+        "output_buffer": settings.output_buffer,
+        "queue": settings.queue,
+        "connections": settings.worker_connections,
+        "access_log_fd": access_log_fd,
+        "access_log_format": settings.access_logformat,
+    }
+
+
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+class ForkHooks:
+    """What keeps the signals of a child that the application forks apart from ours.
+
+    The child has our handlers, and our wake-up descriptor: to terminate it would drain this server. They are taken from
+    it before a signal can be delivered to it, so that one sent at once has its usual effect.
+    """
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self.numbers = tuple(numbers)
+        self.of_thread = threading.local()
+
+    def register(self) -> None:
+        """From now on, for every ``os.fork``."""
+        os.register_at_fork(before=self.before, after_in_parent=self.in_parent, after_in_child=self.in_child)
+
+    def before(self) -> None:
+        self.of_thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.numbers)
+
+    def in_parent(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.of_thread.mask)
+
+    def in_child(self) -> None:
+        signal.set_wakeup_fd(-1)
+        for number in self.numbers:
+            signal.signal(number, signal.SIG_DFL)
+        self.in_parent()

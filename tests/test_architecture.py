@@ -1,0 +1,183 @@
+"""Holds the layout: directions of imports, file sizes, first lines, the public surface, and reasons for `unsafe`."""
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "python" / "dragoman"
+LINES_AT_MOST = 600
+SKIPPED = {"target", ".venv", "node_modules", "out", "artifacts", "__pycache__"}
+
+# From the top to the bottom; a module imports from the rows below its own. A package stands for what is in it.
+ROWS: tuple[frozenset[str], ...] = (
+    frozenset({"__main__"}),
+    frozenset({"cli"}),
+    frozenset({"run"}),
+    frozenset({"supervisor", "worker", "testing"}),
+    frozenset({"contract"}),
+    frozenset({"loader", "log"}),
+    frozenset({"settings", "signature"}),
+    frozenset({"values", "types", "errors"}),
+    frozenset({"_native"}),
+)
+# `contract` judges servers, ours too, and may know nothing of them.
+CONTRACT_MAY_IMPORT = {"contract", "errors", "types", "values"}
+SIDEWAYS = {("testing", "worker")}
+NATIVE_USERS = {"worker", "testing"}
+
+
+def python_modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "dragoman" and len(parts) > 1 and is_room(parts[1]):
+                yield parts[1]
+
+
+def is_room(name: str) -> bool:
+    return any(name in row for row in ROWS)
+
+
+def rank_of(room: str) -> int:
+    return next(rank for rank, row in enumerate(ROWS) if room in row)
+
+
+def sources() -> list[Path]:
+    kinds = {".py", ".pyi", ".rs", ".toml", ".md", ".sh"}
+    found = []
+    for path in ROOT.rglob("*"):
+        inner = path.relative_to(ROOT).parts
+        is_ours = not SKIPPED.intersection(inner) and not (inner[0].startswith(".") and inner[0] != ".ci")
+        if is_ours and path.is_file() and path.suffix in kinds:
+            found.append(path)
+    return sorted(found)
+
+
+@pytest.mark.parametrize("path", python_modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_from_the_rows_below_it(path: Path) -> None:
+    room = room_of(path)
+    for other in imported_rooms(path):
+        allowed = room == "__init__" or other == room or (room, other) in SIDEWAYS or rank_of(other) > rank_of(room)
+        assert allowed, f"{room} imports {other}"
+        assert other != "_native" or room in NATIVE_USERS, f"{room} imports the native module"
+        assert room != "contract" or other in CONTRACT_MAY_IMPORT, f"contract imports {other}"
+
+
+def test_the_package_itself_is_imported_without_the_server() -> None:
+    assert set(imported_rooms(PACKAGE / "__init__.py")) <= {"errors", "types"}
+
+
+def test_every_module_has_its_place_in_the_rows() -> None:
+    rooms = {room_of(path) for path in python_modules()} - {"__init__"}
+    assert rooms == set().union(*ROWS) - {"_native"}
+
+
+@pytest.mark.parametrize(
+    ("crate", "allowed"),
+    [
+        ("http1", set()),
+        ("engine", {"dragoman-http1"}),
+        ("python", {"dragoman-engine", "dragoman-http1"}),
+    ],
+)
+def test_crates_depend_in_one_direction(crate: str, allowed: set[str]) -> None:
+    manifest = (ROOT / "crates" / crate / "Cargo.toml").read_text()
+    assert set(re.findall(r"^(dragoman-[a-z0-9-]+)[. ]", manifest, re.MULTILINE)) <= allowed
+
+
+def test_no_file_is_too_long() -> None:
+    too_long = {str(path.relative_to(ROOT)): count for path in sources() if (count := line_count(path)) > LINES_AT_MOST}
+    assert too_long == {}
+
+
+def line_count(path: Path) -> int:
+    return path.read_text(encoding="utf-8").count("\n")
+
+
+def test_every_code_file_begins_with_a_sentence_of_purpose() -> None:
+    without = []
+    for path in sources():
+        first = path.read_text(encoding="utf-8").partition("\n")[0]
+        begins = {".py": ('"""',), ".pyi": ('"""',), ".rs": ("//! ",)}.get(path.suffix)
+        if begins and not (first.startswith(begins) and first.rstrip('"').endswith((".", ":", "?"))):
+            without.append(str(path.relative_to(ROOT)))
+    assert without == []
+
+
+def test_every_unsafe_block_says_why_it_is_safe() -> None:
+    unreasoned = []
+    for path in sources():
+        if path.suffix != ".rs":
+            continue
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for number, line in enumerate(lines):
+            code = line.split("//")[0]
+            if re.search(r"\bunsafe\s*(\{|impl\b)", code) and not is_reasoned(lines, number):
+                unreasoned.append(f"{path.relative_to(ROOT)}:{number + 1}")
+    assert unreasoned == []
+
+
+def is_reasoned(lines: list[str], number: int) -> bool:
+    """True when the comment that stands directly above the statement of the line holds ``SAFETY:``."""
+    if "SAFETY:" in lines[number]:
+        return True
+    above = number - 1
+    # The block may be the end of a statement that began on the lines before.
+    while above >= 0 and not lines[above].strip().startswith("//") and not ends_statement(lines[above]):
+        above -= 1
+    comment = []
+    while above >= 0 and lines[above].strip().startswith(("//", "#[")):
+        comment.append(lines[above])
+        above -= 1
+    return any("SAFETY:" in line for line in comment)
+
+
+def ends_statement(line: str) -> bool:
+    return line.strip() == "" or line.rstrip().endswith((";", "}"))
+
+
+@pytest.mark.parametrize("module", ["dragoman", "dragoman.errors", "dragoman.testing", "dragoman.types"])
+def test_every_public_name_exists(module: str) -> None:
+    imported = importlib.import_module(module)
+    assert all(hasattr(imported, name) for name in imported.__all__)
+
+
+def test_the_public_surface_is_the_one_that_was_agreed_on() -> None:
+    agreed = (ROOT / "tests" / "surface.txt").read_text().splitlines()
+    assert surface() == agreed, "a public name came, went or changed: change tests/surface.txt on purpose"
+
+
+def surface() -> list[str]:
+    """The names that users may import, with the signatures of the callable ones, one a line."""
+    lines = []
+    for module in ("dragoman", "dragoman.errors", "dragoman.testing", "dragoman.types"):
+        imported = importlib.import_module(module)
+        for name in sorted(imported.__all__):
+            value = getattr(imported, name)
+            arguments = ""
+            if inspect.isfunction(value):
+                parameters = inspect.signature(value).parameters.values()
+                arguments = f"({', '.join(str(one).split(':')[0] for one in parameters)})"
+            lines.append(f"{module}.{name}{arguments}")
+    return lines

@@ -1,0 +1,1 @@
+"""Tests of single parts, without sockets to clients."""

@@ -1,0 +1,107 @@
+"""The error log: levels, shape, and lines that cannot be forged."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dragoman.errors import OperatorError
+from dragoman.log import ErrorStream, Log, access_log_fd, open_log, reopen
+
+PREFIX = rf"\[\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{{4}}\] \[{os.getpid()}\] "
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "error.log"
+
+
+@pytest.fixture
+def fd(file: Path) -> Iterator[int]:
+    number = open_log(str(file))
+    yield number
+    os.close(number)
+
+
+def test_a_line_has_time_process_and_level(fd: int, file: Path) -> None:
+    Log(fd).warning("the disk is slow")
+    assert re.fullmatch(PREFIX + r"\[WARNING\] the disk is slow\n", file.read_text())
+
+
+def test_levels_below_the_least_are_not_written(fd: int, file: Path) -> None:
+    log = Log(fd, "warning")
+    log.debug("a")
+    log.info("b")
+    log.warning("c")
+    log.error("d")
+    assert [line[-1] for line in file.read_text().splitlines()] == ["c", "d"]
+
+
+def test_an_unknown_level_counts_as_an_error(fd: int, file: Path) -> None:
+    Log(fd, "error").write("weird", "x")
+    assert "[ERROR] x" in file.read_text()
+
+
+@pytest.mark.parametrize("forger", ["\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_no_value_can_begin_a_line_of_its_own(fd: int, file: Path, forger: str) -> None:
+    Log(fd).info(f"GET /{forger}[2026-01-01 00:00:00 +0000] [1] [INFO] forged")
+    lines = file.read_text().splitlines()
+    assert lines[0].startswith("[")
+    assert all(line.startswith("  ") for line in lines[1:])
+
+
+def test_escape_sequences_and_direction_marks_are_shown_as_escapes(fd: int, file: Path) -> None:
+    Log(fd).info("\x1b[2J \u202e \x00 \x7f \ud800 Grüße 日本")
+    assert file.read_text().endswith(r"\x1b[2J \u202e \x00 \x7f \ud800 Grüße 日本" + "\n")
+
+
+def test_a_log_that_cannot_be_written_to_raises_nothing() -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    try:
+        Log(full).error("lost")
+        assert ErrorStream(full).write("lost") == 4
+    finally:
+        os.close(full)
+
+
+def test_the_stream_of_the_application_is_written_as_it_is(fd: int, file: Path) -> None:
+    stream = ErrorStream(fd)
+    print("one", 2, file=stream)
+    stream.writelines(["three\n", "four\n"])
+    stream.flush()
+    assert file.read_text() == "one 2\nthree\nfour\n"
+
+
+def test_the_stream_of_the_application_takes_no_bytes(fd: int) -> None:
+    with pytest.raises(TypeError, match=r"wsgi\.errors takes str, not bytes"):
+        ErrorStream(fd).write(b"x")  # type: ignore[arg-type]
+
+
+def test_a_reopened_log_goes_on_in_the_file_that_has_the_name_now(fd: int, file: Path) -> None:
+    log = Log(fd)
+    log.info("before")
+    file.rename(file.with_suffix(".1"))
+    log.info("between")
+    reopen(fd, str(file))
+    log.info("after")
+    assert "between" in file.with_suffix(".1").read_text()
+    assert file.read_text().endswith("after\n") and "before" not in file.read_text()
+    assert not os.get_inheritable(fd)
+
+
+def test_the_access_log_is_off_without_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "isatty", lambda fd: False)
+    assert access_log_fd("auto") == -1
+    monkeypatch.setattr(os, "isatty", lambda fd: True)
+    assert access_log_fd("auto") == 1
+    assert (access_log_fd("none"), access_log_fd("-")) == (-1, 1)
+    opened = access_log_fd(str(tmp_path / "access.log"))
+    assert opened > 2
+    os.close(opened)
+
+
+def test_a_log_file_that_cannot_be_made_is_the_operators_to_mend(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match=r'--access-logfile ".*none/a": cannot be written: No such file'):
+        access_log_fd(str(tmp_path / "none" / "a"))

@@ -1,0 +1,227 @@
+"""The supervising process over real forks, with workers that do what each test needs of them."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent, indent
+
+import pytest
+
+DEADLINE_S = 20.0
+
+PROGRAM = """
+import os, signal, sys, time
+from dragoman.log import Log
+from dragoman.supervisor.parent import supervise
+
+def say(text):
+    os.write(1, f"{{text}}\\n".encode())
+
+def work(channel):
+{work}
+
+def until_signal(*numbers):
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    return signal.sigwait(numbers)
+
+sys.exit(supervise(
+    work, workers={workers}, graceful_timeout_s={graceful}, log=Log(1),
+    when_ready=lambda: say("all ready"), reopen_logs=lambda: say("reopened"),
+))
+"""
+
+OBEDIENT = """
+numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+say(f"worker {os.getpid()}")
+channel.ready()
+while True:
+    number = signal.sigwait(numbers)
+    say(f"{os.getpid()} got {number.name}")
+    if number != signal.SIGUSR1:
+        return 0
+"""
+
+
+class Run:
+    """A supervisor in a process of its own, and what it and its workers say."""
+
+    def __init__(self, work: str, workers: int = 2, graceful: float = 30.0) -> None:
+        source = PROGRAM.format(work=indent(dedent(work), "    "), workers=workers, graceful=graceful)
+        self.process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, start_new_session=True)
+        self.said = ""
+        self.changed = threading.Condition()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout:
+            for line in self.process.stdout:
+                with self.changed:
+                    self.said += line.decode()
+                    self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    def wait_for(self, pattern: str, count: int = 1) -> list[str]:
+        """What the first group of the pattern matches, once there are `count` matches."""
+        until = time.monotonic() + DEADLINE_S
+        with self.changed:
+            while len(found := re.findall(pattern, self.said)) < count:
+                left = until - time.monotonic()
+                assert left > 0 and self.changed.wait(left), f"{pattern!r} never came in:\n{self.said}"
+        return found
+
+    def workers(self, count: int = 2) -> list[int]:
+        return [int(pid) for pid in self.wait_for(r"worker (\d+)\n", count)]
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def status(self) -> int:
+        status = self.process.wait(DEADLINE_S)
+        self.reader.join(DEADLINE_S)
+        return status
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., Run]]:
+    runs: list[Run] = []
+
+    def start(*arguments: object, **more: object) -> Run:
+        runs.append(Run(*arguments, **more))  # type: ignore[arg-type]
+        return runs[-1]
+
+    yield start
+    for one in runs:
+        try:
+            os.killpg(one.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        one.process.wait(DEADLINE_S)
+        one.reader.join(DEADLINE_S)
+
+
+def test_term_reaches_every_worker_and_the_run_ends_with_0(run: Callable[..., Run]) -> None:
+    one = run(OBEDIENT)
+    one.wait_for("all ready")
+    one.send(signal.SIGTERM)
+    assert one.status() == 0
+    assert sorted(one.workers()) == sorted(map(int, re.findall(r"(\d+) got SIGTERM", one.said)))
+
+
+def test_int_stops_every_worker_at_once(run: Callable[..., Run]) -> None:
+    one = run(OBEDIENT)
+    one.wait_for("all ready")
+    one.send(signal.SIGINT)
+    assert one.status() == 0
+    assert one.said.count("got SIGINT") == 2
+
+
+def test_a_killed_worker_is_replaced_and_the_others_are_left_alone(run: Callable[..., Run]) -> None:
+    one = run(OBEDIENT)
+    one.wait_for("all ready")
+    killed, other = one.workers()
+    os.kill(killed, signal.SIGKILL)
+    replaced = one.workers(3)[2]
+    assert f"(pid {killed}) was killed by SIGKILL" in one.said
+    one.send(signal.SIGTERM)
+    assert one.status() == 0
+    assert sorted(map(int, re.findall(r"(\d+) got SIGTERM", one.said))) == sorted([other, replaced])
+
+
+def test_workers_that_never_become_ready_end_the_run_with_status_3_and_one_cause(run: Callable[..., Run]) -> None:
+    one = run("channel.failed('importing shop fails')\nreturn 3")
+    assert one.status() == 3
+    assert one.said.count("could not start: importing shop fails") == 1
+    assert "for the same reason" in one.said
+    assert "giving up" in one.said
+
+
+def test_a_worker_that_dies_before_it_is_ready_is_not_started_for_ever(run: Callable[..., Run]) -> None:
+    one = run("os._exit(7)", workers=1)
+    assert one.status() == 3
+    assert one.said.count("ended with status 7 before it was ready") == 3
+
+
+def test_a_replacement_that_cannot_start_does_not_end_those_that_serve(run: Callable[..., Run], tmp_path: Path) -> None:
+    one = run(
+        f"""
+        places = os.path.join({str(tmp_path)!r}, "taken")
+        with open(places, "a") as file:
+            file.write("x")
+        if os.path.getsize(places) > 2:
+            channel.failed("the code on the disk is broken")
+            return 3
+        {indent(OBEDIENT, " " * 8).strip()}
+        """
+    )
+    one.wait_for("all ready")
+    os.kill(one.workers()[0], signal.SIGKILL)
+    one.wait_for("for the same reason", 3)
+    assert one.process.poll() is None
+    one.send(signal.SIGTERM)
+    assert one.status() == 0
+
+
+def test_a_worker_that_ignores_the_end_is_killed(run: Callable[..., Run]) -> None:
+    one = run(
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        channel.ready()
+        while True:
+            time.sleep(60)
+        """
+    )
+    one.wait_for("all ready")
+    one.send(signal.SIGINT)
+    assert one.status() == 0
+    assert "killing what has not ended in time" in one.said
+
+
+def test_usr1_reopens_the_logs_of_all(run: Callable[..., Run]) -> None:
+    one = run(OBEDIENT)
+    one.wait_for("all ready")
+    one.send(signal.SIGUSR1)
+    one.wait_for("reopened")
+    one.wait_for("got SIGUSR1", 2)
+    one.send(signal.SIGTERM)
+    assert one.status() == 0
+
+
+def test_workers_see_the_death_of_their_supervisor(run: Callable[..., Run]) -> None:
+    one = run(
+        """
+        channel.ready()
+        say(f"worker {os.getpid()}")
+        channel.wait_for_end()
+        say("supervisor gone")
+        return 0
+        """
+    )
+    one.wait_for("all ready")
+    one.send(signal.SIGKILL)
+    one.wait_for("supervisor gone", 2)
+
+
+def test_an_exception_in_a_worker_is_logged_and_stays_in_it(run: Callable[..., Run]) -> None:
+    one = run("raise LookupError('of this worker')", workers=1)
+    assert one.status() == 3
+    assert "LookupError: of this worker" in one.said
+
+
+def test_a_storm_of_signals_is_one_drain(run: Callable[..., Run]) -> None:
+    one = run(OBEDIENT)
+    one.wait_for("all ready")
+    for _ in range(200):
+        one.send(signal.SIGTERM)
+    assert one.status() == 0
+    assert one.said.count("got SIGTERM") == 2
