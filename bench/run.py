@@ -8,8 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from harness import idle, report, workloads
 from harness import peers as peer_table
-from harness import report, workloads
 from harness.measure import Sample, measure
 from harness.paths import CLIENT, OUT, ROOT
 from harness.peers import OURS, Peer
@@ -29,6 +29,7 @@ def main() -> int:
     try:
         chosen = _workloads(options)
         candidates = _candidates(options)
+        idle.allow(max(workload.idle_connections for workload in chosen))
     except ValueError as error:
         return _refuse(str(error))
     versions = {peer.name: peer.installed_version() for peer in candidates}

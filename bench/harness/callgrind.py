@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+RECURSION = re.compile(r"'\d+$")
 Profile = Counter[tuple[str, str]]
 """Instructions executed in a function itself: (function, object file) → count."""
 
@@ -48,7 +50,8 @@ def _read_one(path: Path) -> tuple[Profile, int]:
                     profile[function, object_file] += int(line.split()[1])
                 is_call_cost = False
             elif line.startswith("fn="):
-                function = _name(names, "fn", line[3:])
+                # 'N at the end numbers the levels of a recursion; together they are the function.
+                function = RECURSION.sub("", _name(names, "fn", line[3:]))
             elif line.startswith("ob="):
                 object_file = _name(names, "ob", line[3:])
             elif line.startswith("cfn="):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness import idle
 from harness.paths import CLIENT
 from harness.peers import HOST, Peer
 from harness.process import Server, core_busy_s, free_port
@@ -44,6 +45,8 @@ class Sample:
     """Share of the server's core that other processes took meanwhile; above a few percent the figures are disturbed."""
     start_s: float
     pss_kib: int
+    idle_kib: float | None
+    """Memory that each idle connection added to the server; ``None`` without any."""
     groups: Mapping[str, GroupResult]
 
     @property
@@ -63,10 +66,13 @@ def measure(peer: Peer, workload: Workload, seconds: float, warm_up_s: float) ->
     command = peer.arguments(workload.app, port, workload.is_waiting)
     with Server(command, port, core=SERVER_CORE) as server:
         load(port, workload.arguments(), ["--seconds", str(warm_up_s)])
-        before, core_before = server.cpu_s(), core_busy_s(SERVER_CORE)
-        answer = load(port, workload.arguments(), ["--seconds", str(seconds)])
-        cpu_s, core_s = server.cpu_s() - before, core_busy_s(SERVER_CORE) - core_before
-        pss_kib = server.usage().pss_kib
+        empty_kib = server.usage().pss_kib
+        with idle.held(port, workload.idle_connections):
+            idle_kib = server.usage().pss_kib - empty_kib
+            before, core_before = server.cpu_s(), core_busy_s(SERVER_CORE)
+            answer = load(port, workload.arguments(), ["--seconds", str(seconds)])
+            cpu_s, core_s = server.cpu_s() - before, core_busy_s(SERVER_CORE) - core_before
+            pss_kib = server.usage().pss_kib
     groups = read_groups(answer)
     answered = sum(group.answered for group in groups.values())
     elapsed = max(float(group["elapsed_seconds"]) for group in answer["groups"])
@@ -76,6 +82,7 @@ def measure(peer: Peer, workload: Workload, seconds: float, warm_up_s: float) ->
         others_busy=max(0.0, core_s - cpu_s) / elapsed if elapsed else float("nan"),
         start_s=server.start_s,
         pss_kib=pss_kib,
+        idle_kib=idle_kib / workload.idle_connections if workload.idle_connections else None,
         groups=groups,
     )
 

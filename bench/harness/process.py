@@ -116,14 +116,15 @@ class Server:
 
     def stop(self) -> int | None:
         """TERM, then KILL after the deadline; returns the exit status (negative: the signal that ended it)."""
-        process = self.process
+        process, self.process = self.process, None
         if process is None:
             return None
-        if process.poll() is None:
+        if not _has_ended(process.pid):
             process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(self.stop_timeout_s)
-        # The session is this server's own, so its group holds nothing that we did not start.
+            deadline = time.monotonic() + self.stop_timeout_s
+            while not _has_ended(process.pid) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        # The session is this server's own and its leader not reaped yet, so the group can be nobody else's.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         return process.wait()
@@ -135,8 +136,8 @@ class Server:
     def _await_answer(self, deadline: float) -> None:
         """Returns once any HTTP answer came; a connection alone may only be the kernel's."""
         while time.monotonic() < deadline:
-            if self.process is not None and self.process.poll() is not None:
-                raise ServerFailed(f"it ended with status {self.process.returncode}:\n{self.log_end()}")
+            if self.process is None or _has_ended(self.process.pid):
+                raise ServerFailed(f"it ended before it answered:\n{self.log_end()}")
             with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), timeout=1) as client:
                 client.settimeout(max(0.1, deadline - time.monotonic()))
                 client.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
@@ -162,6 +163,11 @@ def core_busy_s(core: int) -> float:
             user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, ticks[:8])
             return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND
     raise ValueError(f"/proc/stat has no core {core}")
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child has ended, without reaping it."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _pinned(command: list[str], core: int | None) -> list[str]:

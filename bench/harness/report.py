@@ -57,6 +57,7 @@ def _workload(workload: Workload, samples: Samples, conditions: Conditions) -> s
     for group in workload.groups:
         prefix = "" if len(workload.groups) == 1 else f"{group.name} "
         columns += [f"{prefix}requests/s", f"{prefix}p99 ms", "ratio"]
+    columns += ["KiB/idle connection"] if workload.idle_connections else []
     columns += ["client", "others"]
     rows, notes = [], []
     base = samples.get((workload.name, conditions.baseline), ())
@@ -85,6 +86,8 @@ def _row(name: str, workload: Workload, rounds: Sequence[Sample | None], base: S
         cells.append(spread([sample.groups[group.name].per_second for sample in good]))
         cells.append(spread([sample.groups[group.name].p99_us / 1000 for sample in good]))
         cells.append(_ratio(rounds, base, lambda sample, key=group.name: sample.groups[key].p99_us))  # type: ignore[misc]
+    if workload.idle_connections:
+        cells.append(spread([sample.idle_kib or 0.0 for sample in good]))
     for share in ([sample.client_busy for sample in good], [sample.others_busy for sample in good]):
         cells.append(f"{statistics.median(share):.0%}")
     return cells

@@ -33,6 +33,8 @@ class Workload:
     """The application waits, so servers with a thread setting get their settings for that."""
     is_core: bool = False
     """Part of ``make bench``; the others run when named, or with ``--all``."""
+    idle_connections: int = 0
+    """Kept open beside the groups, each after one answer."""
     ideal_per_second: float | None = None
     """What the sleep alone would allow, for the closed loop of the first group."""
 
@@ -54,6 +56,16 @@ def _sleep(connections: int, *, is_core: bool = False) -> Workload:
         is_waiting=True,
         is_core=is_core,
         ideal_per_second=min(connections, 64) / 0.010,
+    )
+
+
+def _idle(connections: int) -> Workload:
+    return Workload(
+        f"idle-{connections}",
+        f"What do {connections:,} idle connections cost, and what do they cost the active ones?",
+        "hello:app",
+        _one(32, *HELLO),
+        idle_connections=connections,
     )
 
 
@@ -83,6 +95,8 @@ TABLE: tuple[Workload, ...] = (
         "cpu:app",
         (Group("slow", 4, ("--path", "/cpu", *HELLO)), Group("fast", 8, ("--path", "/fast", *HELLO))),
     ),
+    _idle(1_000),
+    _idle(10_000),
     Workload("fresh", "What does a new connection for each request cost?", "hello:app", _one(32, "--fresh", *HELLO)),
     Workload("browser", "What does a browser's header set cost?", "hello:app", _one(32, "--browser", *HELLO)),
     Workload(

@@ -87,6 +87,7 @@ class Process:
             log=self.log,
             when_ready=lambda: self.log.info(self.start_block(self.settings.application)),
             reopen_logs=self.reopen_logs,
+            stop_listening=self.stop_listening,
         )
 
     def work(self, channel: Channel) -> int:
@@ -108,12 +109,19 @@ class Process:
             report=Reporter(self.log.error),
             access_log_fd=self.access_log_fd,
         )
-        return worker.serve(one, reopen_logs=self.reopen_logs, when_ready=when_ready)
+        return worker.serve(
+            one, when_ready=when_ready, reopen_logs=self.reopen_logs, stop_listening=self.stop_listening
+        )
 
     def drain_with_supervisor(self, channel: Channel) -> None:
         channel.wait_for_end()
         self.log.error("the supervisor is gone; draining")
         os.kill(os.getpid(), signal.SIGTERM)
+
+    def stop_listening(self) -> None:
+        """Close this process's copies: clients are refused once no process of the run has one, not left waiting."""
+        for listener in self.listeners:
+            listener.socket.close()
 
     def reopen_logs(self) -> None:
         """Write to the files that have the logs' names now: log rotation has renamed the old ones."""

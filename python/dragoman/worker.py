@@ -24,7 +24,7 @@ from dragoman.values import printable
 __all__ = ["Worker", "leave", "options_of", "serve"]
 
 # Threads that are outside of the application return at once; this is for those that are just leaving it.
-JOIN_S = 1.0
+JOIN_S = 0.3
 ATEXIT_S = 5.0
 # The wait for events ends by itself when a deadline runs; otherwise it is endless.
 DRAINING_TICK_S = 0.1
@@ -127,14 +127,24 @@ class Worker:
         self.log.error(f"exception in the application: {printable(request)}\n{details}")
 
 
-def serve(worker: Worker, *, reopen_logs: Callable[[], None], when_ready: Callable[[], None]) -> list[str]:
+def serve(
+    worker: Worker,
+    *,
+    when_ready: Callable[[], None],
+    reopen_logs: Callable[[], None],
+    stop_listening: Callable[[], None],
+) -> list[str]:
     """Serve in the main thread until TERM has drained or INT or QUIT has stopped the process.
 
+    when_ready       called once requests are answered
+    reopen_logs      called at SIGUSR1
+    stop_listening   called when the drain begins; the engine has descriptors of its own
     Returns the requests whose threads are still in the application: `leave` is then the only safe way out.
     """
 
     def on_term(number: int, frame: FrameType | None) -> None:
         worker.drain()
+        stop_listening()
 
     def on_quit(number: int, frame: FrameType | None) -> None:
         worker.stop()
@@ -177,7 +187,7 @@ def leave(status: int, stuck: Iterable[str], log: Log) -> NoReturn:
         os._exit(status)
 
 
-def options_of(settings: Settings, access_log_fd: int) -> _native.Options:
+def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
     """The settings as the engine takes them: milliseconds, bytes, descriptors."""
     spool_directory = settings.spool_directory or tempfile.gettempdir()
     if not os.access(spool_directory, os.W_OK | os.X_OK):

@@ -33,6 +33,7 @@ def until_signal(*numbers):
 sys.exit(supervise(
     work, workers={workers}, graceful_timeout_s={graceful}, log=Log(1),
     when_ready=lambda: say("all ready"), reopen_logs=lambda: say("reopened"),
+    stop_listening=lambda: say("closed"),
 ))
 """
 

@@ -17,7 +17,8 @@ def test_every_event_is_answered_in_every_phase_that_it_can_come_in(phase: Phase
 
 
 def test_term_drains_and_the_end_of_the_last_worker_ends_the_supervisor() -> None:
-    assert plan.step(Phase.SERVING, Event.TERM) == Step(Phase.DRAINING, (Action.TERM_WORKERS,))
+    expected = (Action.TERM_WORKERS, Action.CLOSE_LISTENERS)
+    assert plan.step(Phase.SERVING, Event.TERM) == Step(Phase.DRAINING, expected)
     assert plan.step(Phase.DRAINING, Event.ALL_GONE) == Step(Phase.ENDED)
 
 

@@ -95,11 +95,13 @@ def test_large_uploads_and_downloads_run_side_by_side(server: Server) -> None:
     failures: list[str] = []
 
     def exchange(number: int) -> None:
-        with server.connect() as wire:
-            for _ in range(2):
-                wire.send(request_bytes("POST", "/echo", [], body) if number % 2 else request_bytes("GET", "/big"))
-                if wire.read_response().body != (body if number % 2 else BIG):
-                    failures.append(f"client {number}")
+        try:
+            with server.connect() as wire:
+                for _ in range(2):
+                    wire.send(request_bytes("POST", "/echo", [], body) if number % 2 else request_bytes("GET", "/big"))
+                    assert wire.read_response().body == (body if number % 2 else BIG), "another body"
+        except Exception as error:
+            failures.append(f"client {number}: {error!r:.200}")
 
     clients = [threading.Thread(target=exchange, args=(number,)) for number in range(8)]
     for client in clients:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
@@ -37,10 +38,12 @@ def numbered(number: int) -> tuple[bytes, bytes]:
 def test_a_hundred_requests_of_mixed_kind_are_answered_in_order(server: Server) -> None:
     exchanges = [numbered(number) for number in range(100)]
     with server.connect() as wire:
-        sender_rest = b"".join(request for request, _ in exchanges)
-        wire.send(sender_rest)
+        # The server may stop reading while its answers wait, so that sending and reading go side by side.
+        sender = threading.Thread(target=wire.send, args=(b"".join(request for request, _ in exchanges),))
+        sender.start()
         for number, (_, body) in enumerate(exchanges):
             assert wire.read_response().body == body, f"response {number}"
+        sender.join()
 
 
 def test_a_hundred_small_requests_in_one_segment_are_answered_in_order(serve: Serve) -> None:

@@ -9,6 +9,7 @@ use crate::options::{BATCH_BYTES, BATCH_REQUESTS, DISCARD_BYTES, LINGER_MS};
 use crate::output::Flushed;
 use crate::plan::{BodyPlan, Plan, Planned, Refusal};
 use crate::predictor::Predictor;
+use crate::record::Record;
 use crate::scheduler::Job;
 use crate::serve::ServingThread;
 use crate::sys::{self, Transfer};
@@ -245,6 +246,12 @@ impl<G: Gateway> Engine<G> {
                     self.refuse(thread, &mut connection, refusal, false);
                     return Stop::Settle(connection);
                 }
+                Plan::Tls => {
+                    let text = "a TLS client came to a clear-text port and was closed";
+                    self.notice("tls-on-clear-text", &connection.peer, text);
+                    connection.after = After::Close;
+                    return Stop::Settle(connection);
+                }
                 Plan::More { keep, owes_continue } => {
                     if owes_continue {
                         thread.outgoing.tail.extend_from_slice(CONTINUE);
@@ -291,11 +298,7 @@ impl<G: Gateway> Engine<G> {
         if is_whole { Stop::Settle(connection) } else { Stop::Starved(connection) }
     }
 
-    fn hand_off(
-        &self,
-        thread: &mut ServingThread<G>,
-        connection: Box<Connection<G::Memory>>,
-    ) -> Stop<G::Memory> {
+    fn hand_off(&self, thread: &mut ServingThread<G>, connection: Box<Connection<G::Memory>>) -> Stop<G::Memory> {
         match self.scheduler.submit(Job::Call(connection)) {
             Ok(()) => {
                 self.counters.handed_off();
@@ -334,6 +337,10 @@ impl<G: Gateway> Engine<G> {
         let out = &mut outgoing.tail;
         refusal(refused.status, refused.code, refused.text, is_head, date, retry_after_s, out);
         self.counters.refused();
+        self.notice(refused.code, &connection.peer, refused.text);
+        if let Some(log) = &self.access_log {
+            log.record(&Record::refused(&connection.peer, refused.status, crate::clock::unix_us()));
+        }
         connection.rest = Vec::new();
         connection.spool = None;
         connection.need = 0;
@@ -342,12 +349,7 @@ impl<G: Gateway> Engine<G> {
     }
 
     /// The leader answers for a connection that rested.
-    pub(crate) fn refuse_resting(
-        &self,
-        lead: &mut Lead,
-        mut connection: Box<Connection<G::Memory>>,
-        refused: Refusal,
-    ) {
+    pub(crate) fn refuse_resting(&self, lead: &mut Lead, mut connection: Box<Connection<G::Memory>>, refused: Refusal) {
         let mut outgoing = Outgoing::default();
         let date = *crate::clock::DateText::default().at(self.clock.unix_s());
         self.answer_refusal(&mut outgoing, &mut connection, refused, false, &date);
@@ -427,9 +429,7 @@ impl<G: Gateway> Engine<G> {
         let before = connection.phase;
         (connection.phase, connection.deadline_ms) = match before {
             Phase::Linger { .. } | Phase::Discard { .. } => return false,
-            _ if connection.spool.is_some() || connection.need > 0 => {
-                (Phase::Body, now_ms + self.options.body_idle_ms)
-            }
+            _ if connection.spool.is_some() || connection.need > 0 => (Phase::Body, now_ms + self.options.body_idle_ms),
             Phase::Head if connection.is_scanning => return false,
             _ if connection.is_scanning => (Phase::Head, now_ms + self.options.head_ms),
             Phase::FirstByte => return false,

@@ -4,11 +4,12 @@ use crate::access_log::AccessLog;
 use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::counters::Counters;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Peer};
 use crate::in_flight::InFlight;
 use crate::leadership::{Lead, Leadership};
 use crate::listener::Listener;
 use crate::mailbox::{Event, Level, Mailbox};
+use crate::notices::Notices;
 use crate::options::Options;
 use crate::predictor::Predictor;
 use crate::reactor::{Reactor, Token};
@@ -54,6 +55,7 @@ pub struct Engine<G: Gateway> {
     pub(crate) predictor: Predictor,
     pub(crate) sentinel: Sentinel,
     pub(crate) counters: Counters,
+    pub(crate) notices: Notices,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) poll: OwnedFd,
     pub(crate) connections: usize,
@@ -104,6 +106,7 @@ impl<G: Gateway> Engine<G> {
             predictor: Predictor::default(),
             sentinel: Sentinel::new(Duration::from_micros(options.tick_us.max(100))),
             counters: Counters::default(),
+            notices: Notices::default(),
             access_log,
             poll,
             connections,
@@ -203,6 +206,13 @@ impl<G: Gateway> Engine<G> {
     /// A line for the error log.
     pub fn log(&self, level: Level, text: String) {
         self.mailbox.post(Event::Log(level, text));
+    }
+
+    /// A line about a peer: one per reason and minute.
+    pub(crate) fn notice(&self, reason: &'static str, peer: &Peer, text: &str) {
+        let Some(silent) = self.notices.count(reason, self.clock.now_ms()) else { return };
+        let more = if silent > 0 { format!(" ({silent} more since the last such line)") } else { String::new() };
+        self.log(Level::Info, format!("{reason}: {text}; peer {peer}{more}"));
     }
 
     pub(crate) fn post(&self, event: Event) {

@@ -90,3 +90,12 @@ pub enum Peer {
     /// A peer on a unix socket.
     Unix,
 }
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Peer::Tcp(address) => address.fmt(f),
+            Peer::Unix => f.write_str("on a unix socket"),
+        }
+    }
+}

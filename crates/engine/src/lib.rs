@@ -14,6 +14,7 @@ mod leadership;
 mod listener;
 mod mailbox;
 mod memo;
+mod notices;
 mod options;
 mod output;
 mod plan;

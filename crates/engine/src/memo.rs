@@ -34,9 +34,8 @@ impl Memo {
     /// The entry whose block stands at the front of `bytes`; `hint` is where the connection's last one was.
     /// A block ends with its only empty line, so one that matches at the front is the whole block.
     pub fn find(&self, hint: u16, version: Version, bytes: &[u8]) -> Option<u16> {
-        let matches = |entry: &Entry| {
-            !entry.block.is_empty() && entry.version == version && bytes.starts_with(&entry.block)
-        };
+        let matches =
+            |entry: &Entry| !entry.block.is_empty() && entry.version == version && bytes.starts_with(&entry.block);
         if self.entries.get(usize::from(hint)).is_some_and(matches) {
             return Some(hint);
         }

@@ -5,7 +5,9 @@ use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::memo::Memo;
 use crate::spool::{Decoder, Spool, SpoolError, SpoolPlan};
-use dragoman_http1::{ChunkedDecoder, FieldFacts, Framing, Reject, RequestLine, Scanner, check_host, request_line};
+use dragoman_http1::{
+    ChunkedDecoder, FieldFacts, Framing, Reject, RejectKind, RequestLine, Scanner, check_host, request_line,
+};
 
 /// What the front of the bytes is.
 pub(crate) enum Plan<'b> {
@@ -14,6 +16,8 @@ pub(crate) enum Plan<'b> {
     More { keep: usize, owes_continue: bool },
     /// Nothing that may be read.
     Refused(Refusal),
+    /// A TLS client hello on a clear-text port: no HTTP answer would be understood.
+    Tls,
     /// A request whose body is as far here as it has to be.
     Request(Planned<'b>),
 }
@@ -43,8 +47,7 @@ impl Refusal {
         Self { status: 408, code: "head-timeout", text: "the request head did not come in time" };
     pub const BODY_TIMEOUT: Self =
         Self { status: 408, code: "body-timeout", text: "the request body did not come in time" };
-    pub const UNANSWERED: Self =
-        Self { status: 500, code: "no-response", text: "the application gave no response" };
+    pub const UNANSWERED: Self = Self { status: 500, code: "no-response", text: "the application gave no response" };
 }
 
 /// A request at the front of the bytes.
@@ -77,7 +80,11 @@ pub(crate) enum BodyPlan<'b> {
     /// It is collected in the connection's spool.
     Spooled,
     /// It is read during the call.
-    Stream { ahead: &'b [u8], len: u64, owes_continue: bool },
+    Stream {
+        ahead: &'b [u8],
+        len: u64,
+        owes_continue: bool,
+    },
 }
 
 impl<G: Gateway> Engine<G> {
@@ -89,6 +96,7 @@ impl<G: Gateway> Engine<G> {
         bytes: &'b [u8],
     ) -> Plan<'b> {
         match self.read_head(memo, connection, bytes) {
+            Err(Reject { kind: RejectKind::TlsOnClearText, .. }) => Plan::Tls,
             Err(reject) => Plan::Refused(reject.into()),
             Ok(None) => {
                 connection.is_scanning = !bytes.is_empty();
@@ -118,8 +126,11 @@ impl<G: Gateway> Engine<G> {
         if !connection.is_scanning {
             if let Some(line) = request_line(bytes, limits)? {
                 if let Some(entry) = memo.find(connection.memo_hint, line.version, &bytes[line.len..]) {
-                    connection.memo_hint = entry;
-                    return Ok(Some((line, entry, line.len + memo.block_len(entry))));
+                    let head_len = line.len + memo.block_len(entry);
+                    if head_len <= limits.head {
+                        connection.memo_hint = entry;
+                        return Ok(Some((line, entry, head_len)));
+                    }
                 }
             }
         }

@@ -26,10 +26,7 @@ pub struct PathKey(u16);
 
 impl Default for Predictor {
     fn default() -> Self {
-        Self {
-            paths: (0..PATHS).map(|_| AtomicU8::new(UNKNOWN)).collect(),
-            first_sightings: AtomicU8::new(FAST),
-        }
+        Self { paths: (0..PATHS).map(|_| AtomicU8::new(UNKNOWN)).collect(), first_sightings: AtomicU8::new(FAST) }
     }
 }
 

@@ -33,6 +33,24 @@ pub struct Record<'r> {
 }
 
 impl<'r> Record<'r> {
+    /// A message that the engine refused before it was a request.
+    pub fn refused(peer: &'r Peer, status: u16, unix_us: u64) -> Self {
+        Self {
+            peer,
+            method: b"",
+            target: b"",
+            path: b"",
+            query: b"",
+            version: Version::Http11,
+            fields: None,
+            head: None,
+            status,
+            body_bytes: 0,
+            duration_us: 0,
+            unix_us,
+        }
+    }
+
     /// Value of the first response field of that name (case-insensitive).
     pub fn response_field(&self, name: &[u8]) -> Option<&'r [u8]> {
         self.head.and_then(|head| head.find(name))

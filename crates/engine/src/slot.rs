@@ -24,9 +24,11 @@ const GENERATION: u64 = 1 << 32;
 
 const CHUNK: usize = 256;
 
+type Chunk<M> = OnceLock<Box<[Slot<M>]>>;
+
 /// All slots, indexed by descriptor number; memory is taken in chunks as descriptors come into use.
 pub struct Slots<M> {
-    chunks: Box<[OnceLock<Box<[Slot<M>]>>]>,
+    chunks: Box<[Chunk<M>]>,
 }
 
 /// One descriptor's place.
@@ -72,9 +74,11 @@ impl<M> Slots<M> {
 
     /// Every slot made so far, with its descriptor.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Slot<M>)> {
-        self.chunks.iter().enumerate().filter_map(|(n, chunk)| Some((n, chunk.get()?))).flat_map(|(n, slots)| {
-            slots.iter().enumerate().map(move |(m, slot)| ((n * CHUNK + m) as u32, slot))
-        })
+        self.chunks
+            .iter()
+            .enumerate()
+            .filter_map(|(n, chunk)| Some((n, chunk.get()?)))
+            .flat_map(|(n, slots)| slots.iter().enumerate().map(move |(m, slot)| ((n * CHUNK + m) as u32, slot)))
     }
 }
 
@@ -97,21 +101,21 @@ impl<M> Slot<M> {
     }
 
     /// The leader asks for the connection because of an event; when it is away, a mark is left instead.
-    pub fn find(&self, lead: &Lead, generation: u32) -> Found<M> {
-        let word = self.word.load(Acquire);
-        if (word >> 32) as u32 != generation {
-            return Found::Stale;
-        }
-        match word & STATE {
-            IDLE => self.take(word),
-            OUT => {
-                match self.word.compare_exchange(word, word | MARK, AcqRel, Acquire) {
-                    Ok(_) => Found::Out { has_output: word & OUTPUT != 0 },
-                    // It came back, or changed, in this very moment: look again.
-                    Err(_) => self.find(lead, generation),
-                }
+    pub fn find(&self, _lead: &Lead, generation: u32) -> Found<M> {
+        loop {
+            let word = self.word.load(Acquire);
+            if (word >> 32) as u32 != generation {
+                return Found::Stale;
             }
-            _ => Found::Stale,
+            match word & STATE {
+                IDLE => return self.take(word),
+                OUT if self.word.compare_exchange(word, word | MARK, AcqRel, Acquire).is_ok() => {
+                    return Found::Out { has_output: word & OUTPUT != 0 };
+                }
+                // It came back, or changed, in this very moment: look again.
+                OUT => {}
+                _ => return Found::Stale,
+            }
         }
     }
 

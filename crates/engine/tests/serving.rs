@@ -126,7 +126,7 @@ fn a_refused_head_is_answered_once_and_nothing_after_it_is_read() {
     let running = start(Options::default());
     let mut client = Client::connect(running.address);
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let text = String::from_utf8(client.to_end()).expect("text");
+    let text = String::from_utf8(client.until_closed()).expect("text");
     assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
     assert_eq!(text.matches("HTTP/1.1").count(), 1, "{text}");
 }
@@ -137,7 +137,7 @@ fn a_client_that_closes_its_side_still_gets_its_answer() {
     let mut client = Client::connect(running.address);
     client.send(b"GET /sleep/50 HTTP/1.1\r\nHost: a\r\n\r\n");
     client.stream.shutdown(Shutdown::Write).expect("half-close");
-    assert!(client.to_end().ends_with(b"Hello, World!"));
+    assert!(client.until_closed().ends_with(b"Hello, World!"));
 }
 
 #[test]
@@ -152,12 +152,12 @@ fn silence_in_a_head_or_a_body_is_answered_408_and_silence_between_requests_is_n
     ] {
         let mut client = Client::connect(running.address);
         client.send(sent);
-        let answer = client.to_end();
+        let answer = client.until_closed();
         assert!(answer.starts_with(expected) && (answer.is_empty() == expected.is_empty()), "{answer:?}");
     }
     let mut client = Client::connect(running.address);
     assert_eq!(client.get("/").status, 200);
-    assert!(client.to_end().is_empty());
+    assert!(client.until_closed().is_empty());
 }
 
 #[test]

@@ -38,14 +38,16 @@ def supervise(
     log: Log,
     when_ready: Callable[[], None],
     reopen_logs: Callable[[], None],
+    stop_listening: Callable[[], None],
 ) -> int:
     """Keep `workers` processes running until a signal ends them; the exit status of the run.
 
-    work          runs in each worker and returns its exit status
-    when_ready    called once, when every worker has become ready
-    reopen_logs   called at SIGUSR1; the workers get the signal too
+    work             runs in each worker and returns its exit status
+    when_ready       called once, when every worker has become ready
+    reopen_logs      called at SIGUSR1; the workers get the signal too
+    stop_listening   called when a drain begins: closes this process's copies of the listening sockets
     """
-    supervisor = Supervisor(work, workers, graceful_timeout_s, log, when_ready, reopen_logs)
+    supervisor = Supervisor(work, workers, graceful_timeout_s, log, when_ready, reopen_logs, stop_listening)
     return supervisor.run()
 
 
@@ -74,12 +76,14 @@ class Supervisor:
         log: Log,
         when_ready: Callable[[], None],
         reopen_logs: Callable[[], None],
+        stop_listening: Callable[[], None],
     ) -> None:
         self.work = work
         self.graceful_timeout_s = graceful_timeout_s
         self.log = log
         self.when_ready: Callable[[], None] | None = when_ready
         self.reopen_logs = reopen_logs
+        self.stop_listening = stop_listening
         self.places = [Place(number) for number in range(1, workers + 1)]
         self.phase = Phase.SERVING
         self.deadline: float | None = None
@@ -135,6 +139,8 @@ class Supervisor:
                 alive = ", ".join(str(one.pid) for one in self.places if one.pid)
                 self.log.error(f"killing what has not ended in time: worker process {alive}")
                 self.signal_workers(signal.SIGKILL)
+            case Action.CLOSE_LISTENERS:
+                self.stop_listening()
             case Action.REOPEN_LOGS:
                 self.reopen_logs()
                 self.signal_workers(signal.SIGUSR1)

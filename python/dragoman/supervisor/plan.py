@@ -43,6 +43,7 @@ class Action(Enum):
     TERM_WORKERS = auto()
     INT_WORKERS = auto()
     KILL_WORKERS = auto()
+    CLOSE_LISTENERS = auto()  # our copies: the kernel goes on listening until the last worker has closed its own
     REOPEN_LOGS = auto()
     RESPAWN = auto()  # in the place of the dead one, after its back-off
     FAIL = auto()  # the exit status becomes that of an application that cannot be served
@@ -57,7 +58,7 @@ class Step:
 
 
 PLAN: Mapping[tuple[Phase, Event], Step] = {
-    (Phase.SERVING, Event.TERM): Step(Phase.DRAINING, (Action.TERM_WORKERS,)),
+    (Phase.SERVING, Event.TERM): Step(Phase.DRAINING, (Action.TERM_WORKERS, Action.CLOSE_LISTENERS)),
     (Phase.SERVING, Event.INT): Step(Phase.STOPPING, (Action.INT_WORKERS,)),
     (Phase.SERVING, Event.QUIT): Step(Phase.STOPPING, (Action.INT_WORKERS,)),
     (Phase.SERVING, Event.REOPEN): Step(Phase.SERVING, (Action.REOPEN_LOGS,)),

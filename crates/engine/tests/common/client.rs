@@ -55,7 +55,7 @@ impl Client {
     }
 
     /// Everything until the server closes.
-    pub fn to_end(&mut self) -> Vec<u8> {
+    pub fn until_closed(&mut self) -> Vec<u8> {
         let mut rest = std::mem::take(&mut self.ahead);
         self.stream.read_to_end(&mut rest).expect("an orderly end");
         rest

@@ -1,0 +1,197 @@
+"""The worker's own part: options, threads, forked children of the application, and the way out."""
+
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from textwrap import dedent
+
+import pytest
+
+from dragoman import _native
+from dragoman.contract import RULES
+from dragoman.errors import OperatorError, UsageError
+from dragoman.settings import Settings, settings_from
+from dragoman.testing import serve
+from dragoman.types import Environ, StartResponse
+from dragoman.worker import options_of
+
+DEADLINE_S = 20.0
+
+
+def settings(**given: str) -> Settings:
+    return settings_from({name: [value] for name, value in given.items()}, {})
+
+
+def hello(environ: Environ, start_response: StartResponse) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{environ['SCRIPT_NAME']}|{environ['PATH_INFO']}|{threading.current_thread().name}".encode()]
+
+
+def get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=DEADLINE_S) as response:
+        content: bytes = response.read()
+        return content
+
+
+# --- options -----------------------------------------------------------------------------------------------------
+
+
+def test_times_become_milliseconds_and_the_rest_stays() -> None:
+    options = options_of(settings(keep_alive="0.5", threads="3", root_path="/shop", limit_body="1K"), 7)
+    assert (options["keep_alive_ms"], options["threads"], options["root_path"]) == (500, 3, "/shop")
+    assert (options["limit_body"], options["access_log_fd"], options["multiprocess"]) == (1024, 7, False)
+
+
+def test_more_than_one_worker_is_multiprocess() -> None:
+    assert options_of(settings(workers="2"), -1)["multiprocess"] is True
+
+
+def test_additions_to_the_environ_are_bytes_as_latin_1() -> None:
+    assert options_of(settings(env="NAME=Grüße"), -1)["environ"] == {"NAME": "Grüße".encode().decode("latin-1")}
+
+
+def test_a_spool_directory_that_cannot_be_written_to_is_told_at_the_start() -> None:
+    with pytest.raises(OperatorError, match="--spool-directory"):
+        options_of(settings(spool_directory="/there/is/no/such/directory"), -1)
+
+
+# --- the table of rules and the engine ---------------------------------------------------------------------------
+
+
+def test_every_rule_that_the_engine_reports_is_in_the_table_and_the_other_way_round() -> None:
+    assert sorted(_native.contract_rules()) == sorted(rule.id for rule in RULES.values() if rule.cost == "always")
+
+
+# --- serving in a test -------------------------------------------------------------------------------------------
+
+
+def test_an_application_is_served_on_a_named_thread_until_the_block_ends() -> None:
+    with serve(hello, root_path="/shop") as server:
+        assert get(f"{server.url}/shop/a%20b") == b"/shop|/a b|dragoman-1"
+    with pytest.raises(urllib.error.URLError):
+        get(server.url)
+
+
+def test_breaches_are_collected() -> None:
+    def app(environ: Environ, start_response: StartResponse) -> list[str]:
+        start_response("200 OK", [])
+        return ["text"]
+
+    with serve(app) as server:  # type: ignore[arg-type]
+        with pytest.raises(urllib.error.HTTPError, match="500"):
+            get(server.url)
+        assert [report.splitlines()[0] for report in server.reports] == ["contract: body-not-bytes"]
+    assert "test_breaches_are_collected.<locals>.app" in server.reports[0]
+
+
+def test_a_setting_that_cannot_be_is_refused() -> None:
+    with pytest.raises(UsageError, match="--threads"), serve(hello, threads=0):
+        pass
+
+
+# --- processes ---------------------------------------------------------------------------------------------------
+
+PROGRAM = """
+import atexit, multiprocessing, os, signal, subprocess, sys, threading, time
+from dragoman import testing, worker
+from dragoman.log import Log
+
+{code}
+"""
+
+
+def run(code: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(code=dedent(code))],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_leaving_runs_exit_functions_flushes_and_names_what_is_stuck() -> None:
+    status, output = run("""
+        atexit.register(print, "exit function")
+        print("unflushed", end="")
+        worker.leave(5, ["GET /slow"], Log(1))
+    """)
+    assert status == 5
+    assert "ending with a request still in the application: GET /slow" in output
+    assert "unflushed" in output and "exit function" in output
+
+
+def test_leaving_survives_an_exit_function_that_raises_or_hangs() -> None:
+    status, output = run("""
+        worker.ATEXIT_S = 0.2
+        def broken():
+            raise LookupError("at exit")
+        atexit.register(time.sleep, 60)
+        atexit.register(broken)
+        worker.leave(0, [], Log(1))
+    """)
+    assert status == 0
+    assert "LookupError: at exit" in output
+
+
+def test_leaving_does_not_wait_for_threads_that_never_return() -> None:
+    status, _ = run("""
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        worker.leave(0, ["GET /"], Log(1))
+    """)
+    assert status == 0
+
+
+FORKING = """
+    said = []
+    def note(number, frame):
+        said.append(number)
+    signal.signal(signal.SIGTERM, note)
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    os.set_blocking(reader, False)
+    signal.set_wakeup_fd(writer)
+    worker.ForkHooks([signal.SIGTERM, signal.SIGINT]).register()
+    def in_thread(function):
+        thread = threading.Thread(target=function)
+        thread.start()
+        thread.join()
+"""
+
+
+def test_a_signal_to_a_child_that_the_application_forks_does_not_reach_the_server() -> None:
+    status, output = run(
+        dedent(FORKING)
+        + dedent("""
+        def fork():
+            for _ in range(20):
+                child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+                child.start()
+                child.terminate()
+                child.join(10)
+                assert child.exitcode == -signal.SIGTERM, child.exitcode
+        in_thread(fork)
+        try:
+            print("server heard", os.read(reader, 10))
+        except BlockingIOError:
+            print("server heard nothing", said)
+        """)
+    )
+    assert status == 0, output
+    assert "server heard nothing []" in output
+
+
+def test_processes_that_an_application_starts_can_be_terminated() -> None:
+    def app(environ: Environ, start_response: StartResponse) -> list[bytes]:
+        with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as child:
+            child.terminate()
+            status = child.wait(DEADLINE_S)
+        start_response("200 OK", [])
+        return [str(status).encode()]
+
+    with serve(app) as server:
+        assert get(server.url) == str(-signal.SIGTERM).encode()
