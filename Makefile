@@ -9,6 +9,7 @@ RUST_SOURCES := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_QUIET := 1
 # The interpreter that the native module is built for, also when clippy reads it.
 export PYO3_PYTHON := $(abspath $(BIN)/python)
 
@@ -69,7 +70,7 @@ need:
 # The stamps below are what makes a second run quick. `need` is no file and always runs, so it stands behind a bar.
 $(VENV)/.made: pyproject.toml | need
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet 'maturin>=1.9,<2'
+	$(BIN)/python -m pip install 'maturin>=1.9,<2'
 	@touch $@
 
 # An editable installation: changed Python files are in effect at once, only Rust's have to be built.

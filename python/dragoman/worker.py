@@ -10,6 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -54,7 +55,8 @@ class Worker:
             listeners,
             options_of(settings, access_log_fd),
             report=report,
-            exception=self.tell_exception,
+            # Not a method of ours: the engine is freed with the worker, by reference counts alone.
+            exception=partial(tell_exception, log),
             errors=ErrorStream(log.fd),
         )
 
@@ -117,14 +119,15 @@ class Worker:
             return
         self.threads.append(thread)
 
-    def tell_exception(self, environ: Mapping[str, Any], error: BaseException) -> None:
-        """An exception left the application: method, path and its whole traceback."""
-        request = f"{environ.get('REQUEST_METHOD', '')} {environ.get('RAW_URI', environ.get('PATH_INFO', ''))}"
-        try:
-            details = traceback_of(error)
-        except Exception:  # a __str__ or __repr__ of the application's that raises itself
-            details = f"{type(error).__name__}, which cannot be shown: {traceback.format_exc(limit=0).strip()}"
-        self.log.error(f"exception in the application: {printable(request)}\n{details}")
+
+def tell_exception(log: Log, environ: Mapping[str, Any], error: BaseException) -> None:
+    """An exception left the application: method, path and its whole traceback go to `log`."""
+    request = f"{environ.get('REQUEST_METHOD', '')} {environ.get('RAW_URI', environ.get('PATH_INFO', ''))}"
+    try:
+        details = traceback_of(error)
+    except Exception:  # a __str__ or __repr__ of the application's that raises itself
+        details = f"{type(error).__name__}, which cannot be shown: {traceback.format_exc(limit=0).strip()}"
+    log.error(f"exception in the application: {printable(request)}\n{details}")
 
 
 def serve(

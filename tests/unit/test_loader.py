@@ -70,7 +70,7 @@ def test_an_application_string_is_module_attribute_and_literal_arguments(text: s
      "app:make()()", "app:(", "app:" + "(" * 500, "app:a.b().c", "..app:app"],
 )  # fmt: skip
 def test_a_malformed_string_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match="^application ") as caught:
+    with pytest.raises(UsageError, match=r"^application ") as caught:
         parse(text)
     assert "\n" not in str(caught.value)
 
