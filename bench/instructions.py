@@ -81,7 +81,7 @@ def _run(peer: Peer, workload: Workload, requests: int) -> callgrind.Profile:
             f"--callgrind-out-file={directory}/%p.out",
             *peer.arguments(workload.app, port, workload.is_waiting),
         ]
-        with Server(command, port, environ=environ, start_timeout_s=300, stop_timeout_s=120) as server:
+        with Server(peer.name, command, port, environ=environ, start_timeout_s=300, stop_timeout_s=120) as server:
             answer = load(port, workload.arguments(), ["--requests", str(requests)], timeout_s=1800)
             server.stop()
         for group in read_groups(answer).values():

@@ -67,7 +67,9 @@ def _install_peers(python: Path) -> None:
 
 def _pip(python: Path, *requirements: str) -> bool:
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
-    return subprocess.run(command, env={**os.environ, "PYTHONPATH": ""}, check=False).returncode == 0
+    # Symbols stay in the native module: the profile by function needs their names, and the code is the same.
+    environ = {**os.environ, "PYTHONPATH": "", "MATURIN_STRIP": "false"}
+    return subprocess.run(command, env=environ, check=False).returncode == 0
 
 
 def _refuse(sentence: str) -> int:

@@ -19,7 +19,7 @@ CLOSE_S = 10.0
 RETIRE_S = 60.0
 """How long threads without work may stay."""
 GROWTH = 1.05
-"""Memory after the last slice over memory after the second: the first ones fill caches and pools."""
+"""Memory at the end over memory at half-way: the first half fills caches, pools and the allocator's arenas."""
 
 
 def main() -> int:
@@ -31,8 +31,9 @@ def main() -> int:
         return 2
     port = free_port()
     command = [*known[options.server].arguments(APP, port, is_waiting=True), *options.server_options.split()]
+    server = Server(options.server, command, port, core=SERVER_CORE, stop_timeout_s=30)
     try:
-        with Server(command, port, core=SERVER_CORE, stop_timeout_s=30) as server:
+        with server:
             faults = _soak(server, options)
             started = time.monotonic()
             status = server.stop()
@@ -43,6 +44,8 @@ def main() -> int:
         faults = [str(error)]
     for fault in faults:
         print(f"FAULT: {fault}")
+    if faults:
+        print(f"the server's log: {server.log}")
     print("clean" if not faults else f"{len(faults)} faults")
     return 1 if faults else 0
 
@@ -69,11 +72,14 @@ def _soak(server: Server, options: argparse.Namespace) -> list[str]:
         if result.first_breach:
             faults.append(f"wrong answers {dict(result.breaches)}, the first: {result.first_breach}")
             break
-    first, last = usages[min(1, len(usages) - 1)], usages[-1]
-    if last.pss_kib > first.pss_kib * GROWTH:
-        faults.append(f"memory grew from {first.pss_kib} KiB after the second slice to {last.pss_kib} KiB")
-    if last.descriptors > first.descriptors:
-        faults.append(f"descriptors grew from {first.descriptors} after the second slice to {last.descriptors}")
+    middle, last = usages[(len(usages) - 1) // 2], usages[-1]
+    later_requests = options.requests // options.slices * (len(usages) // 2)
+    slope = (last.pss_kib - middle.pss_kib) * 1024 / later_requests if later_requests else 0.0
+    print(f"memory in the second half: {slope:+.1f} bytes for each request")
+    if last.pss_kib > middle.pss_kib * GROWTH:
+        faults.append(f"memory grew from {middle.pss_kib} KiB at half-way to {last.pss_kib} KiB")
+    if last.descriptors > middle.descriptors:
+        faults.append(f"descriptors grew from {middle.descriptors} at half-way to {last.descriptors}")
     started = time.monotonic()
     rested = _settled(server, RETIRE_S, lambda usage: usage.threads <= before.threads)
     rest_s = time.monotonic() - started

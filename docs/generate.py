@@ -31,6 +31,7 @@ def settings_page() -> str:
 
 
 def settings_line(row: Row) -> str:
+    """One setting as a line of its group's table."""
     flags = ", ".join(f"`{flag} {row.metavar}`" for flag in row.flags) or f"`{row.metavar}`"
     doc = row.doc + (" Can be given several times." if row.is_repeatable else "")
     if row.gunicorn:

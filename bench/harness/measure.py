@@ -64,7 +64,7 @@ def measure(peer: Peer, workload: Workload, seconds: float, warm_up_s: float) ->
     """
     port = free_port()
     command = peer.arguments(workload.app, port, workload.is_waiting)
-    with Server(command, port, core=SERVER_CORE) as server:
+    with Server(peer.name, command, port, core=SERVER_CORE) as server:
         load(port, workload.arguments(), ["--seconds", str(warm_up_s)])
         empty_kib = server.usage().pss_kib
         with idle.held(port, workload.idle_connections):

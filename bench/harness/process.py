@@ -40,6 +40,7 @@ class Server:
 
     def __init__(
         self,
+        name: str,
         command: list[str],
         port: int,
         *,
@@ -54,7 +55,7 @@ class Server:
         self.environ = {**os.environ, "PYTHONPATH": str(APPS), "PYTHONDONTWRITEBYTECODE": "1", **(environ or {})}
         self.start_timeout_s = start_timeout_s
         self.stop_timeout_s = stop_timeout_s
-        self.log = OUT / "logs" / f"{Path(command[0]).name}-{port}.log"
+        self.log = OUT / "logs" / f"{name}.log"
         self.start_s = 0.0
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -8,7 +8,6 @@ __all__ = [
     "Environ",
     "ErrorStream",
     "ExcInfo",
-    "Facts",
     "InputStream",
     "ListenerInfo",
     "LogLevel",
@@ -65,15 +64,3 @@ class ListenerInfo(TypedDict):
     kind: Literal["tcp", "unix"]
     server_name: str
     server_port: str
-
-
-class Facts(TypedDict, total=False):
-    """What is known about a breach of the contract. Any key may be missing; further ones depend on the rule."""
-
-    method: str
-    path: str
-    application: object
-    value: str | None
-    index: int | None
-    where: tuple[str, int, str] | None
-    started: bool

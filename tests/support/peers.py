@@ -11,7 +11,18 @@ NAME = os.environ.get("DRAGOMAN_TEST_SERVER", "dragoman")
 IS_DRAGOMAN = NAME == "dragoman"
 
 # Flags that gunicorn spells in the same way and that tests use.
-_GUNICORN_FLAGS = ("--keep-alive", "--limit-request-line", "--limit-request-fields", "--access-logfile", "--workers")
+_GUNICORN_FLAGS = (
+    "--keep-alive",
+    "--limit-request-line",
+    "--limit-request-fields",
+    "--access-logfile",
+    "--access-logformat",
+    "--workers",
+    "--chdir",
+    "--pythonpath",
+    "--env",
+    "--graceful-timeout",
+)
 
 
 def command(application: str, binds: list[str], flags: list[str]) -> list[str]:

@@ -3,9 +3,10 @@
 use crate::clock;
 use crate::connection::Connection;
 use crate::engine::Engine;
-use crate::exchange::{Exchange, Outgoing, Request, RequestBody, Stream, Turn};
+use crate::exchange::{Exchange, Request, RequestBody, Stream, Turn};
 use crate::gateway::Gateway;
 use crate::leadership::Lead;
+use crate::outgoing::Outgoing;
 use crate::plan::{BodyPlan, Planned, Refusal};
 use crate::predictor::PathKey;
 use crate::record::Record;

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::gateway::{Gateway, Held, Peer, Unlock};
 use crate::leadership::Calling;
 use crate::options::DISCARD_BYTES;
+use crate::outgoing::{Outgoing, push};
 use crate::output::{Flushed, Output, Piece};
 use crate::response::{Ended, Progress, Sent};
 use crate::slot::Slot;
@@ -92,46 +93,6 @@ pub(crate) enum Turn {
     Leading(Calling),
     /// It holds a permit and nothing of the reactor.
     Detached,
-}
-
-/// Thread-owned output of the call: `queue` before `tail`.
-#[derive(Debug, Default)]
-pub(crate) struct Outgoing {
-    /// Pieces that are not plain small bytes.
-    pub queue: Output,
-    /// Small bytes after them.
-    pub tail: Vec<u8>,
-}
-
-impl Outgoing {
-    pub fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.tail.is_empty()
-    }
-
-    /// Puts `output` before everything.
-    pub fn prepend(&mut self, output: Box<Output>) {
-        match output.into_plain() {
-            Ok(mut plain) if self.queue.is_empty() => {
-                plain.extend_from_slice(&self.tail);
-                self.tail = plain;
-            }
-            Ok(plain) => self.prepend_pieces(Output::of(plain)),
-            Err(output) => self.prepend_pieces(*output),
-        }
-    }
-
-    fn prepend_pieces(&mut self, mut output: Output) {
-        output.append(&mut self.queue);
-        self.queue = output;
-    }
-
-    /// Moves everything to the end of `output`.
-    pub fn move_to(&mut self, output: &mut Output) {
-        output.append(&mut self.queue);
-        if !self.tail.is_empty() {
-            output.push(Piece::Bytes { data: std::mem::take(&mut self.tail), at: 0 });
-        }
-    }
 }
 
 /// One request and its response.
@@ -443,34 +404,4 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         }
         self.turn = Turn::Detached;
     }
-}
-
-/// Sends `outgoing` after what waits in the slot already; what is left waits there.
-pub(crate) fn push<M>(slot: &Slot<M>, outgoing: &mut Outgoing, stream: BorrowedFd<'_>) -> Flushed {
-    if outgoing.queue.is_empty() && !slot.has_output() {
-        if outgoing.tail.is_empty() {
-            return Flushed::All;
-        }
-        match sys::send(stream, &outgoing.tail, false) {
-            Transfer::Bytes(count) if count == outgoing.tail.len() => {
-                outgoing.tail.clear();
-                return Flushed::All;
-            }
-            Transfer::Bytes(count) => drop(outgoing.tail.drain(..count)),
-            Transfer::WouldBlock => {}
-            Transfer::Gone => return Flushed::Gone,
-        }
-    }
-    let mut waiting = slot.lock_output();
-    let output = waiting.get_or_insert_default();
-    outgoing.move_to(output);
-    // The flag first, then another attempt: an edge that came before the flag was seen by nobody, and only a send that
-    // finds the socket full makes the next edge come.
-    slot.set_has_output(true);
-    let flushed = output.flush(stream, false);
-    if flushed == Flushed::All {
-        *waiting = None;
-        slot.set_has_output(false);
-    }
-    flushed
 }

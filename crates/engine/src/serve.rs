@@ -3,12 +3,12 @@
 use crate::clock::DateText;
 use crate::connection::{After, Connection, Phase};
 use crate::engine::Engine;
-use crate::exchange::Outgoing;
 use crate::gateway::Gateway;
 use crate::in_flight::InFlight;
 use crate::leadership::Lead;
 use crate::memo::Memo;
 use crate::options::READ_BYTES;
+use crate::outgoing::Outgoing;
 use crate::output::Flushed;
 use crate::plan::Refusal;
 use crate::scheduler::{Assignment, Job, Parking};

@@ -1,0 +1,199 @@
+//! How a connection comes to rest after its requests: output leaves, then it waits for something, lingers or ends.
+
+use crate::clock::DateText;
+use crate::connection::{After, Connection, Phase};
+use crate::engine::Engine;
+use crate::gateway::Gateway;
+use crate::leadership::Lead;
+use crate::options::{DISCARD_BYTES, LINGER_MS};
+use crate::outgoing::{Outgoing, push};
+use crate::output::Flushed;
+use crate::plan::Refusal;
+use crate::reactor::Token;
+use crate::record::Record;
+use crate::scheduler::Job;
+use crate::serve::ServingThread;
+use crate::{clock, sys, timer};
+use dragoman_http1::response::refusal;
+use rustix::event::epoll;
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering::Relaxed;
+
+impl<G: Gateway> Engine<G> {
+    /// An answer of the engine's own; nothing after it is read as a request.
+    pub(crate) fn refuse(
+        &self,
+        thread: &mut ServingThread<G>,
+        connection: &mut Connection<G::Memory>,
+        refused: Refusal,
+        is_head: bool,
+    ) {
+        let date = thread.date.at(self.clock.unix_s());
+        self.answer_refusal(&mut thread.outgoing, connection, refused, is_head, date);
+    }
+
+    fn answer_refusal(
+        &self,
+        outgoing: &mut Outgoing,
+        connection: &mut Connection<G::Memory>,
+        refused: Refusal,
+        is_head: bool,
+        date: &[u8; 29],
+    ) {
+        let retry_after_s = (refused.status == 503).then_some(1);
+        let out = &mut outgoing.tail;
+        refusal(refused.status, refused.code, refused.text, is_head, date, retry_after_s, out);
+        self.counters.refused();
+        self.notice(refused.code, &connection.peer, refused.text);
+        if let Some(log) = &self.access_log {
+            log.record(&Record::refused(&connection.peer, refused.status, clock::unix_us()));
+        }
+        connection.rest = Vec::new();
+        connection.spool = None;
+        connection.need = 0;
+        connection.is_scanning = false;
+        connection.after = After::Linger;
+    }
+
+    /// The leader answers for a connection that rested.
+    pub(crate) fn refuse_resting(&self, lead: &mut Lead, mut connection: Box<Connection<G::Memory>>, refused: Refusal) {
+        let mut outgoing = Outgoing::default();
+        let date = *DateText::default().at(self.clock.unix_s());
+        self.answer_refusal(&mut outgoing, &mut connection, refused, false, &date);
+        let Some(owned) = self.settle_output(&mut outgoing, connection) else { return };
+        if let Err(owned) = self.give_back(Some(lead), owned) {
+            self.put_down(|inbox| inbox.connections.push(owned));
+        }
+    }
+
+    /// Sends what there is to send; then the connection rests, or has ended (`None`).
+    pub(crate) fn settle(
+        &self,
+        thread: &mut ServingThread<G>,
+        connection: Box<Connection<G::Memory>>,
+    ) -> Option<Box<Connection<G::Memory>>> {
+        self.settle_output(&mut thread.outgoing, connection)
+    }
+
+    fn settle_output(
+        &self,
+        outgoing: &mut Outgoing,
+        mut connection: Box<Connection<G::Memory>>,
+    ) -> Option<Box<Connection<G::Memory>>> {
+        let slot = self.slots.get(connection.descriptor())?;
+        let flushed = if outgoing.is_empty() && !slot.has_output() {
+            Flushed::All
+        } else {
+            push(slot, outgoing, connection.as_fd())
+        };
+        match flushed {
+            Flushed::All if self.is_over(&mut connection) => {
+                self.close(connection);
+                None
+            }
+            Flushed::All => Some(connection),
+            Flushed::Blocked => {
+                connection.phase = Phase::Flush;
+                connection.deadline_ms = self.clock.now_ms() + self.options.write_stall_ms;
+                Some(connection)
+            }
+            Flushed::File => {
+                connection.phase = Phase::Flush;
+                drop(self.scheduler.submit(Job::Flush(connection)));
+                None
+            }
+            Flushed::Gone => {
+                *outgoing = Outgoing::default();
+                self.abandon(connection);
+                None
+            }
+        }
+    }
+
+    /// All output has left: what the connection waits for now, and until when. `true`: it has ended.
+    pub(crate) fn is_over(&self, connection: &mut Connection<G::Memory>) -> bool {
+        let now_ms = self.clock.now_ms();
+        match connection.after {
+            After::Close | After::Reset => return true,
+            After::Linger => {
+                connection.after = After::Next;
+                sys::shut_down_writing(connection.as_fd());
+                connection.phase = Phase::Linger { left: DISCARD_BYTES };
+                connection.deadline_ms = now_ms + LINGER_MS;
+                return false;
+            }
+            After::Discard(left) => {
+                connection.after = After::Next;
+                connection.phase = Phase::Discard { left };
+                connection.deadline_ms = now_ms + LINGER_MS;
+                return false;
+            }
+            After::Next => {}
+        }
+        if connection.is_half_closed {
+            return true;
+        }
+        let before = connection.phase;
+        (connection.phase, connection.deadline_ms) = match before {
+            Phase::Linger { .. } | Phase::Discard { .. } => return false,
+            _ if connection.spool.is_some() || connection.need > 0 => (Phase::Body, now_ms + self.options.body_idle_ms),
+            Phase::Head if connection.is_scanning => return false,
+            _ if connection.is_scanning => (Phase::Head, now_ms + self.options.head_ms),
+            Phase::FirstByte => return false,
+            _ if self.is_draining() => (Phase::Idle, now_ms + self.options.drain_linger_ms),
+            _ => (Phase::Idle, now_ms + self.options.keep_alive_ms),
+        };
+        false
+    }
+
+    /// Sends what waits in the slot of a connection that the reactor held for its output.
+    pub(crate) fn flush_waiting(&self, connection: &mut Connection<G::Memory>) -> Flushed {
+        let Some(slot) = self.slots.get(connection.descriptor()) else { return Flushed::Gone };
+        let mut waiting = slot.lock_output();
+        let flushed = waiting.as_mut().map_or(Flushed::All, |output| output.flush(connection.as_fd(), false));
+        match flushed {
+            Flushed::All => {
+                *waiting = None;
+                slot.set_has_output(false);
+                connection.phase = Phase::Idle;
+            }
+            Flushed::Blocked => connection.deadline_ms = self.clock.now_ms() + self.options.write_stall_ms,
+            Flushed::File | Flushed::Gone => {}
+        }
+        flushed
+    }
+
+    /// Puts the connection into its slot, where the leader finds it. `Err`: something came meanwhile.
+    pub(crate) fn give_back(
+        &self,
+        lead: Option<&mut Lead>,
+        mut connection: Box<Connection<G::Memory>>,
+    ) -> Result<(), Box<Connection<G::Memory>>> {
+        let descriptor = connection.descriptor();
+        let Some(slot) = self.slots.get(descriptor) else { return Ok(()) };
+        if !connection.is_registered {
+            // Registering reports what is there already, so nothing that came before is missed.
+            let token = Token::Connection { descriptor, generation: connection.generation };
+            let interest = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP;
+            if epoll::add(&self.poll, &connection.stream, token.data(), interest | epoll::EventFlags::ET).is_err() {
+                self.abandon(connection);
+                return Ok(());
+            }
+            connection.is_registered = true;
+        }
+        let deadline_ms = connection.deadline_ms;
+        match lead {
+            Some(lead) => {
+                self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
+                slot.put(connection)
+            }
+            None => {
+                slot.put(connection)?;
+                if slot.timer.load(Relaxed) > timer::tick_of(deadline_ms) {
+                    self.put_down(|inbox| inbox.timers.push(descriptor));
+                }
+                Ok(())
+            }
+        }
+    }
+}

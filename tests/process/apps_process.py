@@ -1,0 +1,124 @@
+"""Applications that show processes and threads from the inside."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+
+from tests.support.probe import Probe
+from tests.support.routing import Environ, Routes, StartResponse, answer_json, start_octets
+
+app = Routes()
+
+_lock = threading.Lock()
+_inside = 0
+_most = 0
+_spinning = True
+
+
+@app.view
+def hello(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """The shortest answer."""
+    start_octets(start_response, ("Content-Length", "5"))
+    return [b"hello"]
+
+
+@app.view
+def held(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Tells its process, and waits for the test; counts how many are inside together."""
+    global _inside, _most
+    probe = Probe(environ)
+    with _lock:
+        _inside += 1
+        _most = max(_most, _inside)
+    probe.tell("call", os.getpid())
+    probe.wait("go")
+    with _lock:
+        _inside -= 1
+    start_octets(start_response)
+    return [b"held"]
+
+
+@app.view
+def most(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """The most calls that were inside together."""
+    return answer_json(start_response, _most)
+
+
+@app.view
+def held_stream(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    """A response that has begun, and waits for the test before it goes on."""
+    probe = Probe(environ)
+    start_octets(start_response)
+    yield b"begun "
+    probe.tell("call", os.getpid())
+    probe.wait("go")
+    yield b"and ended"
+
+
+@app.view
+def held_upload(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Reads a body that comes in its own time."""
+    Probe(environ).tell("call", os.getpid())
+    return answer_json(start_response, len(environ["wsgi.input"].read()))
+
+
+@app.view
+def spin(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Holds the GIL as much as Python code can, until /unspin comes."""
+    global _spinning
+    _spinning = True
+    Probe(environ).tell("spinning")
+    turns = 0
+    while _spinning:
+        turns += 1
+    return answer_json(start_response, turns)
+
+
+@app.view
+def unspin(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Ends the spinning."""
+    global _spinning
+    _spinning = False
+    return answer_json(start_response, True)
+
+
+@app.view
+def process(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Facts of this process and of the environ."""
+    return answer_json(
+        start_response,
+        {
+            "pid": os.getpid(),
+            "multithread": environ["wsgi.multithread"],
+            "multiprocess": environ["wsgi.multiprocess"],
+            "directory": os.getcwd(),
+            "threads": threading.active_count(),
+        },
+    )
+
+
+@app.view
+def echo(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """The body comes back."""
+    body = environ["wsgi.input"].read()
+    start_octets(start_response, ("Content-Length", str(len(body))))
+    return [body]
+
+
+@app.view
+def stream(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    """The body comes back in blocks."""
+    start_octets(start_response)
+    while block := environ["wsgi.input"].read(5000):
+        yield block
+
+
+@app.view
+def cleared(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Falsifies its environ, which the access log must not believe."""
+    environ.update(REQUEST_METHOD="FORGED", PATH_INFO="/forged", RAW_URI="/forged", REMOTE_ADDR="forged")
+    environ.clear()
+    start_octets(start_response, ("X-Answer", "forty two"))
+    return [b"cleared"]
