@@ -10,7 +10,14 @@ import django
 from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.wsgi import get_wsgi_application
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
+from django.http import (
+    FileResponse,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.middleware.csrf import get_token
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
@@ -78,7 +85,7 @@ def stream(request: HttpRequest) -> StreamingHttpResponse:
 
 
 def file(request: HttpRequest) -> FileResponse:
-    return FileResponse(open(_STATIC / "data.bin", "rb"), content_type="application/octet-stream")  # noqa: SIM115
+    return FileResponse(open(_STATIC / "data.bin", "rb"), content_type="application/octet-stream")
 
 
 def visits(request: HttpRequest) -> HttpResponse:

@@ -78,7 +78,9 @@ def test_raw_body_with_a_length(client: Any, size: int) -> None:
 @pytest.mark.parametrize("pieces", [1, 3, 40])
 def test_chunked_upload_arrives_whole(client: Any, pieces: int) -> None:
     data = [os.urandom(50_000) for _ in range(pieces)]
-    response = client.post("/body", **_content(client, iter(data)), headers={"Content-Type": "application/octet-stream"})
+    response = client.post(
+        "/body", **_content(client, iter(data)), headers={"Content-Type": "application/octet-stream"}
+    )
     assert response.request.headers["Transfer-Encoding"] == "chunked"
     assert response.json() == summary(b"".join(data))
 

@@ -56,15 +56,30 @@ def test_json_format(tmp_path: Path) -> None:
 
 
 def test_atoms_of_gunicorn(tmp_path: Path) -> None:
-    format = '%(h)s|%(m)s|%(U)s|%(q)s|%(H)s|%(s)s|%(B)s|%(b)s|%(f)s|%(a)s|%({x-trace}i)s|%({x-answer}o)s|%(p)s|%%'
+    format = "%(h)s|%(m)s|%(U)s|%(q)s|%(H)s|%(s)s|%(B)s|%(b)s|%(f)s|%(a)s|%({x-trace}i)s|%({x-answer}o)s|%(p)s|%%"
     message = request_bytes("GET", "/cleared?q=1", [("X-Trace", "t1")])
     (line,) = logged(tmp_path, message, format=format)
     fields = line.split("|")
-    assert fields[:12] == ["127.0.0.1", "GET", "/cleared", "q=1", "HTTP/1.1", "200", "7", "7", "-", "-", "t1", "forty two"]
+    assert fields[:12] == [
+        "127.0.0.1",
+        "GET",
+        "/cleared",
+        "q=1",
+        "HTTP/1.1",
+        "200",
+        "7",
+        "7",
+        "-",
+        "-",
+        "t1",
+        "forty two",
+    ]
     assert re.fullmatch(r"<\d+>", fields[12]) and fields[13] == "%"
 
 
-@pytest.mark.parametrize(("atom", "pattern"), [("D", r"\d+"), ("T", r"\d+"), ("M", r"\d+"), ("L", r"\d+\.\d{6}"), ("t", TIME)])
+@pytest.mark.parametrize(
+    ("atom", "pattern"), [("D", r"\d+"), ("T", r"\d+"), ("M", r"\d+"), ("L", r"\d+\.\d{6}"), ("t", TIME)]
+)
 def test_atoms_of_time(tmp_path: Path, atom: str, pattern: str) -> None:
     (line,) = logged(tmp_path, HELLO, format=f"%({atom})s")
     assert re.fullmatch(pattern, line), line

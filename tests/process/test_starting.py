@@ -174,7 +174,10 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         ("package", "submodule", "marker", "call"),
-        [("gevent", "monkey", "saved", "gevent.monkey.patch_all"), ("eventlet", "patcher", "already_patched", "eventlet")],
+        [
+            ("gevent", "monkey", "saved", "gevent.monkey.patch_all"),
+            ("eventlet", "patcher", "already_patched", "eventlet"),
+        ],
     )
     def test_patched_process_is_refused_with_what_to_remove(
         self, tmp_path: Path, package: str, submodule: str, marker: str, call: str

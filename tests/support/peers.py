@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 
@@ -43,5 +44,5 @@ def command(application: str, binds: list[str], flags: list[str]) -> list[str]:
 
 
 def _kept(flags: list[str], known: tuple[str, ...]) -> list[str]:
-    pairs = zip(flags, flags[1:], strict=False)
+    pairs = itertools.pairwise(flags)
     return [part for flag, value in pairs if flag in known for part in (flag, value)]

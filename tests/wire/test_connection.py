@@ -38,7 +38,9 @@ def server(serve: Serve) -> Server:
         ("HTTP/1.0", "keep-alive, close", False),
     ],
 )
-def test_connection_is_kept_as_rfc_9112_has_it(server: Server, version: str, connection: str | None, keeps: bool) -> None:
+def test_connection_is_kept_as_rfc_9112_has_it(
+    server: Server, version: str, connection: str | None, keeps: bool
+) -> None:
     fields = [] if connection is None else [("Connection", connection)]
     with server.connect() as wire:
         wire.send(request_bytes("GET", "/hello", fields, version=version))
@@ -140,7 +142,9 @@ def test_connection_closed_without_a_byte_is_no_event(server: Server) -> None:
     assert "Traceback" not in server.log.text[since:] and "ERROR" not in server.log.text[since:]
 
 
-@pytest.mark.parametrize("part", [b"G", b"GET / HTTP/1.1", b"GET / HTTP/1.1\r\nHost: te", b"GET / HTTP/1.1\r\nHost: test\r\n"])
+@pytest.mark.parametrize(
+    "part", [b"G", b"GET / HTTP/1.1", b"GET / HTTP/1.1\r\nHost: te", b"GET / HTTP/1.1\r\nHost: test\r\n"]
+)
 def test_head_that_never_comes_whole_is_owed_nothing(server: Server, part: bytes) -> None:
     with server.connect() as wire:
         wire.send(part)

@@ -32,7 +32,9 @@ def test_sixteen_mebibytes_arrive_whole_at_a_reader_of_small_steps(server: Serve
         head = wire.read_head()
         received = bytearray()
         while len(received) < len(BIG):
-            received += wire.read_chunk() if head.is_chunked else wire.read_exactly(min(65_536, len(BIG) - len(received)))
+            received += (
+                wire.read_chunk() if head.is_chunked else wire.read_exactly(min(65_536, len(BIG) - len(received)))
+            )
         assert bytes(received) == BIG
         if head.is_chunked:
             assert wire.read_chunk() == b""
@@ -85,7 +87,9 @@ def test_upload_of_sixteen_mebibytes_arrives_whole(serve: Serve, framing: str) -
         if framing == "length":
             wire.send(request_bytes("POST", "/", [], body))
         else:
-            wire.send(chunked_request_bytes("/", [body[start : start + 70_000] for start in range(0, len(body), 70_000)]))
+            wire.send(
+                chunked_request_bytes("/", [body[start : start + 70_000] for start in range(0, len(body), 70_000)])
+            )
         found = wire.read_response().json()
     assert (found["length"], found["digest"]) == (len(body), hashlib.sha256(body).hexdigest())
 

@@ -64,7 +64,9 @@ def test_limit_of_the_number_of_fields_is_a_setting(serve: Serve, count: int, st
 
 @pytest.mark.parametrize(("size", "status"), [(190, 200), (201, 431)])
 def test_limit_of_a_field_is_a_setting(serve: Serve, size: int, status: int) -> None:
-    assert status_of(serve("tests.wire.apps_wire:seen", *SMALL), request_bytes("GET", "/", [("X", "v" * size)])) == status
+    assert (
+        status_of(serve("tests.wire.apps_wire:seen", *SMALL), request_bytes("GET", "/", [("X", "v" * size)])) == status
+    )
 
 
 @pytest.mark.parametrize(("size", "status"), [(300, 200), (500, 431)])

@@ -11,9 +11,12 @@ from tests.support.probe import Channel
 from tests.support.server import Serve, Server
 from tests.support.wire import DEADLINE_S, Wire, chunked_request_bytes, request_bytes
 
+# fmt: off
 TIMERS = (
-    "--first-byte-timeout", "1", "--head-timeout", "1", "--keep-alive", "1", "--body-timeout", "1", "--write-timeout", "1"
-)  # fmt: skip
+    "--first-byte-timeout", "1", "--head-timeout", "1", "--keep-alive", "1",
+    "--body-timeout", "1", "--write-timeout", "1",
+)
+# fmt: on
 SHORTEST_S = 0.9
 """No timer of one second may end before this: an end that comes at once is another event than the timer's."""
 

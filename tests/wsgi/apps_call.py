@@ -79,7 +79,9 @@ def subclasses(environ: Environ, start_response: StartResponse) -> Iterable[byte
 @app.view
 def replaced(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """The head of an error page replaces the first one."""
-    start_response("200 OK", [("X-First", "1"), ("Set-Cookie", "first=1"), ("Content-Length", "1000"), ("Date", "never")])
+    start_response(
+        "200 OK", [("X-First", "1"), ("Set-Cookie", "first=1"), ("Content-Length", "1000"), ("Date", "never")]
+    )
     try:
         raise Canary("before the head was sent")
     except Canary:

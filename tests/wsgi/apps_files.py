@@ -64,7 +64,7 @@ class FailsMidway(OnlyRead):
 
 
 def _buffered_at(offset: int, peeked: bool = False) -> io.BufferedReader:
-    file = open(PATH, "rb")  # noqa: SIM115 — handed to the server, which closes it
+    file = open(PATH, "rb")
     file.seek(offset)
     if peeked:
         file.peek(100)  # moves the descriptor's own offset beyond tell()
@@ -102,7 +102,7 @@ def _pipe() -> Any:
 
 def _grown() -> Any:
     """tell() beyond the end: nothing is left."""
-    file = open(PATH, "rb")  # noqa: SIM115
+    file = open(PATH, "rb")
     file.seek(len(CONTENT) + 10)
     return file
 
@@ -187,13 +187,13 @@ def middleware(environ: Environ, start_response: StartResponse) -> Iterable[byte
 def written_first(environ: Environ, start_response: StartResponse) -> Any:
     """write() goes out before the file."""
     start_octets(start_response)(b"before ")
-    return environ["wsgi.file_wrapper"](open(PATH, "rb"))  # noqa: SIM115
+    return environ["wsgi.file_wrapper"](open(PATH, "rb"))
 
 
 @app.view
 def unused(environ: Environ, start_response: StartResponse) -> Any:
     """A wrapper that was made and not returned."""
-    environ["wsgi.file_wrapper"](open(PATH, "rb")).close()  # noqa: SIM115
+    environ["wsgi.file_wrapper"](open(PATH, "rb")).close()
     start_octets(start_response)
     return [b"another body"]
 
@@ -212,4 +212,4 @@ def big(environ: Environ, start_response: StartResponse) -> Any:
     if not path.exists():
         path.write_bytes(b"".join(b"%-4096d" % page for page in range(2560)))
     start_octets(start_response, *([("Content-Length", "10485760")] if "length" in environ["QUERY_STRING"] else []))
-    return environ["wsgi.file_wrapper"](open(path, "rb"))  # noqa: SIM115
+    return environ["wsgi.file_wrapper"](open(path, "rb"))

@@ -131,7 +131,9 @@ def raises_by(environ: Environ, start_response: StartResponse) -> Iterable[bytes
     probe.tell("call")
     operation = environ["QUERY_STRING"].split("&")[0]
     try:
-        while run(environ["wsgi.input"], [[operation, 100_000] if operation in ("read", "readinto") else [operation]]) != [""]:
+        while run(
+            environ["wsgi.input"], [[operation, 100_000] if operation in ("read", "readinto") else [operation]]
+        ) != [""]:
             pass
     except OSError as error:
         probe.tell("raised", type(error).__name__)

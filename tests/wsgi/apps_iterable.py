@@ -101,7 +101,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "tuple of one": lambda: (b"ab",),
     "list of one subclass": lambda: [type("Data", (bytes,), {})(b"ab")],
     "iterator of one": lambda: iter([b"ab"]),
-    "getitem": lambda: type("Old", (), {"__getitem__": lambda self, index: [b"a", b"b"][index]})(),
+    "getitem": type("Old", (), {"__getitem__": lambda self, index: [b"a", b"b"][index]}),
 }
 
 

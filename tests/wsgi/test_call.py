@@ -16,7 +16,12 @@ def server(serve: Serve) -> Server:
 
 @pytest.mark.parametrize(
     ("application", "body"),
-    [("PepClass", b"from an instance"), ("instance", b"called"), ("bound_method", b"bound"), ("instance.method", b"bound")],
+    [
+        ("PepClass", b"from an instance"),
+        ("instance", b"called"),
+        ("bound_method", b"bound"),
+        ("instance.method", b"bound"),
+    ],
 )
 def test_any_callable_is_an_application(serve: Serve, application: str, body: bytes) -> None:
     assert serve(f"tests.wsgi.apps_call:{application}").request().body == body

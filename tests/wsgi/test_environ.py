@@ -73,7 +73,9 @@ def test_wsgi_key_is_always_present(dump: Server, key: str) -> None:
     assert key in dump.request().json()["types"]
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "get", "X!#$%&'*+-.^_`|~9"])
+@pytest.mark.parametrize(
+    "method", ["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "get", "X!#$%&'*+-.^_`|~9"]
+)
 def test_method_is_passed_as_it_was_sent(dump: Server, method: str) -> None:
     assert values(dump, method=method)["REQUEST_METHOD"] == method
 

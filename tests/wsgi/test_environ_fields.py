@@ -108,7 +108,9 @@ def test_hop_by_hop_request_fields_are_not_hidden(dump: Server) -> None:
 
 def test_decoded_chunked_body_shows_its_length_and_no_transfer_encoding(dump: Server) -> None:
     with dump.connect() as wire:
-        wire.send(b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+        wire.send(
+            b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        )
         found = wire.read_response().json()["values"]
     assert found["CONTENT_LENGTH"] == "5"
     assert "HTTP_TRANSFER_ENCODING" not in found

@@ -134,7 +134,11 @@ def test_controls_never_reach_the_client(server: Server, place: str, text: str) 
     fields = [[text, "v"]] if place == "name" else [["X-Name", text]] if place == "value" else []
     with server.connect() as wire:
         status = f"200 {text}" if place == "status" else "200 OK"
-        wire.send(request_bytes("POST", "/", [("Connection", "close")], json.dumps({"status": status, "fields": fields}).encode()))
+        wire.send(
+            request_bytes(
+                "POST", "/", [("Connection", "close")], json.dumps({"status": status, "fields": fields}).encode()
+            )
+        )
         response = wire.read_response()
         wire.expect_close()
     assert response.status == 500
@@ -147,7 +151,21 @@ def test_name_that_is_no_token_gives_a_500(server: Server, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "status", ["200", "OK", "", "20 OK", "2000 OK", "099 Low", "1000 High", "２００ OK", "200\tOK", " 200 OK", "-20 OK", "2e2 OK"]
+    "status",
+    [
+        "200",
+        "OK",
+        "",
+        "20 OK",
+        "2000 OK",
+        "099 Low",
+        "1000 High",
+        "２００ OK",
+        "200\tOK",
+        " 200 OK",
+        "-20 OK",
+        "2e2 OK",
+    ],
 )
 def test_malformed_status_gives_a_500(server: Server, status: str) -> None:
     assert answer(server, status=status).status == 500

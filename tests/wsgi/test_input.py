@@ -41,14 +41,21 @@ OPERATIONS: dict[str, list[list[Any]]] = {
     "readlines": [["readlines"], ["readlines"], ["read"]],
     "iterate": [["iterate"], ["iterate"], ["readline"]],
     "next": [["next"], ["next"], ["read", 4], ["next"], ["readline"]],
-    "readinto": [["readinto", 0], ["readinto", 4], ["readinto", 66_000], ["read", 2], ["readinto", 10**7], ["readinto", 9]],
+    "readinto": [
+        ["readinto", 0],
+        ["readinto", 4],
+        ["readinto", 66_000],
+        ["read", 2],
+        ["readinto", 10**7],
+        ["readinto", 9],
+    ],
     "mixed": [["readline"], ["read", 3], ["readinto", 5], ["next"], ["readline", 2], ["readlines"], ["read"]],
     "digest": [["digest"], ["read"]],
     "digest by pieces": [["digest by pieces", 8192], ["read"]],
 }
 
 
-# What an operation leaves is read at last, so that the connection can be kept (an unread rest is test_unread_bodies.py).
+# What an operation leaves is read at last, so that the connection is kept (unread rests: test_unread_bodies.py).
 OPERATIONS = {name: [*steps, ["digest"]] for name, steps in OPERATIONS.items()}
 
 
@@ -141,7 +148,17 @@ def test_input_is_open_and_terminated(server: Server, size: int | None) -> None:
 @pytest.mark.parametrize("kind", ["memory", "chunked in memory", "chunked in a file"])
 def test_input_in_memory_or_a_file_can_seek(server: Server, kind: str) -> None:
     data = b"0123456789" * (200_000 if kind == "chunked in a file" else 3)
-    operations = [["read", 4], ["tell"], ["seek", 0], ["read", 3], ["seek", -5, 2], ["read"], ["tell"], ["seek", 2], ["read", 2]]
+    operations = [
+        ["read", 4],
+        ["tell"],
+        ["seek", 0],
+        ["read", 3],
+        ["seek", -5, 2],
+        ["read"],
+        ["tell"],
+        ["seek", 2],
+        ["read", 2],
+    ]
     fields = [("X-Operations", json.dumps(operations))]
     with server.connect() as wire:
         if kind == "memory":

@@ -42,7 +42,9 @@ def test_list_subclass_is_iterated_by_its_own_method(server: Server, channel: Ch
     channel.expect("close")
 
 
-@pytest.mark.parametrize(("kind", "body"), [("list", b"shared list"), ("tuple", b"shared tuple"), ("one", b"one block")])
+@pytest.mark.parametrize(
+    ("kind", "body"), [("list", b"shared list"), ("tuple", b"shared tuple"), ("one", b"one block")]
+)
 def test_list_or_tuple_of_the_application_is_never_changed(server: Server, kind: str, body: bytes) -> None:
     with server.connect() as wire:
         for _ in range(3):

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::exchange::{Exchange, Request, RequestBody, Stream, Turn};
 use crate::gateway::Gateway;
 use crate::leadership::Lead;
+use crate::mailbox::Level;
 use crate::outgoing::Outgoing;
 use crate::plan::{BodyPlan, Planned, Refusal};
 use crate::predictor::PathKey;
@@ -15,6 +16,7 @@ use crate::serve::ServingThread;
 use crate::slot::Slot;
 use crate::spool::Collected;
 use dragoman_http1::keeps_alive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Ticks that a call has to span to count as slow: it has lasted for at least one whole tick then.
 const SLOW_TICKS: u64 = 2;
@@ -67,7 +69,12 @@ impl<G: Gateway> Engine<G> {
             progress: Progress::default(),
             is_kept,
         };
-        self.gateway.call(&mut thread.gateway, &mut exchange);
+        // A panic of the gateway is one request's: what it has sent is cut, and the thread goes on.
+        let called = catch_unwind(AssertUnwindSafe(|| self.gateway.call(&mut thread.gateway, &mut exchange)));
+        if called.is_err() {
+            exchange.abort();
+            self.log(Level::Error, "the gateway panicked: this is a fault of the server, please report it".into());
+        }
         if !exchange.is_head_sent() && !exchange.progress.is_gone {
             let Refusal { status, code, text } = Refusal::UNANSWERED;
             exchange.refuse(status, code, text);

@@ -16,6 +16,19 @@ use crate::sentinel::Sentinel;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+/// The engine's own state cannot be trusted after a panic in it, and its leadership would be lost with the thread: the
+/// process ends, loudly, and a supervisor replaces it. (A panic in the gateway does not come here.)
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("dragoman: the engine panicked (see above); the process cannot go on and aborts");
+            std::process::abort();
+        }
+    }
+}
+
 /// What one serving thread owns.
 pub(crate) struct ServingThread<G: Gateway> {
     pub gateway: G::Thread,
@@ -97,6 +110,7 @@ impl<G: Gateway> Engine<G> {
     /// Body of one serving thread: returns when the thread is not needed any more or the engine has stopped.
     pub fn serve(self: &Arc<Self>) {
         Sentinel::start(self);
+        let _guard = AbortOnPanic;
         self.scheduler.thread_enters();
         let mut thread = ServingThread::new(self);
         loop {

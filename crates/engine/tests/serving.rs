@@ -169,6 +169,13 @@ fn a_gateway_that_answers_nothing_is_answered_for() {
 }
 
 #[test]
+fn a_panic_of_the_gateway_is_one_request() {
+    let running = start(Options::default());
+    assert_eq!(Client::connect(running.address).get("/panic").status, 500);
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+}
+
+#[test]
 fn a_drain_answers_what_is_under_way_and_then_every_thread_ends() {
     let mut running = start(Options { drain_linger_ms: 300, ..Options::default() });
     let mut busy = Client::connect(running.address);

@@ -39,7 +39,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Routes: `/` hello · `/sleep/MS` · `/spin/MS` with the lock held · `/echo` · `/big/BYTES` by reference ·
-/// `/stream/CHUNKS/BYTES` flushed one by one · `/file/BYTES` · `/none` answers nothing.
+/// `/stream/CHUNKS/BYTES` flushed one by one · `/file/BYTES` · `/none` answers nothing · `/panic`.
 #[derive(Default)]
 pub struct Hello {
     pub lock: ThreadLock,
@@ -108,6 +108,7 @@ impl Hello {
         head.field(b"Content-Type", b"text/plain").expect("a valid field");
         match route {
             "none" => return,
+            "panic" => panic!("asked for"),
             "sleep" => {
                 self.lock.release();
                 std::thread::sleep(Duration::from_millis(first));
