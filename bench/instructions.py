@@ -13,7 +13,7 @@ from harness import callgrind, peers, workloads
 from harness.measure import load, read_groups
 from harness.paths import CLIENT, OUT
 from harness.peers import OURS, Peer
-from harness.process import Server, ServerFailed, free_port
+from harness.process import Server, ServerFailed, end_by_exception, free_port
 from harness.workloads import Workload
 
 SLOWDOWN = 50
@@ -23,6 +23,7 @@ TICK_SCALE = "DRAGOMAN_TICK_SCALE"
 
 def main() -> int:
     """0: counted. 1: an answer was wrong. 2: something is missing."""
+    end_by_exception()
     options = _parser().parse_args()
     if shutil.which("valgrind") is None:
         return _refuse("valgrind is missing (Debian: apt-get install valgrind)")

@@ -13,7 +13,7 @@ from harness import peers as peer_table
 from harness.measure import Sample, measure
 from harness.paths import CLIENT, OUT, ROOT
 from harness.peers import OURS, Peer
-from harness.process import ServerFailed
+from harness.process import ServerFailed, end_by_exception
 from harness.workloads import Workload
 
 START_AND_STOP_S = 1.0
@@ -21,6 +21,7 @@ START_AND_STOP_S = 1.0
 
 def main() -> int:
     """0: measured. 1: our own server failed or answered wrongly. 2: nothing could be measured."""
+    end_by_exception()
     options = _parser().parse_args()
     if not CLIENT.exists():
         return _refuse(f"the load client is not built; run: python3 {ROOT.name}/bench/setup.py")

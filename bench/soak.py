@@ -11,7 +11,7 @@ from harness import peers
 from harness.measure import SERVER_CORE, load, read_groups
 from harness.paths import CLIENT
 from harness.peers import OURS
-from harness.process import Server, ServerFailed, Usage, free_port
+from harness.process import Server, ServerFailed, Usage, end_by_exception, free_port
 
 APP = "mixed:app"
 CLOSE_S = 10.0
@@ -24,6 +24,7 @@ GROWTH = 1.05
 
 def main() -> int:
     """0: every body right, nothing grew, a clean end. 1: not so. 2: it could not run."""
+    end_by_exception()
     options = _parser().parse_args()
     known = peers.load()
     if options.server not in known or not CLIENT.exists():

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -146,6 +147,15 @@ class Server:
                     return
             time.sleep(0.005)
         raise ServerFailed(f"no answer within {self.start_timeout_s:g} s:\n{self.log_end()}")
+
+
+def end_by_exception() -> None:
+    """Make TERM and HUP end this program by SystemExit, so that ``with`` blocks stop their servers.
+
+    Without it a benchmark that is ended from outside leaves its server behind.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
 
 
 def free_port() -> int:

@@ -109,9 +109,9 @@ class Process:
             report=Reporter(self.log.error),
             access_log_fd=self.access_log_fd,
         )
-        return worker.serve(
-            one, when_ready=when_ready, reopen_logs=self.reopen_logs, stop_listening=self.stop_listening
-        )
+        # The engine has copies of its own: when it closes them at a drain, no other one of this process may be left.
+        self.stop_listening()
+        return worker.serve(one, when_ready=when_ready, reopen_logs=self.reopen_logs)
 
     def drain_with_supervisor(self, channel: Channel) -> None:
         channel.wait_for_end()

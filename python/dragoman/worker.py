@@ -135,19 +135,16 @@ def serve(
     *,
     when_ready: Callable[[], None],
     reopen_logs: Callable[[], None],
-    stop_listening: Callable[[], None],
 ) -> list[str]:
     """Serve in the main thread until TERM has drained or INT or QUIT has stopped the process.
 
-    when_ready       called once requests are answered
-    reopen_logs      called at SIGUSR1
-    stop_listening   called when the drain begins; the engine has descriptors of its own
+    when_ready    called once requests are answered
+    reopen_logs   called at SIGUSR1
     Returns the requests whose threads are still in the application: `leave` is then the only safe way out.
     """
 
     def on_term(number: int, frame: FrameType | None) -> None:
         worker.drain()
-        stop_listening()
 
     def on_quit(number: int, frame: FrameType | None) -> None:
         worker.stop()

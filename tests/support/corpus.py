@@ -38,7 +38,7 @@ def _case(path: Path) -> Case:
     _, rest = path.read_bytes().split(b"--- bytes\n", 1)
     escaped, expect = rest.split(b"--- expect\n", 1)
     lines = [line.split(": ", 1) for line in expect.decode().splitlines() if ": " in line]
-    return Case(path.stem, _unescape(escaped.replace(b"\n", b"")), {key: value for key, value in lines})
+    return Case(path.stem, _unescape(escaped.replace(b"\n", b"")), {key: _unescape(value.encode()).decode() for key, value in lines})
 
 
 def _unescape(text: bytes) -> bytes:

@@ -71,7 +71,7 @@ def test_both_wildcards_share_a_port(opened: list[Listener]) -> None:
 def test_an_address_in_use_is_refused_with_what_to_do(opened: list[Listener]) -> None:
     port = listen(opened, LOOPBACK)[0].socket.getsockname()[1]
     assert refusal(TcpAddress("127.0.0.1", port)) == (
-        f'--bind "127.0.0.1:{port}": another process listens there; stop it, or choose another port'
+        f'--bind "127.0.0.1:{port}": address in use: another process listens there; stop it, or choose another port'
     )
 
 
@@ -119,7 +119,7 @@ def test_the_socket_file_of_a_server_that_is_gone_is_replaced(tmp_path: Path) ->
 def test_the_socket_of_a_living_server_is_left_and_refused(tmp_path: Path, opened: list[Listener]) -> None:
     address = UnixAddress(str(tmp_path / "socket"))
     listen(opened, address)
-    assert refusal(address).endswith("another process listens there; stop it, or choose another path")
+    assert refusal(address).endswith("address in use: another process listens there; stop it, or choose another path")
     assert (tmp_path / "socket").exists()
 
 

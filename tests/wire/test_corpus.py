@@ -114,9 +114,9 @@ def assert_accepted(case: Case, wire: Wire) -> None:
     for key in ("method", "target"):
         if key in case.expected:
             assert found[key] == case.expected[key]
-    if "decoded-path" in case.expected and "\\" not in case.expected["decoded-path"]:
+    if "decoded-path" in case.expected:
         assert found["path"].encode("latin-1").decode("utf-8", "replace") == case.expected["decoded-path"]
-    if "body" in case.expected and "\\" not in case.expected["body"]:
+    if "body" in case.expected:
         assert found["digest"] == hashlib.sha256(case.expected["body"].encode()).hexdigest()
     if "body-length" in case.expected:
         assert found["length"] == int(case.expected["body-length"])

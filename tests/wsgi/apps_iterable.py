@@ -210,7 +210,7 @@ def watched_names(environ: Environ, start_response: StartResponse) -> Iterable[b
 def subclass_of_list(environ: Environ, start_response: StartResponse) -> Any:
     """A list subclass with its own __iter__ and close."""
     start_octets(start_response)
-    body = ListWithClose([b"not this"])
+    body = ListWithClose([b"not ", b"this"])
     body.probe = Probe(environ)
     return body
 

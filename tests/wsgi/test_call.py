@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.probe import Channel
 from tests.support.server import Serve, Server
-from tests.support.wire import ConnectionEnded
+from tests.support.wire import ConnectionEnded, request_bytes
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +120,10 @@ def test_each_write_is_sent_before_it_returns(server: Server, channel: Channel) 
 
 def test_write_beyond_the_content_length_never_reaches_the_client(server: Server) -> None:
     with server.connect() as wire:
-        assert wire.request("GET", "/writes-too-much").body == b"four"
-        assert wire.expect_end()[:9] in (b"", b"HTTP/1.1 ")
+        wire.send(request_bytes("GET", "/writes-too-much") + request_bytes("GET", "/alive", [("Connection", "close")]))
+        assert wire.read_response().body == b"four"
+        rest = wire.expect_end()
+        assert rest == b"" or (rest.startswith(b"HTTP/1.1 200 ") and rest.endswith(b"alive"))
 
 
 def test_write_of_a_replacing_start_response_works(server: Server) -> None:
@@ -163,8 +165,8 @@ class TestExceptions:
 
     def test_500_to_head_has_no_body(self, server: Server) -> None:
         with server.connect() as wire:
-            assert wire.request("HEAD", "/raises").status == 500
-            assert wire.expect_end()[:5] in (b"", b"HTTP/")
+            assert wire.request("HEAD", "/raises", [("Connection", "close")]).status == 500
+            wire.expect_close()
 
     @pytest.mark.parametrize(
         ("path", "secret"),
@@ -177,7 +179,7 @@ class TestExceptions:
     def test_is_logged_with_traceback_method_and_path(self, server: Server, path: str, secret: str) -> None:
         since = len(server.log.text)
         with server.connect() as wire:
-            wire.send(b"PUT %b?query HTTP/1.1\r\nHost: test\r\nContent-Length: 0\r\n\r\n" % path.encode())
+            wire.send(request_bytes("PUT", f"{path}?query", [("Connection", "close")], b""))
             wire.expect_end()
         server.log.wait_for(f"Canary: {secret}", since)
         text = server.log.text[since:]

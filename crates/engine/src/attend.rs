@@ -144,7 +144,8 @@ impl<G: Gateway> Engine<G> {
                 }
                 Fill::Broken => Stop::Gone(connection),
                 Fill::Refused(refusal) => {
-                    self.refuse(thread, &mut connection, refusal, false);
+                    let is_head = is_head(&connection.rest);
+                    self.refuse(thread, &mut connection, refusal, is_head);
                     Stop::Settle(connection)
                 }
                 Fill::Scratch(count) => self.requests(thread, lead, connection, &scratch[..count], Vec::new()),
@@ -240,7 +241,7 @@ impl<G: Gateway> Engine<G> {
             let planned = match self.plan(&mut thread.memo, &mut connection, &bytes[at..]) {
                 Plan::Request(planned) => planned,
                 Plan::Refused(refusal) => {
-                    self.refuse(thread, &mut connection, refusal, false);
+                    self.refuse(thread, &mut connection, refusal, is_head(&bytes[at..]));
                     return Stop::Settle(connection);
                 }
                 Plan::Tls => {
@@ -303,12 +304,17 @@ impl<G: Gateway> Engine<G> {
             }
             Err(mut connection) => {
                 self.counters.overloaded();
-                connection.rest = Vec::new();
-                self.refuse(thread, &mut connection, Refusal::OVERLOADED, false);
+                let is_head = is_head(&connection.rest);
+                self.refuse(thread, &mut connection, Refusal::OVERLOADED, is_head);
                 Stop::Settle(connection)
             }
         }
     }
+}
+
+/// Whether a message that need not be readable otherwise is a HEAD request, whose answer has no body.
+pub(crate) fn is_head(message: &[u8]) -> bool {
+    message.starts_with(b"HEAD ")
 }
 
 /// Whether answers that wait must leave before the next call: it may take long to come, or there are enough of them.

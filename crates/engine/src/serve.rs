@@ -186,8 +186,9 @@ impl<G: Gateway> Engine<G> {
         }
     }
 
-    /// Ends a connection that broke.
-    pub(crate) fn abandon(&self, connection: Box<Connection<G::Memory>>) {
+    /// Ends a connection that broke or stalled: by a reset, so that the kernel keeps nothing for it.
+    pub(crate) fn abandon(&self, mut connection: Box<Connection<G::Memory>>) {
+        connection.after = After::Reset;
         self.counters.aborted();
         self.close(connection);
     }

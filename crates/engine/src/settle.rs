@@ -1,5 +1,6 @@
 //! How a connection comes to rest after its requests: output leaves, then it waits for something, lingers or ends.
 
+use crate::attend::is_head;
 use crate::clock::DateText;
 use crate::connection::{After, Connection, Phase};
 use crate::engine::Engine;
@@ -59,7 +60,8 @@ impl<G: Gateway> Engine<G> {
     pub(crate) fn refuse_resting(&self, lead: &mut Lead, mut connection: Box<Connection<G::Memory>>, refused: Refusal) {
         let mut outgoing = Outgoing::default();
         let date = *DateText::default().at(self.clock.unix_s());
-        self.answer_refusal(&mut outgoing, &mut connection, refused, false, &date);
+        let is_head = is_head(&connection.rest);
+        self.answer_refusal(&mut outgoing, &mut connection, refused, is_head, &date);
         let Some(owned) = self.settle_output(&mut outgoing, connection) else { return };
         if let Err(owned) = self.give_back(Some(lead), owned) {
             self.put_down(|inbox| inbox.connections.push(owned));

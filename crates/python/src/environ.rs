@@ -114,12 +114,10 @@ impl Environs {
         let py = tools.lease.py();
         let request = exchange.request();
         let environ = match request.line.form {
-            TargetForm::Origin => self.recall(py, memos, exchange, &request)?,
+            TargetForm::Origin => self.recall(memos, exchange, &request, tools)?,
             // The target decides HTTP_HOST as well, so that the block alone says too little.
-            TargetForm::Absolute | TargetForm::Asterisk => self.make(py, exchange, &request)?,
+            TargetForm::Absolute | TargetForm::Asterisk => self.make(exchange, &request, tools)?,
         };
-        environ.set_item(intern!(py, "wsgi.early_hints"), &tools.early_hints)?;
-        environ.set_item(intern!(py, "dragoman.disconnected"), &tools.disconnected)?;
         if !matches!(request.facts.framing, Framing::None | Framing::Length(0)) {
             let (input, decoded_length) = Input::new(exchange.take_body(), &tools.lease);
             environ.set_item(intern!(py, "wsgi.input"), Bound::new(py, input)?)?;
@@ -133,23 +131,28 @@ impl Environs {
     /// A copy of the block's memo, brought up to this request's target and peer.
     fn recall<'py>(
         &self,
-        py: Python<'py>,
         memos: &mut Memos,
         exchange: &mut Exchange<'_, Wsgi>,
         request: &Request<'_>,
+        tools: &Tools<'py>,
     ) -> PyResult<Bound<'py, PyDict>> {
+        let py = tools.lease.py();
         let key = Key { listener: exchange.listener(), version: request.line.version, block: request.block };
         let index = match memos.find(exchange.memory().hint, &key) {
             Ok(index) => index,
             Err(absent) if memos.admits(&absent, &key) => {
                 memos.insert(absent, &key, self.of_block(py, key.listener, request)?)
             }
-            Err(_) => return self.make(py, exchange, request),
+            Err(_) => return self.make(exchange, request, tools),
         };
         exchange.memory().hint = index;
-        let Some(memo) = memos.get(index) else { return self.make(py, exchange, request) };
+        let is_new_lease = memos.changes_lease(index, tools.identity());
+        let memo = memos.get(index);
         let environ = memo.environ.bind(py).clone();
         let mut update = || {
+            if is_new_lease {
+                set_tools(&environ, tools)?;
+            }
             if memo.changes_target(&request.line) {
                 self.set_target(&environ, &request.line)?;
             }
@@ -168,15 +171,17 @@ impl Environs {
     /// An environ made for this request alone.
     fn make<'py>(
         &self,
-        py: Python<'py>,
         exchange: &mut Exchange<'_, Wsgi>,
         request: &Request<'_>,
+        tools: &Tools<'py>,
     ) -> PyResult<Bound<'py, PyDict>> {
+        let py = tools.lease.py();
         let environ = self.of_block(py, exchange.listener(), request)?;
         self.set_target(&environ, &request.line)?;
         if let Some(peer) = peer_names(py, exchange)? {
             set_peer(&environ, peer)?;
         }
+        set_tools(&environ, tools)?;
         Ok(environ)
     }
 
@@ -350,6 +355,12 @@ fn set_peer(environ: &Bound<'_, PyDict>, peer: &PeerNames) -> PyResult<()> {
     let py = environ.py();
     environ.set_item(intern!(py, "REMOTE_ADDR"), peer.address.bind(py))?;
     environ.set_item(intern!(py, "REMOTE_PORT"), peer.port.bind(py))
+}
+
+fn set_tools(environ: &Bound<'_, PyDict>, tools: &Tools<'_>) -> PyResult<()> {
+    let py = environ.py();
+    environ.set_item(intern!(py, "wsgi.early_hints"), &tools.early_hints)?;
+    environ.set_item(intern!(py, "dragoman.disconnected"), &tools.disconnected)
 }
 
 fn method<'py>(py: Python<'py>, method: &[u8]) -> PyResult<Bound<'py, PyString>> {

@@ -95,17 +95,14 @@ impl Lease {
         turn.is_timed_out = false;
     }
 
-    /// Severs the lease: waits until no other thread is in the exchange; later calls find it gone.
-    pub fn end(&self, py: Python<'_>) {
+    /// Severs the lease: waits until no other thread is in the exchange; later calls find it gone. The response's head
+    /// moves to `head`, whose memory is used for the next one.
+    pub fn end(&self, py: Python<'_>, head: &mut ResponseHead) {
         let mut turn = self.turn(py);
+        std::mem::swap(&mut turn.head, head);
         turn.exchange = None;
         turn.write = None;
         turn.is_ended = true;
-    }
-
-    /// Moves the head of the response that has ended to `head`, whose memory it takes in exchange.
-    pub fn take_head(&self, py: Python<'_>, head: &mut ResponseHead) {
-        std::mem::swap(&mut self.turn(py).head, head);
     }
 
     /// Keeps method and target, by which calls that come after the end are named. For a lease that is not used again.

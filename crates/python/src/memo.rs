@@ -17,7 +17,7 @@ pub struct Key<'b> {
 }
 
 /// A ready environ, never given out itself: each request gets a copy. It also carries method, target and peer of the
-/// request that used it last, so that what has not changed need not be set again.
+/// request that used it last, and the functions of the thread's lease, so that what has not changed need not be set again.
 pub struct Memo {
     listener: usize,
     version: Version,
@@ -28,6 +28,7 @@ pub struct Memo {
     method: Vec<u8>,
     target: Vec<u8>,
     peer: usize,
+    lease: usize,
 }
 
 impl Memo {
@@ -66,6 +67,8 @@ pub struct Memos {
     next: usize,
     seen: [u64; Self::SEEN],
     hasher: RandomState,
+    lease: usize,
+    holders: isize,
 }
 
 impl Memos {
@@ -76,12 +79,12 @@ impl Memos {
 
     /// No memos.
     pub fn new() -> Self {
-        Self { memos: Vec::new(), next: 0, seen: [0; Self::SEEN], hasher: RandomState::new() }
+        Self { memos: Vec::new(), next: 0, seen: [0; Self::SEEN], hasher: RandomState::new(), lease: 0, holders: 0 }
     }
 
-    /// The memo at `index`.
-    pub fn get(&mut self, index: usize) -> Option<&mut Memo> {
-        self.memos.get_mut(index)
+    /// The memo at `index`, which `find` or `insert` gave.
+    pub fn get(&mut self, index: usize) -> &mut Memo {
+        &mut self.memos[index]
     }
 
     /// The index of the memo for `key`; `hint` is where it was for the connection's last request.
@@ -111,6 +114,7 @@ impl Memos {
             method: Vec::new(),
             target: Vec::new(),
             peer: 0,
+            lease: 0,
         };
         if self.memos.len() < Self::MEMOS {
             self.memos.push(memo);
@@ -118,8 +122,26 @@ impl Memos {
         }
         let index = self.next;
         self.next = (index + 1) % Self::MEMOS;
-        self.memos[index] = memo;
+        if std::mem::replace(&mut self.memos[index], memo).lease == self.lease {
+            self.holders -= 1;
+        }
         index
+    }
+
+    /// Whether the memo at `index` does not hold the functions of the lease of this identity yet; it does from now on.
+    /// (What a memo holds is alive, so that no other lease has its identity.)
+    pub fn changes_lease(&mut self, index: usize, identity: usize) -> bool {
+        if std::mem::replace(&mut self.lease, identity) != identity {
+            self.holders = 0;
+        }
+        let is_changed = std::mem::replace(&mut self.memos[index].lease, identity) != identity;
+        self.holders += isize::from(is_changed);
+        is_changed
+    }
+
+    /// How many memos hold the functions of the lease of this identity.
+    pub fn holders(&self, identity: usize) -> isize {
+        if self.lease == identity { self.holders } else { 0 }
     }
 }
 

@@ -64,6 +64,20 @@ impl<'py> Tools<'py> {
             lease,
         })
     }
+
+    /// Which lease this is, among those that are alive.
+    pub fn identity(&self) -> usize {
+        self.lease.as_ptr() as usize
+    }
+
+    /// Whether nobody but the serving thread, and so many memos for the environ's functions, holds a reference.
+    pub fn are_ours(&self, holders: isize) -> bool {
+        let of_environ = [&self.early_hints, &self.disconnected];
+        let of_call = [&self.start_response, &self.write];
+        of_environ.iter().all(|function| raw::references(function) == 1 + holders)
+            && of_call.iter().all(|function| raw::references(function) == 1)
+            && raw::references(&self.lease) == 1 + (of_environ.len() + of_call.len()) as isize
+    }
 }
 
 unsafe extern "C" fn start_response(
@@ -324,10 +338,7 @@ fn latin1_name<'a, 'py>(name: &'a Bound<'py, PyString>) -> Result<&'a [u8], Faul
     raw::latin1_bytes(name).ok_or_else(|| Fault::of_field("header-not-latin1", name, name))
 }
 
-fn latin1_value<'a, 'py>(
-    name: &Bound<'py, PyString>,
-    value: &'a Bound<'py, PyString>,
-) -> Result<&'a [u8], Fault<'py>> {
+fn latin1_value<'a, 'py>(name: &Bound<'py, PyString>, value: &'a Bound<'py, PyString>) -> Result<&'a [u8], Fault<'py>> {
     raw::latin1_bytes(value).ok_or_else(|| Fault::of_field("header-not-latin1", name, value))
 }
 

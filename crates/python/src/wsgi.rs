@@ -6,12 +6,12 @@ use crate::errors;
 use crate::gil::{ThreadState, drop_released};
 use crate::lease::{Lease, WsgiExchange};
 use crate::memo::Memos;
-use crate::raw::{self, EnteredContext};
+use crate::raw::EnteredContext;
 use crate::start_response::Tools;
 use dragoman_engine::{Exchange, Gateway};
 use dragoman_http1::ResponseHead;
 use pyo3::prelude::*;
-use pyo3::types::PyContext;
+use pyo3::types::{PyContext, PyDict};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -85,10 +85,9 @@ impl Gateway for Wsgi {
             Err(error) => return refuse(py, exchange, error),
         };
         match self.shared.environs.build(&mut lane.memos, exchange, &tools) {
-            Ok(environ) => self.answer(exchange, &tools, environ),
+            Ok(environ) => self.answer(exchange, &tools, environ, &mut lane.head),
             Err(error) => refuse(py, exchange, error),
         }
-        tools.lease.get().take_head(py, &mut lane.head);
         lane.keep(tools, exchange);
     }
 
@@ -111,7 +110,8 @@ impl Wsgi {
         &self,
         exchange: &mut Exchange<'_, Self>,
         tools: &Tools<'py>,
-        environ: Bound<'py, pyo3::types::PyDict>,
+        environ: Bound<'py, PyDict>,
+        head: &mut ResponseHead,
     ) {
         let py = environ.py();
         let lease = tools.lease.get();
@@ -124,7 +124,7 @@ impl Wsgi {
             },
             Err(error) => errors::application_failed(lease, &environ, error),
         }
-        lease.end(py);
+        lease.end(py, head);
     }
 }
 
@@ -153,10 +153,7 @@ impl Lane {
     /// Keeps lease and functions for the next request if nobody else holds one of them; else they stay severed, so that
     /// a late call fails and never reaches the request of somebody else.
     fn keep(&mut self, tools: Tools<'_>, exchange: &Exchange<'_, Wsgi>) {
-        let functions = [&tools.start_response, &tools.write, &tools.early_hints, &tools.disconnected];
-        let is_ours = functions.iter().all(|function| raw::references(function) == 1)
-            && raw::references(&tools.lease) == 1 + functions.len() as isize;
-        if is_ours {
+        if tools.are_ours(self.memos.holders(tools.identity())) {
             self.tools = Some(KeptTools {
                 lease: tools.lease.unbind(),
                 start_response: tools.start_response.unbind(),

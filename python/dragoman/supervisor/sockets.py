@@ -103,7 +103,7 @@ def tcp_listener(sock: socket.socket) -> Listener:
 
 def tcp_reason(error: OSError, address: TcpAddress) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "another process listens there; stop it, or choose another port"
+        return "address in use: another process listens there; stop it, or choose another port"
     if error.errno == errno.EACCES:
         return f"no permission: ports below 1024 need the capability CAP_NET_BIND_SERVICE (port {address.port})"
     if error.errno == errno.EADDRNOTAVAIL:
@@ -147,7 +147,7 @@ def remove_stale(address: UnixAddress) -> None:
     if code == errno.ECONNREFUSED:
         os.unlink(address.path)
     elif code != errno.ENOENT:
-        raise refused(address, "another process listens there; stop it, or choose another path")
+        raise refused(address, "address in use: another process listens there; stop it, or choose another path")
 
 
 def take_inherited(address: InheritedAddress, backlog: int) -> Listener:
