@@ -15,6 +15,7 @@ use crate::response::Progress;
 use crate::serve::ServingThread;
 use crate::slot::Slot;
 use crate::spool::Collected;
+use crate::sys;
 use dragoman_http1::keeps_alive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -46,7 +47,6 @@ impl<G: Gateway> Engine<G> {
         let tick = self.clock.tick();
         let began_us = self.access_log.as_ref().filter(|log| log.wants_duration()).map(|_| clock::monotonic_us());
         thread.in_flight.begin(planned.line.method, planned.line.target);
-        self.counters.requested();
         let (body, stream) = self.body(connection, &planned);
         let entry = thread.memo.entry(planned.entry);
         let request = Request {
@@ -80,7 +80,12 @@ impl<G: Gateway> Engine<G> {
             exchange.refuse(status, code, text);
         }
         let (turn, progress, after) = exchange.end();
+        if self.is_child() {
+            // The application forked, and this is the child: the parent answers.
+            sys::exit_now();
+        }
         thread.in_flight.end();
+        self.counters.answered();
         connection.after = after;
         self.predictor.learn(key, self.clock.tick() - tick >= SLOW_TICKS);
         *lead = match turn {

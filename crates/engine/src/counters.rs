@@ -29,8 +29,8 @@ macro_rules! counters {
 counters! {
     /// Connections accepted.
     accepted => accepted,
-    /// Requests that the gateway was called for.
-    requests => requested,
+    /// Requests that the gateway has answered.
+    requests => answered,
     /// Leaders deposed in the middle of a call.
     depositions => deposed,
     /// Requests handed to a follower before the call.

@@ -16,13 +16,12 @@ use crate::reactor::{Reactor, Token};
 use crate::scheduler::Scheduler;
 use crate::sentinel::Sentinel;
 use crate::slot::Slots;
+use crate::sys;
 use rustix::event::{EventfdFlags, epoll, eventfd};
-use rustix::fs::{Mode, OFlags};
-use rustix::io::DupFlags;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::cell::UnsafeCell;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{
     AtomicBool, AtomicU8,
     Ordering::{AcqRel, Acquire, Release},
@@ -62,6 +61,7 @@ pub struct Engine<G: Gateway> {
     pub(crate) signal_reader: OwnedFd,
     /// The process has a forked child that may hold copies of our descriptors.
     pub(crate) has_forked: AtomicBool,
+    is_child: AtomicBool,
     mailbox: Arc<Mailbox>,
     reactor: UnsafeCell<Reactor<G::Memory>>,
     inbox: Mutex<Inbox<G::Memory>>,
@@ -112,6 +112,7 @@ impl<G: Gateway> Engine<G> {
             connections,
             signal_reader,
             has_forked: AtomicBool::new(false),
+            is_child: AtomicBool::new(false),
             signal_writer,
             mailbox,
             reactor,
@@ -160,21 +161,21 @@ impl<G: Gateway> Engine<G> {
         self.has_forked.store(true, Release);
     }
 
-    /// In a forked child: lets go of every descriptor that belongs to the parent's serving. Nothing may be served here.
+    /// In a forked child: lets go of every descriptor that belongs to the parent's serving. Nothing may be served here: a
+    /// call that returns into the engine ends the process.
     pub fn forget_in_child(&self) {
+        self.is_child.store(true, Release);
         self.phase.store(STOPPING, Release);
         let descriptors = self.slots.iter().filter(|(_, slot)| slot.is_used()).map(|(descriptor, _)| descriptor as i32);
         let own = [&self.poll, &self.wake, &self.signal_reader, &self.signal_writer];
         let own = own.into_iter().map(AsRawFd::as_raw_fd);
         let listeners = self.listeners.iter().map(|listener| listener.as_fd().as_raw_fd());
-        for descriptor in own.chain(listeners).chain(descriptors) {
-            // The number must stay taken: our values still hold it, and must never close somebody else's descriptor.
-            if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
-                // SAFETY: `ManuallyDrop` keeps the number open; only what it stands for changes.
-                let mut target = std::mem::ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(descriptor) });
-                let _ = rustix::io::dup3(&null, &mut target, DupFlags::CLOEXEC);
-            }
-        }
+        own.chain(listeners).chain(descriptors).for_each(sys::let_go);
+    }
+
+    /// Whether this is a forked child of the process that serves.
+    pub(crate) fn is_child(&self) -> bool {
+        self.is_child.load(Acquire)
     }
 
     /// Serving threads that have entered and not left.

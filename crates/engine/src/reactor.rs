@@ -13,7 +13,7 @@ use crate::timer::Wheel;
 use rustix::event::{Timespec, epoll};
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Events taken from the kernel at once.
@@ -245,6 +245,8 @@ impl<G: Gateway> Engine<G> {
             // What waits in the backlog was promised a connection: it is answered before the doors close.
             (0..self.listeners.len()).for_each(|index| self.accept(lead, index, usize::MAX));
             self.unlisten();
+            // Closed, not only unwatched: a new client must be refused, not left in a backlog that nobody empties.
+            self.listeners.iter().for_each(|listener| sys::let_go(listener.as_fd().as_raw_fd()));
             self.reactor(lead).accepting = Accepting::Off;
             return;
         }

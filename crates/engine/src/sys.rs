@@ -1,10 +1,12 @@
 //! The system calls of the engine, with interrupted calls repeated and "would block" as a value.
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{DupFlags, Errno};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use std::io::IoSlice;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// What a non-blocking transfer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,4 +83,22 @@ pub fn shut_down_writing(stream: impl AsFd) {
 /// Ends both sides, also for copies of the descriptor that a forked child holds.
 pub fn shut_down(stream: impl AsFd) {
     let _ = rustix::net::shutdown(stream, Shutdown::Both);
+}
+
+/// Puts /dev/null in the place of what `descriptor` stands for: the number stays taken, and its owner may close it later.
+///
+/// For descriptors whose owner cannot give them up yet: a listener that other threads may look at, or everything that a
+/// forked child has inherited.
+pub fn let_go(descriptor: RawFd) {
+    let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else { return };
+    // SAFETY: the number is open, and `ManuallyDrop` keeps it open; only what it stands for changes.
+    let mut target = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(descriptor) });
+    // Nothing better can be done where even this fails.
+    let _ = rustix::io::dup3(&null, &mut target, DupFlags::CLOEXEC);
+}
+
+/// Ends the process without running anything of it: no destructor, no `atexit` function, no flushing of shared streams.
+pub fn exit_now() -> ! {
+    // SAFETY: touches no memory of this process.
+    unsafe { libc::_exit(0) }
 }
