@@ -1,7 +1,7 @@
 //! One call of the gateway: what is around it, whether the caller still leads afterwards, and the record of it.
 
 use crate::clock;
-use crate::connection::Connection;
+use crate::connection::{Connection, Phase};
 use crate::engine::Engine;
 use crate::exchange::{Exchange, Request, RequestBody, Stream, Turn};
 use crate::gateway::Gateway;
@@ -86,6 +86,7 @@ impl<G: Gateway> Engine<G> {
         }
         thread.in_flight.end();
         self.counters.answered();
+        connection.phase = Phase::Idle;
         connection.after = after;
         self.predictor.learn(key, self.clock.tick() - tick >= SLOW_TICKS);
         *lead = match turn {

@@ -161,6 +161,19 @@ fn silence_in_a_head_or_a_body_is_answered_408_and_silence_between_requests_is_n
 }
 
 #[test]
+fn a_used_connection_outlives_the_time_for_its_first_byte() {
+    let running = start(Options { first_byte_ms: 150, ..Options::default() });
+    let mut client = Client::connect(running.address);
+    assert_eq!(client.get("/").status, 200);
+    // Silence for longer than that time; a server that ends the connection is seen by the read.
+    client.stream.set_read_timeout(Some(Duration::from_millis(600))).expect("a timeout");
+    let silence = std::io::Read::read(&mut client.stream, &mut [0; 1]);
+    assert!(silence.is_err(), "the server closed: {silence:?}");
+    client.stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    assert_eq!(client.get("/").status, 200);
+}
+
+#[test]
 fn a_gateway_that_answers_nothing_is_answered_for() {
     let running = start(Options::default());
     let mut client = Client::connect(running.address);
