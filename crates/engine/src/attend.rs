@@ -40,8 +40,10 @@ enum Fill {
 enum Stop<M> {
     /// All bytes are used up or kept.
     Starved(Box<Connection<M>>),
-    /// Output must leave before anything else is read, or the connection ends after it.
+    /// Nothing more is read: what there is to send is sent, then the connection waits or ends.
     Settle(Box<Connection<M>>),
+    /// Output must leave before the requests in the connection's `rest` are looked at.
+    Blocked(Box<Connection<M>>),
     /// A follower has the connection.
     HandedOff,
     /// The client is gone.
@@ -158,6 +160,14 @@ impl<G: Gateway> Engine<G> {
             match stop {
                 Stop::Starved(owned) => connection = owned,
                 Stop::Settle(owned) => break self.settle(thread, owned),
+                Stop::Blocked(owned) => match self.settle(thread, owned) {
+                    // The socket took it after all, and no event will speak of bytes that are here already.
+                    Some(owned) if owned.phase != Phase::Flush => {
+                        connection = owned;
+                        look_at_rest = true;
+                    }
+                    settled => break settled,
+                },
                 Stop::HandedOff => break None,
                 Stop::Gone(owned) => {
                     thread.outgoing = Outgoing::default();
@@ -237,7 +247,7 @@ impl<G: Gateway> Engine<G> {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return Stop::Gone(connection) };
         let mut at = 0;
         let mut answered = 0;
-        let (keep, is_whole) = loop {
+        let (keep, is_blocked) = loop {
             let planned = match self.plan(&mut thread.memo, &mut connection, &bytes[at..]) {
                 Plan::Request(planned) => planned,
                 Plan::Refused(refusal) => {
@@ -293,7 +303,7 @@ impl<G: Gateway> Engine<G> {
             rest.extend_from_slice(&bytes[at..at + keep]);
             rest
         };
-        if is_whole { Stop::Settle(connection) } else { Stop::Starved(connection) }
+        if is_blocked { Stop::Blocked(connection) } else { Stop::Starved(connection) }
     }
 
     fn hand_off(&self, thread: &mut ServingThread<G>, connection: Box<Connection<G::Memory>>) -> Stop<G::Memory> {
