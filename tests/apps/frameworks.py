@@ -75,7 +75,7 @@ def validated(application: Application) -> Application:
         environ["wsgi.input"] = _PepInput(environ["wsgi.input"])
         return application(environ, start_response)
 
-    return validator(mended)  # type: ignore[arg-type, return-value]
+    return validator(mended)
 
 
 def file_object() -> io.BytesIO:

@@ -11,10 +11,16 @@ from tests.support.routing import Environ, Routes, StartResponse, answer_json, s
 
 app = Routes()
 
-_lock = threading.Lock()
-_inside = 0
-_most = 0
-_spinning = True
+
+class Inside:
+    """How many calls are inside together, now and at most."""
+
+    lock = threading.Lock()
+    now = 0
+    most = 0
+
+
+SPINNING = threading.Event()
 
 
 @app.view
@@ -27,15 +33,14 @@ def hello(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 @app.view
 def held(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Tells its process, and waits for the test; counts how many are inside together."""
-    global _inside, _most
     probe = Probe(environ)
-    with _lock:
-        _inside += 1
-        _most = max(_most, _inside)
+    with Inside.lock:
+        Inside.now += 1
+        Inside.most = max(Inside.most, Inside.now)
     probe.tell("call", os.getpid())
     probe.wait("go")
-    with _lock:
-        _inside -= 1
+    with Inside.lock:
+        Inside.now -= 1
     start_octets(start_response)
     return [b"held"]
 
@@ -43,7 +48,7 @@ def held(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 @app.view
 def most(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """The most calls that were inside together."""
-    return answer_json(start_response, _most)
+    return answer_json(start_response, Inside.most)
 
 
 @app.view
@@ -67,11 +72,10 @@ def held_upload(environ: Environ, start_response: StartResponse) -> Iterable[byt
 @app.view
 def spin(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Holds the GIL as much as Python code can, until /unspin comes."""
-    global _spinning
-    _spinning = True
+    SPINNING.set()
     Probe(environ).tell("spinning")
     turns = 0
-    while _spinning:
+    while SPINNING.is_set():
         turns += 1
     return answer_json(start_response, turns)
 
@@ -79,8 +83,7 @@ def spin(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
 @app.view
 def unspin(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Ends the spinning."""
-    global _spinning
-    _spinning = False
+    SPINNING.clear()
     return answer_json(start_response, True)
 
 

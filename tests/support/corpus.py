@@ -16,7 +16,7 @@ _SHORT = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0", b"s": b" ", b"\\":
 
 @dataclass(frozen=True)
 class Case:
-    """One message with the expectations that its file states."""
+    """One message with the expectations that its file states, their bytes as latin-1."""
 
     name: str
     message: bytes
@@ -37,8 +37,9 @@ def refusal_statuses() -> dict[str, int]:
 def _case(path: Path) -> Case:
     _, rest = path.read_bytes().split(b"--- bytes\n", 1)
     escaped, expect = rest.split(b"--- expect\n", 1)
-    lines = [line.split(": ", 1) for line in expect.decode().splitlines() if ": " in line]
-    return Case(path.stem, _unescape(escaped.replace(b"\n", b"")), {key: _unescape(value.encode()).decode() for key, value in lines})
+    lines = [line.split(b": ", 1) for line in expect.splitlines() if b": " in line]
+    expected = {key.decode(): _unescape(value).decode("latin-1") for key, value in lines}
+    return Case(path.stem, _unescape(escaped.replace(b"\n", b"")), expected)
 
 
 def _unescape(text: bytes) -> bytes:

@@ -115,9 +115,9 @@ def assert_accepted(case: Case, wire: Wire) -> None:
         if key in case.expected:
             assert found[key] == case.expected[key]
     if "decoded-path" in case.expected:
-        assert found["path"].encode("latin-1").decode("utf-8", "replace") == case.expected["decoded-path"]
+        assert found["path"] == case.expected["decoded-path"]
     if "body" in case.expected:
-        assert found["digest"] == hashlib.sha256(case.expected["body"].encode()).hexdigest()
+        assert found["digest"] == hashlib.sha256(case.expected["body"].encode("latin-1")).hexdigest()
     if "body-length" in case.expected:
         assert found["length"] == int(case.expected["body-length"])
     if case.expected.get("framing") == "none":

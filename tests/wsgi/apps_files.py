@@ -48,7 +48,7 @@ class MisleadingDescriptor(OnlyRead):
 class Loud(io.FileIO):
     """A subclass that changes what read() gives: it is not exactly a FileIO."""
 
-    def read(self, size: int | None = -1) -> bytes:  # type: ignore[override]
+    def read(self, size: int | None = -1) -> bytes:
         """Everything in capitals."""
         return b"LOUD" if super().read(8) == CONTENT[:8] else b""
 

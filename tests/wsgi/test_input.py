@@ -148,7 +148,7 @@ def test_input_is_open_and_terminated(server: Server, size: int | None) -> None:
 @pytest.mark.parametrize("kind", ["memory", "chunked in memory", "chunked in a file"])
 def test_input_in_memory_or_a_file_can_seek(server: Server, kind: str) -> None:
     data = b"0123456789" * (200_000 if kind == "chunked in a file" else 3)
-    operations = [
+    operations: list[list[Any]] = [
         ["read", 4],
         ["tell"],
         ["seek", 0],

@@ -204,6 +204,13 @@ impl<G: Gateway> Engine<G> {
         self.access_log.as_ref()
     }
 
+    /// Writes out what the access log still holds, within a second. Idempotent.
+    pub fn close_access_log(&self) {
+        if let Some(log) = &self.access_log {
+            log.close();
+        }
+    }
+
     /// A line for the error log.
     pub fn log(&self, level: Level, text: String) {
         self.mailbox.post(Event::Log(level, text));

@@ -129,6 +129,10 @@ impl<G: Gateway> Engine<G> {
         }
         let ServingThread { gateway, .. } = thread;
         self.gateway.leave(gateway);
+        // The last one out: whoever joins the serving threads finds every line written.
+        if self.is_stopped() {
+            self.close_access_log();
+        }
     }
 
     /// Leads until deposed or until the engine stops.

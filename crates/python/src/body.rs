@@ -2,7 +2,7 @@
 
 use crate::errors::{Breach, application_failed, application_refused};
 use crate::file_wrapper::{self, FileWrapper};
-use crate::lease::Lease;
+use crate::lease::{Lease, WsgiExchange};
 use crate::raw;
 use dragoman_engine::{Ended, Sent};
 use pyo3::exceptions::PyTypeError;
@@ -10,7 +10,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
-/// Output of a list that is held back until it leaves in one write. No application code runs between its blocks.
+/// Copied output of a list that is held back until it leaves in one write. No application code runs between its blocks.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// Sends what the application has returned, and closes it.
@@ -65,9 +65,8 @@ fn report_unsent_as<'py>(
         return;
     }
     let mut breach = Breach::of(py, rule).value(data).with("index", index).with("status", status);
-    breach = breach.with("declared", declared).with("length", data.len().ok());
-    if let Sent::Cut { taken } = sent {
-        breach = breach.with("taken", taken);
+    if let (Sent::Cut { taken }, Some(declared), Ok(len)) = (sent, declared, data.len()) {
+        breach = breach.with("declared", declared).with("sent", declared + (len as u64 - taken));
     }
     place(breach).report(lease);
 }
@@ -117,8 +116,10 @@ impl<'py> Body<'_, 'py> {
         // Another thread may change a list while a flush waits.
         while index < len() {
             let data = block(index).map_err(Stop::Raised)?;
-            unflushed += self.send(&data, index, || len() == 1)?;
+            let sent = self.send(&data, index, || len() == 1)?;
             index += 1;
+            // What goes by reference is in memory anyway, so that no thread need wait for its leaving.
+            unflushed += if sent > WsgiExchange::COPY_BYTES { 0 } else { sent };
             if unflushed > BATCH_BYTES && index < len() {
                 unflushed = 0;
                 self.flush()?;

@@ -1,17 +1,17 @@
 //! The environ of a request: PEP 3333, "environ Variables", and RFC 3875 §4.1.
 
-use crate::empty_input::EmptyInput;
 use crate::gil::Kept;
 use crate::input::Input;
 use crate::memo::{Key, Memos};
 use crate::raw::latin1;
-use crate::start_response::Tools;
+use crate::template::{Constants, Place, Template};
+use crate::tools::Tools;
 use crate::wsgi::Wsgi;
 use dragoman_engine::{Exchange, Peer, Request};
 use dragoman_http1::{Framing, Host, RequestLine, TargetForm, Version, decode_path};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString};
+use pyo3::types::{PyDict, PyString};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,32 +28,6 @@ struct PeerNames {
     port: Kept,
 }
 
-/// One listening socket, as the environ names it.
-pub struct Place {
-    /// It is a unix socket: the name comes from Host.
-    pub is_unix: bool,
-    /// SERVER_NAME.
-    pub server_name: String,
-    /// SERVER_PORT.
-    pub server_port: String,
-}
-
-/// What is the same for all requests.
-pub struct Constants<'py> {
-    /// `--root-path`: SCRIPT_NAME of the paths under it.
-    pub root_path: String,
-    /// SERVER_SOFTWARE.
-    pub software: String,
-    /// More than one application call at once in this process.
-    pub is_multithread: bool,
-    /// The application runs in other processes as well.
-    pub is_multiprocess: bool,
-    /// `wsgi.errors`.
-    pub errors: Bound<'py, PyAny>,
-    /// `--env`: additions, which win over the other constants.
-    pub additions: Bound<'py, PyDict>,
-}
-
 /// Makes environs.
 pub struct Environs {
     templates: Vec<Template>,
@@ -66,11 +40,6 @@ pub struct Environs {
 
 /// Writes a line to the error log.
 pub type Notice = Box<dyn Fn(String) + Send + Sync>;
-
-struct Template {
-    environ: Py<PyDict>,
-    is_unix: bool,
-}
 
 /// Fields whose environ names are made once. Others are made as they come: a peer must not fill a table.
 const COMMON_FIELDS: &str = "ACCEPT ACCEPT_CHARSET ACCEPT_ENCODING ACCEPT_LANGUAGE AUTHORIZATION CACHE_CONTROL CONNECTION \
@@ -116,7 +85,7 @@ impl Environs {
         let environ = match request.line.form {
             TargetForm::Origin => self.recall(memos, exchange, &request, tools)?,
             // The target decides HTTP_HOST as well, so that the block alone says too little.
-            TargetForm::Absolute | TargetForm::Asterisk => self.make(exchange, &request, tools)?,
+            TargetForm::Absolute | TargetForm::Asterisk => self.make(memos, exchange, &request, tools)?,
         };
         if !matches!(request.facts.framing, Framing::None | Framing::Length(0)) {
             let (input, decoded_length) = Input::new(exchange.take_body(), &tools.lease);
@@ -143,10 +112,11 @@ impl Environs {
             Err(absent) if memos.admits(&absent, &key) => {
                 memos.insert(absent, &key, self.of_block(py, key.listener, request)?)
             }
-            Err(_) => return self.make(exchange, request, tools),
+            Err(_) => return self.make(memos, exchange, request, tools),
         };
         exchange.memory().hint = index;
         let is_new_lease = memos.changes_lease(index, tools.identity());
+        let peer = peer_names(py, memos, exchange)?;
         let memo = memos.get(index);
         let environ = memo.environ.bind(py).clone();
         let mut update = || {
@@ -156,10 +126,9 @@ impl Environs {
             if memo.changes_target(&request.line) {
                 self.set_target(&environ, &request.line)?;
             }
-            match peer_names(py, exchange)? {
-                Some(peer) if memo.changes_peer(peer.address.identity()) => set_peer(&environ, peer),
-                _ => Ok(()),
-            }
+            let Some(peer) = peer else { return Ok(()) };
+            let changes = memo.changes_peer(peer.address.identity(), peer.port.identity());
+            set_peer(&environ, peer, changes)
         };
         if let Err(error) = update() {
             memo.forget();
@@ -171,6 +140,7 @@ impl Environs {
     /// An environ made for this request alone.
     fn make<'py>(
         &self,
+        memos: &mut Memos,
         exchange: &mut Exchange<'_, Wsgi>,
         request: &Request<'_>,
         tools: &Tools<'py>,
@@ -178,8 +148,8 @@ impl Environs {
         let py = tools.lease.py();
         let environ = self.of_block(py, exchange.listener(), request)?;
         self.set_target(&environ, &request.line)?;
-        if let Some(peer) = peer_names(py, exchange)? {
-            set_peer(&environ, peer)?;
+        if let Some(peer) = peer_names(py, memos, exchange)? {
+            set_peer(&environ, peer, (true, true))?;
         }
         set_tools(&environ, tools)?;
         Ok(environ)
@@ -298,63 +268,30 @@ impl Environs {
     }
 }
 
-impl Template {
-    /// All keys that every request has, so that setting them in a copy never makes it grow.
-    fn new(place: &Place, constants: &Constants<'_>) -> PyResult<Self> {
-        let py = constants.errors.py();
-        let environ = PyDict::new(py);
-        let set = |name: &str, value: &Bound<'_, PyAny>| environ.set_item(PyString::intern(py, name), value);
-        let set_text = |name: &str, value: &str| set(name, PyString::intern(py, value).as_any());
-        set_text("GATEWAY_INTERFACE", "CGI/1.1")?;
-        set_text("SERVER_SOFTWARE", if constants.software.is_empty() { "dragoman" } else { &constants.software })?;
-        // Without a Host field even a unix socket needs a name: PEP 3333 wants it never empty.
-        set_text("SERVER_NAME", if place.server_name.is_empty() { "localhost" } else { &place.server_name })?;
-        set_text("SERVER_PORT", if place.server_port.is_empty() { "80" } else { &place.server_port })?;
-        set_text("wsgi.url_scheme", "http")?;
-        set("wsgi.version", (1, 0).into_pyobject(py)?.as_any())?;
-        set("wsgi.errors", &constants.errors)?;
-        set("wsgi.input", Bound::new(py, EmptyInput)?.as_any())?;
-        set("wsgi.file_wrapper", py.get_type::<crate::file_wrapper::FileWrapper>().as_any())?;
-        set("wsgi.multithread", &PyBool::new(py, constants.is_multithread))?;
-        set("wsgi.multiprocess", &PyBool::new(py, constants.is_multiprocess))?;
-        set("wsgi.run_once", &PyBool::new(py, false))?;
-        // No input reads past the end of the body, so that nobody needs to count.
-        set("wsgi.input_terminated", &PyBool::new(py, true))?;
-        environ.update(constants.additions.as_mapping())?;
-        set_text("SERVER_PROTOCOL", "HTTP/1.1")?;
-        for name in
-            ["REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "RAW_URI", "REQUEST_URI", "REMOTE_ADDR"]
-        {
-            set_text(name, "")?;
-        }
-        if !place.is_unix {
-            set_text("REMOTE_PORT", "")?;
-        }
-        for name in ["wsgi.early_hints", "dragoman.disconnected"] {
-            set(name, py.None().bind(py))?;
-        }
-        Ok(Self { environ: environ.unbind(), is_unix: place.is_unix })
-    }
-}
-
 /// The peer's address and port as str objects, made once for each connection; `None` on a unix socket.
-fn peer_names<'e>(py: Python<'_>, exchange: &'e mut Exchange<'_, Wsgi>) -> PyResult<Option<&'e PeerNames>> {
+fn peer_names<'e>(
+    py: Python<'_>,
+    memos: &mut Memos,
+    exchange: &'e mut Exchange<'_, Wsgi>,
+) -> PyResult<Option<&'e PeerNames>> {
     if exchange.memory().peer.is_none() {
-        let Peer::Tcp(peer) = exchange.peer() else { return Ok(None) };
-        let (address, port) = (peer.ip().to_string(), peer.port().to_string());
-        let names = PeerNames {
-            address: Kept::new(latin1(py, address.as_bytes())?),
-            port: Kept::new(latin1(py, port.as_bytes())?),
-        };
-        exchange.memory().peer = Some(names);
+        let Peer::Tcp(peer) = *exchange.peer() else { return Ok(None) };
+        let address = Kept::new(memos.address(py, peer.ip())?);
+        let port = Kept::new(latin1(py, peer.port().to_string().as_bytes())?);
+        exchange.memory().peer = Some(PeerNames { address, port });
     }
     Ok(exchange.memory().peer.as_ref())
 }
 
-fn set_peer(environ: &Bound<'_, PyDict>, peer: &PeerNames) -> PyResult<()> {
+fn set_peer(environ: &Bound<'_, PyDict>, peer: &PeerNames, (address, port): (bool, bool)) -> PyResult<()> {
     let py = environ.py();
-    environ.set_item(intern!(py, "REMOTE_ADDR"), peer.address.bind(py))?;
-    environ.set_item(intern!(py, "REMOTE_PORT"), peer.port.bind(py))
+    if address {
+        environ.set_item(intern!(py, "REMOTE_ADDR"), peer.address.bind(py))?;
+    }
+    if port {
+        environ.set_item(intern!(py, "REMOTE_PORT"), peer.port.bind(py))?;
+    }
+    Ok(())
 }
 
 fn set_tools(environ: &Bound<'_, PyDict>, tools: &Tools<'_>) -> PyResult<()> {
@@ -383,23 +320,5 @@ fn split_host(host: &[u8]) -> (&[u8], &[u8]) {
     match host.iter().rposition(|byte| matches!(byte, b':' | b']')) {
         Some(at) if host[at] == b':' => (&host[..at], &host[at + 1..]),
         _ => (host, b""),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::split_host;
-
-    #[test]
-    fn a_port_is_behind_the_last_colon_outside_brackets() {
-        for (host, name, port) in [
-            ("example.org", "example.org", ""),
-            ("example.org:8080", "example.org", "8080"),
-            ("example.org:", "example.org", ""),
-            ("[::1]", "[::1]", ""),
-            ("[::1]:8080", "[::1]", "8080"),
-        ] {
-            assert_eq!(split_host(host.as_bytes()), (name.as_bytes(), port.as_bytes()), "{host}");
-        }
     }
 }

@@ -13,6 +13,9 @@ mod memo;
 mod raw;
 mod server;
 mod start_response;
+mod template;
+mod tools;
+mod write;
 mod wsgi;
 
 use pyo3::prelude::*;
@@ -22,13 +25,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 mod _native {
     #[pymodule_export]
-    use crate::empty_input::EmptyInput;
-    #[pymodule_export]
-    use crate::file_wrapper::FileWrapper;
-    #[pymodule_export]
     use crate::input::ClientDisconnected;
-    #[pymodule_export]
-    use crate::input::Input;
     #[pymodule_export]
     use crate::server::Server;
 

@@ -1,9 +1,11 @@
 //! Environ parts of field blocks that were seen before: on a kept connection most requests repeat a block byte for byte.
 
+use crate::raw::latin1;
 use dragoman_http1::{RequestLine, Version};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 
 /// What an environ part is derived from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub struct Memo {
     pub environ: Py<PyDict>,
     method: Vec<u8>,
     target: Vec<u8>,
-    peer: usize,
+    peer: (usize, usize),
     lease: usize,
 }
 
@@ -48,16 +50,18 @@ impl Memo {
         !is_same
     }
 
-    /// The same for the address object of the peer (kept alive by `environ`, so that no other has its identity).
-    pub fn changes_peer(&mut self, identity: usize) -> bool {
-        std::mem::replace(&mut self.peer, identity) != identity
+    /// The same for the str objects of the peer's address and port: which of the two differ. (Those that `environ` holds
+    /// are alive, so that no others have their identities.)
+    pub fn changes_peer(&mut self, address: usize, port: usize) -> (bool, bool) {
+        let last = std::mem::replace(&mut self.peer, (address, port));
+        (last.0 != address, last.1 != port)
     }
 
     /// Makes the next request set everything, because setting failed half-way.
     pub fn forget(&mut self) {
         self.method.clear();
         self.target.clear();
-        self.peer = 0;
+        self.peer = (0, 0);
     }
 }
 
@@ -69,6 +73,7 @@ pub struct Memos {
     hasher: RandomState,
     lease: usize,
     holders: isize,
+    address: Option<(IpAddr, Py<PyString>)>,
 }
 
 impl Memos {
@@ -79,7 +84,15 @@ impl Memos {
 
     /// No memos.
     pub fn new() -> Self {
-        Self { memos: Vec::new(), next: 0, seen: [0; Self::SEEN], hasher: RandomState::new(), lease: 0, holders: 0 }
+        Self {
+            memos: Vec::new(),
+            next: 0,
+            seen: [0; Self::SEEN],
+            hasher: RandomState::new(),
+            lease: 0,
+            holders: 0,
+            address: None,
+        }
     }
 
     /// The memo at `index`, which `find` or `insert` gave.
@@ -113,7 +126,7 @@ impl Memos {
             environ: environ.unbind(),
             method: Vec::new(),
             target: Vec::new(),
-            peer: 0,
+            peer: (0, 0),
             lease: 0,
         };
         if self.memos.len() < Self::MEMOS {
@@ -126,6 +139,18 @@ impl Memos {
             self.holders -= 1;
         }
         index
+    }
+
+    /// The text of an address. Behind a balancer all connections have one, and then share the object.
+    pub fn address<'py>(&mut self, py: Python<'py>, address: IpAddr) -> PyResult<Bound<'py, PyString>> {
+        if let Some((last, text)) = &self.address
+            && *last == address
+        {
+            return Ok(text.bind(py).clone());
+        }
+        let text = latin1(py, address.to_string().as_bytes())?;
+        self.address = Some((address, text.clone().unbind()));
+        Ok(text)
     }
 
     /// Whether the memo at `index` does not hold the functions of the lease of this identity yet; it does from now on.

@@ -1,9 +1,10 @@
 //! `Server`: one process's engine around one application, as the worker drives it.
 
 use crate::convert::Entries;
-use crate::environ::{Constants, Environs, Place};
+use crate::environ::Environs;
 use crate::gil::drop_released;
 use crate::raw;
+use crate::template::{Constants, Place};
 use crate::wsgi::{Shared, Wsgi};
 use dragoman_engine::access_log::AccessLog;
 use dragoman_engine::{Engine, Event, Level, Listener, Options};

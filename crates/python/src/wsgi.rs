@@ -7,7 +7,7 @@ use crate::gil::{ThreadState, drop_released};
 use crate::lease::{Lease, WsgiExchange};
 use crate::memo::Memos;
 use crate::raw::EnteredContext;
-use crate::start_response::Tools;
+use crate::tools::Tools;
 use dragoman_engine::{Exchange, Gateway};
 use dragoman_http1::ResponseHead;
 use pyo3::prelude::*;
@@ -86,7 +86,10 @@ impl Gateway for Wsgi {
         };
         match self.shared.environs.build(&mut lane.memos, exchange, &tools) {
             Ok(environ) => self.answer(exchange, &tools, environ, &mut lane.head),
-            Err(error) => refuse(py, exchange, error),
+            Err(error) => {
+                lane.head.clear();
+                refuse(py, exchange, error);
+            }
         }
         lane.keep(tools, exchange);
     }
