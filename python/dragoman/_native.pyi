@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypedDict
 
 class ListenerInfo(TypedDict):
-    """One listening socket, already bound and listening, owned by the caller for the life of the server."""
+    """One listening socket, already bound and listening. The server takes a copy; the caller may close its own."""
 
     fd: int
     kind: Literal["tcp", "unix"]
@@ -17,7 +17,7 @@ class Options(TypedDict):
     threads: int
     root_path: str
     multiprocess: bool
-    environ: dict[str, str]  # --env additions to every environ... never os.environ
+    environ: dict[str, str]  # --env: additions to every environ
     server: str  # Server field, '' for none; also SERVER_SOFTWARE
     keep_alive_ms: int
     head_ms: int
@@ -45,7 +45,7 @@ class Event(TypedDict):
     "thread"   start one more threading.Thread(target=server.serve)
     "log"      write `text` to the error log at `level` ("info", "warning", "error")
     "signal"   a signal handler may be pending (just return to Python bytecode)
-    "drained"  the drain is complete; `text` is the account ("drained 412 requests in 3.1 s, 0 dropped, 0 cut")
+    "drained"  the drain is complete; `text` is the account ("drained 412 requests in 3.1 s, 0 cut")
     """
 
     kind: Literal["thread", "log", "signal", "drained"]
@@ -79,6 +79,18 @@ class Server:
 
     def stop(self) -> None:
         """Stop at once: connections are closed, serving threads return as soon as their application call ends."""
+
+    def reopen_access_log(self, fd: int) -> None:
+        """The access log goes on in the file behind ``fd``, of which a copy is taken. Without an access log: nothing."""
+
+    def close_access_log(self) -> None:
+        """Write out what the access log still holds, within a second. Idempotent; the last serving thread does it too."""
+
+    def note_fork(self) -> None:
+        """In the parent after a fork: connections are shut down before they are closed from now on."""
+
+    def forget_in_child(self) -> None:
+        """In a forked child: lets go of every descriptor that serves; a call that returns into the engine ends it."""
 
     def threads(self) -> int:
         """Serving threads that have entered and not left."""

@@ -45,6 +45,7 @@ class Worker:
         access_log_fd: int = -1,
     ) -> None:
         self.log = log
+        self.access_log_fd = access_log_fd
         self.graceful_timeout_s = settings.graceful_timeout
         self.threads: list[threading.Thread] = []
         self.started = 0
@@ -61,23 +62,30 @@ class Worker:
         )
 
     def start(self) -> None:
-        """Serve from now on."""
-        self.start_thread()
+        """Serve from now on: the engine has asked for its first threads."""
+        self.act(self.server.wait(0))
+
+    def act(self, events: "Iterable[_native.Event]") -> bool:
+        """Do what the engine asks for; whether it has drained."""
+        has_drained = False
+        for event in events:
+            match event["kind"]:
+                case "thread":
+                    self.start_thread()
+                case "log":
+                    self.log.write(event["level"], event["text"])
+                case "signal":
+                    pass  # its Python handler has run on the way back from the wait
+                case "drained":
+                    self.log.info(event["text"])
+                    has_drained = True
+        return has_drained
 
     def mind(self) -> None:
         """Act on the engine's events until it has drained, or has been stopped."""
         while not self.is_stopping:
-            for event in self.server.wait(None if self.drain_until is None else DRAINING_TICK_S):
-                match event["kind"]:
-                    case "thread":
-                        self.start_thread()
-                    case "log":
-                        self.log.write(event["level"], event["text"])
-                    case "signal":
-                        pass  # its Python handler has run on the way back from the wait
-                    case "drained":
-                        self.log.info(event["text"])
-                        return
+            if self.act(self.server.wait(None if self.drain_until is None else DRAINING_TICK_S)):
+                return
             if self.drain_until is not None and time.monotonic() >= self.drain_until:
                 late = "; ".join(printable(request) for request in self.server.stuck())
                 self.log.warning(f"the graceful timeout is over; cut: {late or 'connections without a request'}")
@@ -101,8 +109,14 @@ class Worker:
         for thread in self.threads:
             thread.join(max(0.0, until - time.monotonic()))
         if any(thread.is_alive() for thread in self.threads):
+            self.server.close_access_log()
             return self.server.stuck() or ["a request that is ending"]
         return []
+
+    def reopen_access_log(self) -> None:
+        """Let the engine write to the file that is behind the access log's descriptor now."""
+        if self.access_log_fd >= 0:
+            self.server.reopen_access_log(self.access_log_fd)
 
     def start_thread(self) -> None:
         """Add one serving thread; without memory for one, those that are there go on."""
@@ -151,13 +165,14 @@ def serve(
 
     def on_reopen(number: int, frame: FrameType | None) -> None:
         reopen_logs()
+        worker.reopen_access_log()
 
     handlers = {signal.SIGTERM: on_term, signal.SIGINT: on_quit, signal.SIGQUIT: on_quit, signal.SIGUSR1: on_reopen}
     for number, handler in handlers.items():
         signal.signal(number, handler)
     # The first effect of a signal is native: the drain begins though Python code may hold the GIL for long.
     signal.set_wakeup_fd(worker.server.signal_fd(), warn_on_full_buffer=False)
-    ForkHooks(handlers).register()
+    ForkHooks(handlers, worker.server).register()
     # Everything that has been loaded stays for good: the collector need not walk it again, nor touch its pages.
     gc.collect()
     gc.freeze()
@@ -226,14 +241,15 @@ def milliseconds(seconds: float) -> int:
 
 
 class ForkHooks:
-    """What keeps the signals of a child that the application forks apart from ours.
+    """What keeps a child that the application forks apart from us: its signals, and its copies of our descriptors.
 
     The child has our handlers, and our wake-up descriptor: to terminate it would drain this server. They are taken from
     it before a signal can be delivered to it, so that one sent at once has its usual effect.
     """
 
-    def __init__(self, numbers: Iterable[int]) -> None:
+    def __init__(self, numbers: Iterable[int], server: _native.Server) -> None:
         self.numbers = tuple(numbers)
+        self.server = server
         self.of_thread = threading.local()
 
     def register(self) -> None:
@@ -244,10 +260,15 @@ class ForkHooks:
         self.of_thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.numbers)
 
     def in_parent(self) -> None:
-        signal.pthread_sigmask(signal.SIG_SETMASK, self.of_thread.mask)
+        self.server.note_fork()
+        self.unblock()
 
     def in_child(self) -> None:
         signal.set_wakeup_fd(-1)
         for number in self.numbers:
             signal.signal(number, signal.SIG_DFL)
-        self.in_parent()
+        self.server.forget_in_child()
+        self.unblock()
+
+    def unblock(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.of_thread.mask)

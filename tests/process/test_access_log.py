@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.server import Server
-from tests.support.wire import Response, request_bytes
+from tests.support.wire import DEADLINE_S, Response, request_bytes
 
 APP = "tests.process.apps_process:app"
 TIME = r"\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\]"
@@ -155,3 +157,26 @@ def test_all_requests_of_a_pipeline_are_logged_in_order(tmp_path: Path) -> None:
                 assert wire.read_response().body == b"hello"
         assert server.stop() == 0
     assert path.read_text().split() == [str(number) for number in range(100)]
+
+
+def test_usr1_lets_the_log_go_on_in_a_new_file(tmp_path: Path) -> None:
+    path, rotated = tmp_path / "access.log", tmp_path / "access.log.1"
+    with Server(APP, "--access-logfile", str(path), "--access-logformat", "%(U)s") as server:
+        server.request("GET", "/hello")
+        wait_for_lines(path, 1)
+        path.rename(rotated)
+        server.signal(signal.SIGUSR1)
+        until = time.monotonic() + DEADLINE_S
+        while not path.exists():
+            assert time.monotonic() < until, "no new file"
+        # The file is there before the engine writes to it: the first lines may still go to the old one.
+        while not path.read_text():
+            assert time.monotonic() < until, "nothing comes in the new file"
+            server.request("GET", "/hello")
+    assert set((rotated.read_text() + path.read_text()).split()) == {"/hello"}
+
+
+def wait_for_lines(path: Path, count: int) -> None:
+    until = time.monotonic() + DEADLINE_S
+    while path.read_text().count("\n") < count:
+        assert time.monotonic() < until, f"only {path.read_text()!r}"

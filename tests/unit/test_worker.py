@@ -155,7 +155,12 @@ FORKING = """
     os.set_blocking(writer, False)
     os.set_blocking(reader, False)
     signal.set_wakeup_fd(writer)
-    worker.ForkHooks([signal.SIGTERM, signal.SIGINT]).register()
+    class Engine:
+        def note_fork(self):
+            pass
+        def forget_in_child(self):
+            pass
+    worker.ForkHooks([signal.SIGTERM, signal.SIGINT], Engine()).register()
     def in_thread(function):
         thread = threading.Thread(target=function)
         thread.start()

@@ -113,6 +113,31 @@ impl Server {
         self.engine.stop();
     }
 
+    /// The access log goes on in the file behind `fd`, of which a copy is taken. Nothing happens without an access log.
+    fn reopen_access_log(&self, fd: RawFd) -> PyResult<()> {
+        if let Some(log) = self.engine.access_log() {
+            log.reopen(borrow(fd)?.try_clone_to_owned()?);
+        }
+        Ok(())
+    }
+
+    /// Write out what the access log still holds, within a second. Idempotent; the last serving thread does it too.
+    fn close_access_log(&self, py: Python<'_>) {
+        py.detach(|| self.engine.close_access_log());
+    }
+
+    /// For `os.register_at_fork`, in the parent: connections are shut down before they are closed from now on, since a
+    /// child's copy would keep the client from seeing the end.
+    fn note_fork(&self) {
+        self.engine.note_fork();
+    }
+
+    /// For `os.register_at_fork`, in the child: lets go of every descriptor that serves. A call that returns into the
+    /// engine ends the child.
+    fn forget_in_child(&self) {
+        self.engine.forget_in_child();
+    }
+
     /// Serving threads that have entered and not left.
     fn threads(&self) -> u32 {
         self.engine.threads()
@@ -161,8 +186,23 @@ fn engine_options(options: &Entries<'_, '_>) -> PyResult<Options> {
         output_buffer: options.get("output_buffer")?,
         queue: options.get("queue")?,
         connections: options.get("connections")?,
+        tick_us: tick_us()?,
         ..Options::default()
     })
+}
+
+/// The scheduler's tick, multiplied by DRAGOMAN_TICK_SCALE where everything runs slower than it should (under valgrind).
+fn tick_us() -> PyResult<u64> {
+    let tick_us = Options::default().tick_us;
+    match std::env::var("DRAGOMAN_TICK_SCALE") {
+        Err(_) => Ok(tick_us),
+        Ok(scale) => match scale.parse::<u64>() {
+            Ok(scale @ 1..=10_000) => Ok(tick_us * scale),
+            _ => Err(PyValueError::new_err(format!(
+                "DRAGOMAN_TICK_SCALE {scale:?}: want a whole number from 1 to 10000"
+            ))),
+        },
+    }
 }
 
 fn access_log(options: &Entries<'_, '_>) -> PyResult<Option<AccessLog>> {
