@@ -70,7 +70,8 @@ def test_every_rule_that_the_engine_reports_is_in_the_table_and_the_other_way_ro
 
 def test_an_application_is_served_on_a_named_thread_until_the_block_ends() -> None:
     with serve(hello, root_path="/shop") as server:
-        assert get(f"{server.url}/shop/a%20b") == b"/shop|/a b|dragoman-1"
+        answer = get(f"{server.url}/shop/a%20b")
+        assert re.fullmatch(rb"/shop\|/a b\|dragoman-[12]", answer), answer
     with pytest.raises(urllib.error.URLError):
         get(server.url)
 
