@@ -1,5 +1,6 @@
 """The worker's own part: options, threads, forked children of the application, and the way out."""
 
+import re
 import signal
 import subprocess
 import sys
