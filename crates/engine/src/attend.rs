@@ -257,7 +257,7 @@ impl<G: Gateway> Engine<G> {
                 Plan::Tls => {
                     let text = "a TLS client came to a clear-text port and was closed";
                     self.notice("tls-on-clear-text", &connection.peer, text);
-                    connection.after = After::Close;
+                    connection.after = After::Linger;
                     return Stop::Settle(connection);
                 }
                 Plan::More { keep, owes_continue } => {

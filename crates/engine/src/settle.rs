@@ -191,7 +191,9 @@ impl<G: Gateway> Engine<G> {
             }
             None => {
                 slot.put(connection)?;
-                if slot.timer.load(Relaxed) > timer::tick_of(deadline_ms) {
+                // 0: the leader has never seen it rest, and it has no entry in the wheel yet.
+                let entered = slot.timer.load(Relaxed);
+                if entered == 0 || entered > timer::tick_of(deadline_ms) {
                     self.put_down(|inbox| inbox.timers.push(descriptor));
                 }
                 Ok(())

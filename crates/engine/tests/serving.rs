@@ -174,6 +174,15 @@ fn a_used_connection_outlives_the_time_for_its_first_byte() {
 }
 
 #[test]
+fn a_connection_whose_first_call_was_slow_is_closed_when_it_stays_idle() {
+    let running = start(Options { keep_alive_ms: 200, ..Options::default() });
+    let mut client = Client::connect(running.address);
+    client.send(b"GET /sleep/30 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+    assert!(client.until_closed().is_empty());
+}
+
+#[test]
 fn a_gateway_that_answers_nothing_is_answered_for() {
     let running = start(Options::default());
     let mut client = Client::connect(running.address);
