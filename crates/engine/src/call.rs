@@ -14,6 +14,7 @@ use crate::record::Record;
 use crate::response::Progress;
 use crate::serve::ServingThread;
 use crate::slot::Slot;
+use crate::spill::Spill;
 use crate::spool::Collected;
 use crate::sys;
 use dragoman_http1::keeps_alive;
@@ -68,6 +69,7 @@ impl<G: Gateway> Engine<G> {
             turn,
             progress: Progress::default(),
             is_kept,
+            spill: Spill::default(),
         };
         // A panic of the gateway is one request's: what it has sent is cut, and the thread goes on.
         let called = catch_unwind(AssertUnwindSafe(|| self.gateway.call(&mut thread.gateway, &mut exchange)));

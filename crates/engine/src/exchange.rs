@@ -10,6 +10,7 @@ use crate::outgoing::{Outgoing, push};
 use crate::output::{Flushed, Output, Piece};
 use crate::response::{Ended, Progress, Sent};
 use crate::slot::Slot;
+use crate::spill::Spill;
 use crate::sys::{self, Transfer};
 use dragoman_http1::response::{CHUNK_END, CONTINUE, LAST_CHUNK, chunk_start, reason};
 use dragoman_http1::{FieldFacts, FieldTable, RequestLine, ResponseHead, Version};
@@ -109,6 +110,8 @@ pub struct Exchange<'t, G: Gateway> {
     pub(crate) progress: Progress,
     /// The client wants the connection kept, and so do we.
     pub(crate) is_kept: bool,
+    /// Output that went to a file, so that the only permit is not held by a slow reader.
+    pub(crate) spill: Spill,
 }
 
 impl<'t, G: Gateway> Exchange<'t, G> {
@@ -270,7 +273,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
     /// Makes everything added so far leave. Past the high-water mark it waits for the peer, without the lock.
     pub fn flush<U: Unlock>(&mut self, lock: &mut U) -> Result<(), Disconnected> {
         self.push_out(lock)?;
-        if !self.slot.has_output() || self.body_left() == Some(0) {
+        if !self.slot.has_output() || self.body_left() == Some(0) || self.may_spill() {
             return Ok(());
         }
         while self.output_bytes() > self.engine.options.output_buffer {
@@ -356,6 +359,11 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         is_read
     }
 
+    /// Whether a slow reader costs a file rather than the thread: where there is one permit, and room.
+    fn may_spill(&self) -> bool {
+        self.engine.scheduler.is_single() && self.spill.has_room()
+    }
+
     fn output_bytes(&self) -> usize {
         self.slot.lock_output().as_ref().map_or(0, |output| output.bytes())
     }
@@ -373,6 +381,10 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             return Err(Disconnected);
         }
         let size = self.outgoing.queue.bytes() + self.outgoing.tail.len();
+        if self.slot.has_output() && self.may_spill() && self.output_bytes() > self.engine.options.output_buffer {
+            self.outgoing.gather();
+            lock.unlocked(|| self.spill.take(&mut self.outgoing.queue, &self.engine.options.spool_directory));
+        }
         let (slot, outgoing, stream) = (self.slot, &mut *self.outgoing, self.connection.as_fd());
         let flushed = if size >= UNLOCKED_SEND {
             lock.unlocked(|| push(slot, outgoing, stream))

@@ -28,6 +28,7 @@ mod sentinel;
 mod serve;
 mod settle;
 mod slot;
+mod spill;
 mod spool;
 mod sys;
 mod timer;

@@ -36,12 +36,17 @@ impl Outgoing {
         self.queue = output;
     }
 
+    /// Moves the small bytes to the end of the queue.
+    pub fn gather(&mut self) {
+        if !self.tail.is_empty() {
+            self.queue.push(Piece::Bytes { data: std::mem::take(&mut self.tail), at: 0 });
+        }
+    }
+
     /// Moves everything to the end of `output`.
     pub fn move_to(&mut self, output: &mut Output) {
+        self.gather();
         output.append(&mut self.queue);
-        if !self.tail.is_empty() {
-            output.push(Piece::Bytes { data: std::mem::take(&mut self.tail), at: 0 });
-        }
     }
 }
 

@@ -98,6 +98,23 @@ impl Output {
         self.pieces.append(&mut other.pieces);
     }
 
+    /// The runs of bytes, up to the first file.
+    pub fn runs(&self) -> impl Iterator<Item = &[u8]> {
+        self.pieces.iter().map_while(|piece| match piece {
+            Piece::Bytes { data, at } => Some(&data[*at..]),
+            Piece::Held { held, at } => Some(&held.bytes()[*at..]),
+            Piece::File { .. } => None,
+        })
+    }
+
+    /// Puts `range` in the place of the runs of bytes up to the first file.
+    pub fn replace_bytes(&mut self, range: Piece) {
+        let count = self.runs().count();
+        self.bytes -= self.runs().map(<[u8]>::len).sum::<usize>();
+        drop(self.pieces.drain(..count));
+        self.pieces.push_front(range);
+    }
+
     /// Sends what the socket takes.
     pub fn flush(&mut self, stream: BorrowedFd<'_>, may_read_files: bool) -> Flushed {
         let mut slices_left = FILE_SLICES;

@@ -183,12 +183,13 @@ impl<G: Gateway> Engine<G> {
         // SAFETY: output is taken out of the slot, under this lock, before the descriptor is closed (`Slot::free`); it is
         // still there, so the descriptor is open and this connection's until the lock is released.
         let stream = unsafe { BorrowedFd::borrow_raw(descriptor as i32) };
-        match output.flush(stream, false) {
+        // A file here is one that this call's own output went to a moment ago: it is in the page cache.
+        match output.flush(stream, true) {
             Flushed::All => {
                 *waiting = None;
                 slot.set_has_output(false);
             }
-            // The owner sees a broken connection at its own next send; a file is sent when the connection comes back.
+            // The owner sees a broken connection at its own next send, and sends the rest of a file when it comes back.
             Flushed::Blocked | Flushed::File | Flushed::Gone => {}
         }
     }

@@ -126,7 +126,7 @@ impl Spool {
 
 /// A file without a name, gone with its last descriptor. Where the file system has no O_TMPFILE, one that is made with an
 /// unguessable name and unlinked at once.
-fn unlinked(directory: &Path) -> io::Result<File> {
+pub fn unlinked(directory: &Path) -> io::Result<File> {
     let mode = Mode::RUSR | Mode::WUSR;
     match rustix::fs::open(directory, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
         Ok(file) => Ok(file.into()),

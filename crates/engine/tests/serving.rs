@@ -122,6 +122,28 @@ fn a_streaming_producer_waits_for_its_reader_and_others_are_served() {
 }
 
 #[test]
+fn with_one_permit_slow_readers_of_streams_do_not_hold_it() {
+    let running = start(Options { threads: 1, output_buffer: 100_000, ..Options::default() });
+    let mut slow: Vec<Client> = (0..4)
+        .map(|_| {
+            let mut client = Client::connect(running.address);
+            client.send(b"GET /stream/1000/20000 HTTP/1.1\r\nHost: a\r\n\r\n");
+            client
+        })
+        .collect();
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    for client in &mut slow {
+        let body = client.response().body;
+        assert_eq!(body.len(), 20_000_000);
+        assert!(
+            body.chunks(20_000).enumerate().all(|(n, chunk)| chunk.iter().all(|byte| *byte == b'a' + (n % 26) as u8))
+        );
+        assert_eq!(client.get("/").status, 200);
+    }
+    assert_eq!(running.engine.gateway().most_running.load(SeqCst), 1);
+}
+
+#[test]
 fn a_refused_head_is_answered_once_and_nothing_after_it_is_read() {
     let running = start(Options::default());
     let mut client = Client::connect(running.address);
