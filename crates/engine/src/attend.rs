@@ -9,6 +9,7 @@ use crate::outgoing::{Outgoing, push};
 use crate::output::Flushed;
 use crate::plan::{BodyPlan, Plan, Planned, Refusal};
 use crate::predictor::Predictor;
+use crate::reactor::Ready;
 use crate::scheduler::Job;
 use crate::serve::ServingThread;
 use crate::sys::{self, Transfer};
@@ -28,6 +29,8 @@ enum Fill {
     More,
     /// Nothing was there.
     Nothing,
+    /// There may be more, but others get their turn.
+    Share,
     /// The peer's end.
     End,
     /// A broken connection.
@@ -44,6 +47,8 @@ enum Stop<M> {
     Settle(Box<Connection<M>>),
     /// Output must leave before the requests in the connection's `rest` are looked at.
     Blocked(Box<Connection<M>>),
+    /// The connection has had its share: others get their turn.
+    Share(Box<Connection<M>>),
     /// A follower has the connection.
     HandedOff,
     /// The client is gone.
@@ -59,7 +64,6 @@ impl<G: Gateway> Engine<G> {
         mut connection: Box<Connection<G::Memory>>,
         mut is_hangup: bool,
     ) -> Option<Lead> {
-        let mut look_at_rest = false;
         loop {
             if connection.phase == Phase::Flush {
                 match self.flush_waiting(&mut connection) {
@@ -67,12 +71,12 @@ impl<G: Gateway> Engine<G> {
                         self.close(connection);
                         return lead;
                     }
-                    Flushed::All => look_at_rest = !connection.rest.is_empty() && connection.need == 0,
+                    Flushed::All => {}
                     Flushed::Gone => {
                         self.abandon(connection);
                         return lead;
                     }
-                    Flushed::File => {
+                    Flushed::Share => {
                         drop(self.scheduler.submit(Job::Flush(connection)));
                         return lead;
                     }
@@ -85,14 +89,13 @@ impl<G: Gateway> Engine<G> {
                     }
                 }
             }
-            let settled = self.read_and_answer(thread, &mut lead, connection, look_at_rest, is_hangup);
-            let Some(owned) = settled else { return lead };
+            let Some(owned) = self.read_and_answer(thread, &mut lead, connection, is_hangup) else { return lead };
             match self.give_back(lead.as_mut(), owned) {
                 Ok(()) => return lead,
                 // Something came while it was away from the reactor: nothing will report it again.
                 Err(owned) => connection = owned,
             }
-            (look_at_rest, is_hangup) = (false, true);
+            is_hangup = true;
         }
     }
 
@@ -103,7 +106,7 @@ impl<G: Gateway> Engine<G> {
         mut lead: Option<Lead>,
         connection: Box<Connection<G::Memory>>,
     ) {
-        let Some(owned) = self.read_and_answer(thread, &mut lead, connection, true, true) else { return };
+        let Some(owned) = self.read_and_answer(thread, &mut lead, connection, true) else { return };
         if let Err(owned) = self.give_back(None, owned) {
             self.attend(thread, None, owned, true);
         }
@@ -115,30 +118,30 @@ impl<G: Gateway> Engine<G> {
         thread: &mut ServingThread<G>,
         lead: &mut Option<Lead>,
         mut connection: Box<Connection<G::Memory>>,
-        mut look_at_rest: bool,
         is_hangup: bool,
     ) -> Option<Box<Connection<G::Memory>>> {
         let mut scratch = std::mem::take(&mut thread.scratch);
         let mut is_drained = false;
         let mut reads = 0;
         let settled = loop {
-            let fill = if std::mem::take(&mut look_at_rest) {
+            let fill = if connection.has_unread_request() {
                 Fill::Rest
             } else if is_drained {
                 Fill::Nothing
-            } else if reads == READS && lead.is_some() {
-                // A client that never stops sending goes to the end of the batch.
-                break self.settle(thread, connection).and_then(|owned| {
-                    self.put_down(|inbox| inbox.connections.push(owned));
-                    None
-                });
+            } else if reads == READS {
+                Fill::Share
             } else {
                 reads += 1;
+                if connection.spool.is_some() {
+                    // What is read goes to a file, perhaps.
+                    thread.give_lock(self);
+                }
                 self.fill(&mut connection, &mut scratch, is_hangup, &mut is_drained)
             };
             let stop = match fill {
                 Fill::More => continue,
                 Fill::Nothing => Stop::Settle(connection),
+                Fill::Share => Stop::Share(connection),
                 Fill::End => {
                     connection.is_half_closed = true;
                     connection.after = After::Close;
@@ -162,10 +165,14 @@ impl<G: Gateway> Engine<G> {
                 Stop::Settle(owned) => break self.settle(thread, owned),
                 Stop::Blocked(owned) => match self.settle(thread, owned) {
                     // The socket took it after all, and no event will speak of bytes that are here already.
-                    Some(owned) if owned.phase != Phase::Flush => {
-                        connection = owned;
-                        look_at_rest = true;
-                    }
+                    Some(owned) if owned.phase != Phase::Flush => connection = owned,
+                    settled => break settled,
+                },
+                Stop::Share(owned) => match self.settle(thread, owned) {
+                    Some(owned) if owned.phase != Phase::Flush => match self.queue_again(lead.as_mut(), owned) {
+                        Ok(()) => break None,
+                        Err(owned) => (connection, reads) = (owned, 0),
+                    },
                     settled => break settled,
                 },
                 Stop::HandedOff => break None,
@@ -178,6 +185,22 @@ impl<G: Gateway> Engine<G> {
         };
         thread.scratch = scratch;
         settled
+    }
+
+    /// A connection that has had its share goes behind the others: of the batch, or of those that wait for a follower.
+    fn queue_again(
+        &self,
+        lead: Option<&mut Lead>,
+        connection: Box<Connection<G::Memory>>,
+    ) -> Result<(), Box<Connection<G::Memory>>> {
+        match lead {
+            Some(lead) => {
+                self.reactor(lead).batch.push_back(Ready::Resumed(connection));
+                Ok(())
+            }
+            None if self.scheduler.has_waiting() => self.scheduler.submit(Job::Call(connection)),
+            None => Err(connection),
+        }
     }
 
     /// Reads once, and does with the bytes what the connection's phase asks for.
@@ -247,6 +270,7 @@ impl<G: Gateway> Engine<G> {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return Stop::Gone(connection) };
         let mut at = 0;
         let mut answered = 0;
+        let tick = self.clock.tick();
         let (keep, is_blocked) = loop {
             let planned = match self.plan(&mut thread.memo, &mut connection, &bytes[at..]) {
                 Plan::Request(planned) => planned,
@@ -273,8 +297,15 @@ impl<G: Gateway> Engine<G> {
                 match push(slot, &mut thread.outgoing, connection.as_fd()) {
                     Flushed::All => {}
                     Flushed::Gone => return Stop::Gone(connection),
-                    Flushed::Blocked | Flushed::File => break (bytes.len() - at, true),
+                    Flushed::Blocked | Flushed::Share => {
+                        connection.rest = planned.message(&bytes[at..]);
+                        return Stop::Blocked(connection);
+                    }
                 }
+            }
+            if answered >= BATCH_REQUESTS || answered > 0 && self.clock.tick() != tick {
+                connection.rest = planned.message(&bytes[at..]);
+                return Stop::Share(connection);
             }
             if is_handed_off {
                 connection.rest = planned.message(&bytes[at..]);
@@ -286,6 +317,10 @@ impl<G: Gateway> Engine<G> {
                 return Stop::Gone(connection);
             }
             if connection.after != After::Next {
+                if connection.after == After::Close && at < bytes.len() {
+                    // Closing over unread bytes would reset the connection, and the answer with it.
+                    connection.after = After::Linger;
+                }
                 return Stop::Settle(connection);
             }
             if slot.has_output() {

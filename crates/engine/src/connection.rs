@@ -107,6 +107,12 @@ impl<M: Default> Connection<M> {
 }
 
 impl<M> Connection<M> {
+    /// Whether `rest` begins with something that was not looked at yet, so that no further byte need come.
+    pub fn has_unread_request(&self) -> bool {
+        let is_collecting = self.spool.as_ref().is_some_and(|spool| !spool.is_complete());
+        !self.rest.is_empty() && !self.is_scanning && self.need == 0 && !is_collecting
+    }
+
     /// Descriptor number, which is the slot number.
     pub fn descriptor(&self) -> u32 {
         self.stream.as_raw_fd() as u32

@@ -18,6 +18,7 @@ use crate::sentinel::Sentinel;
 use crate::slot::Slots;
 use crate::sys;
 use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::cell::UnsafeCell;
 use std::io;
@@ -62,6 +63,8 @@ pub struct Engine<G: Gateway> {
     /// The process has a forked child that may hold copies of our descriptors.
     pub(crate) has_forked: AtomicBool,
     is_child: AtomicBool,
+    /// /dev/null, to stand in the place of what is let go; opened while descriptors are to be had.
+    pub(crate) null: OwnedFd,
     mailbox: Arc<Mailbox>,
     reactor: UnsafeCell<Reactor<G::Memory>>,
     inbox: Mutex<Inbox<G::Memory>>,
@@ -113,6 +116,7 @@ impl<G: Gateway> Engine<G> {
             signal_reader,
             has_forked: AtomicBool::new(false),
             is_child: AtomicBool::new(false),
+            null: rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?,
             signal_writer,
             mailbox,
             reactor,
@@ -170,7 +174,7 @@ impl<G: Gateway> Engine<G> {
         let own = [&self.poll, &self.wake, &self.signal_reader, &self.signal_writer];
         let own = own.into_iter().map(AsRawFd::as_raw_fd);
         let listeners = self.listeners.iter().map(|listener| listener.as_fd().as_raw_fd());
-        own.chain(listeners).chain(descriptors).for_each(sys::let_go);
+        own.chain(listeners).chain(descriptors).for_each(|descriptor| sys::let_go(descriptor, &self.null));
     }
 
     /// Whether this is a forked child of the process that serves.
@@ -209,6 +213,11 @@ impl<G: Gateway> Engine<G> {
         if let Some(log) = &self.access_log {
             log.close();
         }
+    }
+
+    /// The main thread could not start a thread that it was asked for.
+    pub fn thread_failed(&self) {
+        self.scheduler.thread_failed();
     }
 
     /// A line for the error log.

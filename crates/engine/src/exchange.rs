@@ -5,7 +5,7 @@ use crate::connection::{After, Connection};
 use crate::engine::Engine;
 use crate::gateway::{Gateway, Held, Peer, Unlock};
 use crate::leadership::Calling;
-use crate::options::DISCARD_BYTES;
+use crate::options::{DISCARD_BYTES, UNLOCKED_SEND};
 use crate::outgoing::{Outgoing, push};
 use crate::output::{Flushed, Output, Piece};
 use crate::response::{Ended, Progress, Sent};
@@ -17,8 +17,6 @@ use dragoman_http1::{FieldFacts, FieldTable, RequestLine, ResponseHead, Version}
 use rustix::event::PollFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Output from which on the gateway's lock is given back while the kernel copies it.
-const UNLOCKED_SEND: usize = 64 * 1024;
 /// Ranges of files up to this are read into memory, when the page cache has them, and leave with the head.
 const SMALL_FILE: u64 = 64 * 1024;
 
@@ -380,7 +378,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             self.outgoing.tail.clear();
             return Err(Disconnected);
         }
-        let size = self.outgoing.queue.bytes() + self.outgoing.tail.len();
+        let size = self.outgoing.len();
         if self.slot.has_output() && self.may_spill() && self.output_bytes() > self.engine.options.output_buffer {
             self.outgoing.gather();
             lock.unlocked(|| self.spill.take(&mut self.outgoing.queue, &self.engine.options.spool_directory));
@@ -391,7 +389,9 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         } else {
             push(slot, outgoing, stream)
         };
-        if flushed == Flushed::Gone { self.gone() } else { Ok(()) }
+        // Before its first rest a socket is not with the reactor, which must hear when it takes more.
+        let is_heard = flushed == Flushed::All || self.engine.register(self.connection);
+        if flushed == Flushed::Gone || !is_heard { self.gone() } else { Ok(()) }
     }
 
     /// Waits for the socket without lock, leadership and permit.

@@ -30,6 +30,8 @@ pub enum Accepted {
     Again,
     /// No descriptor or memory is left: pause.
     Exhausted(Errno),
+    /// The socket does not listen any more.
+    Broken(Errno),
 }
 
 impl Listener {
@@ -58,6 +60,7 @@ impl Listener {
             }
             Err(Errno::AGAIN) => Accepted::None,
             Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)) => Accepted::Exhausted(error),
+            Err(error @ (Errno::INVAL | Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP)) => Accepted::Broken(error),
             // accept(2): errors of the new connection itself are to be treated like a try-again.
             Err(_) => Accepted::Again,
         }

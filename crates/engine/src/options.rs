@@ -72,6 +72,8 @@ pub const WAITING_FOR_PEERS: u32 = 256;
 pub const BATCH_REQUESTS: usize = 16;
 /// Bytes of answers in such a batch.
 pub const BATCH_BYTES: usize = 64 * 1024;
+/// Output from which on the gateway's lock is given back while the kernel copies it.
+pub const UNLOCKED_SEND: usize = 64 * 1024;
 /// Size of a thread's read buffer.
 pub const READ_BYTES: usize = 64 * 1024;
 /// Bytes of an unread body that are read and thrown away to keep the connection.

@@ -15,6 +15,11 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    /// Bytes in memory.
+    pub fn len(&self) -> usize {
+        self.queue.bytes() + self.tail.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.tail.is_empty()
     }

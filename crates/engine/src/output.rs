@@ -8,8 +8,8 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// Bytes moved by one sendfile call: bounds the time that one connection takes.
 const FILE_SLICE: u64 = 512 * 1024;
-/// Slices of a file sent in one flush before others get their turn.
-const FILE_SLICES: usize = 4;
+/// Bytes sent in one flush before others get their turn.
+const SHARE: u64 = 4 * FILE_SLICE;
 /// Runs given to one sendmsg.
 const RUNS: usize = 16;
 
@@ -31,8 +31,8 @@ pub enum Flushed {
     All,
     /// The socket takes no more now.
     Blocked,
-    /// A file is at the front, and this thread may not read files (or has read its share).
-    File,
+    /// This connection has had its share, or a file is at the front and this thread may not read files: a follower goes on.
+    Share,
     /// The connection is broken, or a file turned out shorter than announced.
     Gone,
 }
@@ -53,6 +53,14 @@ impl Output {
     /// Memory held: files count nothing.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes that are still to be sent, those of files included.
+    pub fn left(&self) -> u64 {
+        self.pieces.iter().fold(self.bytes as u64, |left, piece| match piece {
+            Piece::File { left: of_file, .. } => left + of_file,
+            Piece::Bytes { .. } | Piece::Held { .. } => left,
+        })
     }
 
     /// Adds a piece at the end; an empty one is dropped.
@@ -117,17 +125,20 @@ impl Output {
 
     /// Sends what the socket takes.
     pub fn flush(&mut self, stream: BorrowedFd<'_>, may_read_files: bool) -> Flushed {
-        let mut slices_left = FILE_SLICES;
+        let mut sent = 0;
         loop {
             match self.pieces.front_mut() {
                 None => return Flushed::All,
-                Some(Piece::File { .. }) if !may_read_files || slices_left == 0 => return Flushed::File,
+                Some(_) if sent >= SHARE => return Flushed::Share,
+                Some(Piece::File { .. }) if !may_read_files => return Flushed::Share,
                 Some(Piece::File { file, offset, left }) => {
-                    slices_left -= 1;
                     match sys::send_file(stream, &*file, offset, (*left).min(FILE_SLICE) as usize) {
                         Transfer::Bytes(0) | Transfer::Gone => return Flushed::Gone,
                         Transfer::WouldBlock => return Flushed::Blocked,
-                        Transfer::Bytes(count) => *left -= count as u64,
+                        Transfer::Bytes(count) => {
+                            *left -= count as u64;
+                            sent += count as u64;
+                        }
                     }
                     if *left == 0 {
                         self.pieces.pop_front();
@@ -136,7 +147,10 @@ impl Output {
                 Some(_) => match self.send_runs(stream) {
                     Transfer::Gone => return Flushed::Gone,
                     Transfer::WouldBlock => return Flushed::Blocked,
-                    Transfer::Bytes(count) => self.consume(count),
+                    Transfer::Bytes(count) => {
+                        self.consume(count);
+                        sent += count as u64;
+                    }
                 },
             }
         }

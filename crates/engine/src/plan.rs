@@ -152,8 +152,11 @@ impl<G: Gateway> Engine<G> {
     ) -> Plan<'b> {
         let (head, here) = bytes.split_at(head_len);
         let request = |body, consumed| Plan::Request(Planned { line, head, entry, body, consumed });
-        if connection.spool.as_ref().is_some_and(|spool| spool.is_complete()) {
-            return request(BodyPlan::Spooled, head_len);
+        match connection.spool.as_ref().map(|spool| spool.is_complete()) {
+            Some(true) => return request(BodyPlan::Spooled, head_len),
+            // Its bytes go to the spool as they come; what is here is the head alone.
+            Some(false) => return Plan::More { keep: head_len, owes_continue: false },
+            None => {}
         }
         let decoder = match facts.framing {
             Framing::None | Framing::Length(0) => return request(BodyPlan::Empty, head_len),

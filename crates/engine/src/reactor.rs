@@ -153,13 +153,14 @@ impl<G: Gateway> Engine<G> {
     ) -> Option<(Box<Connection<G::Memory>>, bool)> {
         match ready {
             Ready::Fresh(connection) => Some((connection, false)),
-            Ready::Resumed(connection) => Some((connection, false)),
+            // What came meanwhile was told to nobody: it is read to the end.
+            Ready::Resumed(connection) => Some((connection, true)),
             Ready::Event { descriptor, generation, is_hangup } => {
                 let slot = self.slots.get(descriptor)?;
                 match slot.find(lead, generation) {
                     Found::Connection(connection) => Some((connection, is_hangup)),
                     Found::Out { has_output: true } => {
-                        self.flush_for_owner(descriptor);
+                        self.flush_for_owner(lead, descriptor, generation);
                         None
                     }
                     Found::Out { has_output: false } | Found::Stale => None,
@@ -170,27 +171,32 @@ impl<G: Gateway> Engine<G> {
 
     /// A new leader sends the answers that wait while the deposed leader's call goes on.
     pub(crate) fn send_waiting_answers(&self, lead: &mut Lead) {
-        if let Some((descriptor, _)) = self.reactor(lead).answers_waiting.take() {
-            self.flush_for_owner(descriptor);
+        if let Some((descriptor, generation)) = self.reactor(lead).answers_waiting.take() {
+            self.flush_for_owner(lead, descriptor, generation);
         }
     }
 
     /// Sends output of a connection that another thread owns.
-    fn flush_for_owner(&self, descriptor: u32) {
+    fn flush_for_owner(&self, lead: &mut Lead, descriptor: u32, generation: u32) {
         let Some(slot) = self.slots.get(descriptor) else { return };
         let mut waiting = slot.lock_output();
         let Some(output) = waiting.as_mut() else { return };
         // SAFETY: output is taken out of the slot, under this lock, before the descriptor is closed (`Slot::free`); it is
         // still there, so the descriptor is open and this connection's until the lock is released.
         let stream = unsafe { BorrowedFd::borrow_raw(descriptor as i32) };
-        // A file here is one that this call's own output went to a moment ago: it is in the page cache.
+        // A file here is most likely one that this call's own output went to a moment ago: it is in the page cache.
         match output.flush(stream, true) {
             Flushed::All => {
                 *waiting = None;
                 slot.set_has_output(false);
             }
             // The owner sees a broken connection at its own next send, and sends the rest of a file when it comes back.
-            Flushed::Blocked | Flushed::File | Flushed::Gone => {}
+            Flushed::Blocked | Flushed::Gone => {}
+            // The socket takes more, so that no event will come: again after the others.
+            Flushed::Share => {
+                let again = Ready::Event { descriptor, generation, is_hangup: false };
+                self.reactor(lead).batch.push_back(again);
+            }
         }
     }
 
@@ -213,6 +219,11 @@ impl<G: Gateway> Engine<G> {
                 }
                 Accepted::None => return,
                 Accepted::Again => {}
+                Accepted::Broken(error) => {
+                    // Whoever shares the socket has shut it down; watching it on would be told so without end.
+                    let _ = epoll::delete(&self.poll, &self.listeners[index]);
+                    return self.log(Level::Error, format!("a listener is of no use any more: {error}"));
+                }
                 Accepted::Exhausted(error) => return self.pause_accepting(lead, &error.to_string()),
             }
         }
@@ -247,7 +258,7 @@ impl<G: Gateway> Engine<G> {
             (0..self.listeners.len()).for_each(|index| self.accept(lead, index, usize::MAX));
             self.unlisten();
             // Closed, not only unwatched: a new client must be refused, not left in a backlog that nobody empties.
-            self.listeners.iter().for_each(|listener| sys::let_go(listener.as_fd().as_raw_fd()));
+            self.listeners.iter().for_each(|listener| sys::let_go(listener.as_fd().as_raw_fd(), &self.null));
             self.reactor(lead).accepting = Accepting::Off;
             return;
         }

@@ -138,12 +138,23 @@ impl<M> Scheduler<M> {
 
     /// Whether one more thread may wait for the gateway's lock to begin a call.
     pub fn has_room_at_lock(&self) -> bool {
-        self.lock_waiters.load(Relaxed) < LOCK_WAITERS
+        self.lock_waiters.load(SeqCst) < LOCK_WAITERS
     }
 
     /// Takes a permit if one is free.
     pub fn try_take_permit(&self) -> bool {
         self.out.fetch_update(SeqCst, SeqCst, |out| (out < self.permits).then_some(out + 1)).is_ok()
+    }
+
+    /// Whether requests or calls wait for a permit or a thread.
+    pub fn has_waiting(&self) -> bool {
+        self.waiting.load(Relaxed) > 0
+    }
+
+    /// A thread that was asked for could not be started: it is asked for again when it is missed next.
+    pub fn thread_failed(&self) {
+        let mut state = self.locked();
+        state.wanted = state.wanted.saturating_sub(1);
     }
 
     /// Gives a permit back, to whoever waits for one.
@@ -177,8 +188,8 @@ impl<M> Scheduler<M> {
 
     /// It has the lock. Wakes a follower for what had to wait because the lock was crowded.
     pub fn lock_wait_ends(&self) {
-        self.lock_waiters.fetch_sub(1, Relaxed);
-        if self.waiting.load(Relaxed) > 0 {
+        self.lock_waiters.fetch_sub(1, SeqCst);
+        if self.waiting.load(SeqCst) > 0 {
             self.serve_waiting(&mut self.locked());
         }
     }
@@ -367,7 +378,8 @@ impl<M> Scheduler<M> {
 
     /// One follower is always parked, so that a deposition or a hand-off never has to wait for a thread to start.
     fn keep_a_spare(&self, state: &mut State<M>) {
-        let most = self.permits + self.waiting_for_peers.load(Relaxed) + 2;
+        let waiting = self.waiting_for_peers.load(Relaxed) + state.permit_waits.len() as u32;
+        let most = self.permits + waiting + 2;
         if state.parked.is_empty() && state.wanted == 0 && state.threads < most && !state.is_stopped {
             state.wanted += 1;
             self.mailbox.post(Event::Thread);

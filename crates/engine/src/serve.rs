@@ -95,11 +95,16 @@ impl<G: Gateway> ServingThread<G> {
         self.has_permit
     }
 
-    /// Gives lock and permit back before anything that waits.
-    pub fn give_way(&mut self, engine: &Engine<G>) {
+    /// Gives the lock back before anything that takes long.
+    pub fn give_lock(&mut self, engine: &Engine<G>) {
         if std::mem::take(&mut self.has_lock) {
             engine.gateway.suspend(&mut self.gateway);
         }
+    }
+
+    /// Gives lock and permit back before anything that waits.
+    pub fn give_way(&mut self, engine: &Engine<G>) {
+        self.give_lock(engine);
         if std::mem::take(&mut self.has_permit) {
             engine.scheduler.give_permit();
         }
@@ -167,18 +172,22 @@ impl<G: Gateway> Engine<G> {
     /// A follower sends a share of a file.
     fn flush_file(&self, mut connection: Box<Connection<G::Memory>>) {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return };
-        let flushed = {
+        let (flushed, has_moved) = {
             let mut waiting = slot.lock_output();
+            let left_before = waiting.as_ref().map_or(0, |output| output.left());
             let flushed = waiting.as_mut().map_or(Flushed::All, |output| output.flush(connection.as_fd(), true));
             if flushed == Flushed::All {
                 *waiting = None;
                 slot.set_has_output(false);
             }
-            flushed
+            (flushed, waiting.as_ref().map_or(0, |output| output.left()) < left_before)
         };
+        if has_moved {
+            connection.deadline_ms = self.clock.refresh() + self.options.write_stall_ms;
+        }
         match flushed {
             Flushed::Gone => self.abandon(connection),
-            Flushed::File => drop(self.scheduler.submit(Job::Flush(connection))),
+            Flushed::Share => drop(self.scheduler.submit(Job::Flush(connection))),
             Flushed::Blocked => self.rest_detached(connection),
             Flushed::All => match connection.after {
                 After::Close | After::Reset => self.close(connection),
@@ -198,8 +207,7 @@ impl<G: Gateway> Engine<G> {
     }
 
     /// Gives a connection that waits for its socket back to the reactor from a follower.
-    fn rest_detached(&self, mut connection: Box<Connection<G::Memory>>) {
-        connection.deadline_ms = self.clock.refresh() + self.options.write_stall_ms;
+    fn rest_detached(&self, connection: Box<Connection<G::Memory>>) {
         if let Err(connection) = self.give_back(None, connection) {
             self.put_down(|inbox| inbox.connections.push(connection));
         }
@@ -211,9 +219,14 @@ impl<G: Gateway> Engine<G> {
             Phase::Head => Some(Refusal::HEAD_TIMEOUT),
             Phase::Body => Some(Refusal::BODY_TIMEOUT),
             Phase::FirstByte | Phase::Idle | Phase::Linger { .. } => None,
-            Phase::Flush | Phase::Discard { .. } => {
+            Phase::Flush => {
                 self.counters.timed_out();
                 return self.abandon(connection);
+            }
+            Phase::Discard { .. } => {
+                // The answer is with the peer, or on its way: only the rest of the body never came.
+                self.counters.timed_out();
+                return self.linger_resting(lead, connection);
             }
         };
         let Some(refusal) = refusal else { return self.close(connection) };

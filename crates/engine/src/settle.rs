@@ -6,7 +6,7 @@ use crate::connection::{After, Connection, Phase};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::leadership::Lead;
-use crate::options::{DISCARD_BYTES, LINGER_MS};
+use crate::options::{DISCARD_BYTES, LINGER_MS, UNLOCKED_SEND};
 use crate::outgoing::{Outgoing, push};
 use crate::output::Flushed;
 use crate::plan::Refusal;
@@ -62,7 +62,17 @@ impl<G: Gateway> Engine<G> {
         let date = *DateText::default().at(self.clock.unix_s());
         let is_head = is_head(&connection.rest);
         self.answer_refusal(&mut outgoing, &mut connection, refused, is_head, &date);
-        let Some(owned) = self.settle_output(&mut outgoing, connection) else { return };
+        self.settle_resting(lead, &mut outgoing, connection);
+    }
+
+    /// The leader ends its side of a connection that rested.
+    pub(crate) fn linger_resting(&self, lead: &mut Lead, mut connection: Box<Connection<G::Memory>>) {
+        connection.after = After::Linger;
+        self.settle_resting(lead, &mut Outgoing::default(), connection);
+    }
+
+    fn settle_resting(&self, lead: &mut Lead, outgoing: &mut Outgoing, connection: Box<Connection<G::Memory>>) {
+        let Some(owned) = self.settle_output(outgoing, connection) else { return };
         if let Err(owned) = self.give_back(Some(lead), owned) {
             self.put_down(|inbox| inbox.connections.push(owned));
         }
@@ -74,6 +84,9 @@ impl<G: Gateway> Engine<G> {
         thread: &mut ServingThread<G>,
         connection: Box<Connection<G::Memory>>,
     ) -> Option<Box<Connection<G::Memory>>> {
+        if thread.outgoing.len() >= UNLOCKED_SEND {
+            thread.give_lock(self);
+        }
         self.settle_output(&mut thread.outgoing, connection)
     }
 
@@ -99,7 +112,7 @@ impl<G: Gateway> Engine<G> {
                 connection.deadline_ms = self.clock.now_ms() + self.options.write_stall_ms;
                 Some(connection)
             }
-            Flushed::File => {
+            Flushed::Share => {
                 connection.phase = Phase::Flush;
                 drop(self.scheduler.submit(Job::Flush(connection)));
                 None
@@ -115,6 +128,9 @@ impl<G: Gateway> Engine<G> {
     /// All output has left: what the connection waits for now, and until when. `true`: it has ended.
     pub(crate) fn is_over(&self, connection: &mut Connection<G::Memory>) -> bool {
         let now_ms = self.clock.now_ms();
+        if connection.after == After::Close && !connection.is_half_closed && !sys::is_settled(connection.as_fd()) {
+            connection.after = After::Linger;
+        }
         match connection.after {
             After::Close | After::Reset => return true,
             After::Linger => {
@@ -152,6 +168,7 @@ impl<G: Gateway> Engine<G> {
     pub(crate) fn flush_waiting(&self, connection: &mut Connection<G::Memory>) -> Flushed {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return Flushed::Gone };
         let mut waiting = slot.lock_output();
+        let left_before = waiting.as_ref().map_or(0, |output| output.left());
         let flushed = waiting.as_mut().map_or(Flushed::All, |output| output.flush(connection.as_fd(), false));
         match flushed {
             Flushed::All => {
@@ -159,10 +176,26 @@ impl<G: Gateway> Engine<G> {
                 slot.set_has_output(false);
                 connection.phase = Phase::Idle;
             }
-            Flushed::Blocked => connection.deadline_ms = self.clock.now_ms() + self.options.write_stall_ms,
-            Flushed::File | Flushed::Gone => {}
+            Flushed::Blocked if waiting.as_ref().is_some_and(|output| output.left() < left_before) => {
+                connection.deadline_ms = self.clock.now_ms() + self.options.write_stall_ms;
+            }
+            // Events without progress, such as bytes of the peer's own, renew nothing.
+            Flushed::Blocked | Flushed::Share | Flushed::Gone => {}
         }
         flushed
+    }
+
+    /// Lets the reactor hear of the socket, once. `false`: it cannot, and the connection is of no use.
+    pub(crate) fn register(&self, connection: &mut Connection<G::Memory>) -> bool {
+        if connection.is_registered {
+            return true;
+        }
+        // Registering reports what is there already, so nothing that came before is missed.
+        let token = Token::Connection { descriptor: connection.descriptor(), generation: connection.generation };
+        let interest = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP;
+        let added = epoll::add(&self.poll, &connection.stream, token.data(), interest | epoll::EventFlags::ET);
+        connection.is_registered = added.is_ok();
+        connection.is_registered
     }
 
     /// Puts the connection into its slot, where the leader finds it. `Err`: something came meanwhile.
@@ -173,15 +206,9 @@ impl<G: Gateway> Engine<G> {
     ) -> Result<(), Box<Connection<G::Memory>>> {
         let descriptor = connection.descriptor();
         let Some(slot) = self.slots.get(descriptor) else { return Ok(()) };
-        if !connection.is_registered {
-            // Registering reports what is there already, so nothing that came before is missed.
-            let token = Token::Connection { descriptor, generation: connection.generation };
-            let interest = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP;
-            if epoll::add(&self.poll, &connection.stream, token.data(), interest | epoll::EventFlags::ET).is_err() {
-                self.abandon(connection);
-                return Ok(());
-            }
-            connection.is_registered = true;
+        if self.is_stopping() || !self.register(&mut connection) {
+            self.abandon(connection);
+            return Ok(());
         }
         let deadline_ms = connection.deadline_ms;
         match lead {

@@ -124,6 +124,12 @@ impl Spool {
     }
 }
 
+/// A number that nobody can guess.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    RandomState::new().build_hasher().finish()
+}
+
 /// A file without a name, gone with its last descriptor. Where the file system has no O_TMPFILE, one that is made with an
 /// unguessable name and unlinked at once.
 pub fn unlinked(directory: &Path) -> io::Result<File> {
@@ -131,7 +137,7 @@ pub fn unlinked(directory: &Path) -> io::Result<File> {
     match rustix::fs::open(directory, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
         Ok(file) => Ok(file.into()),
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => {
-            let path = directory.join(format!("dragoman-{}-{}", std::process::id(), crate::clock::monotonic_us()));
+            let path = directory.join(format!("dragoman-{}-{:016x}", std::process::id(), random()));
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let file = rustix::fs::open(&path, flags, mode)?;
             std::fs::remove_file(&path)?;

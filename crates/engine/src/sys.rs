@@ -1,12 +1,11 @@
 //! The system calls of the engine, with interrupted calls repeated and "would block" as a value.
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::{DupFlags, Errno};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use std::io::IoSlice;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// What a non-blocking transfer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +73,14 @@ pub fn is_peer_gone(stream: BorrowedFd<'_>) -> bool {
     !wait_for(stream, PollFlags::RDHUP, 0).is_empty()
 }
 
+/// Whether closing now loses nothing: the peer has everything that was sent, and nothing of its own is unread.
+pub fn is_settled(stream: BorrowedFd<'_>) -> bool {
+    let mut unsent: libc::c_int = 0;
+    // SAFETY: the descriptor is open for the borrow's life, and TIOCOUTQ (SIOCOUTQ on a socket) writes one int.
+    let asked = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &mut unsent) };
+    asked == 0 && unsent == 0 && rustix::io::ioctl_fionread(stream) == Ok(0)
+}
+
 /// Ends our side; what is already sent still arrives.
 pub fn shut_down_writing(stream: impl AsFd) {
     // A peer that is gone already makes this fail, and nothing is lost.
@@ -85,16 +92,15 @@ pub fn shut_down(stream: impl AsFd) {
     let _ = rustix::net::shutdown(stream, Shutdown::Both);
 }
 
-/// Puts /dev/null in the place of what `descriptor` stands for: the number stays taken, and its owner may close it later.
+/// Puts `null` (/dev/null) in the place of what `descriptor` stands for: the number stays taken, and its owner may close it later.
 ///
 /// For descriptors whose owner cannot give them up yet: a listener that other threads may look at, or everything that a
 /// forked child has inherited.
-pub fn let_go(descriptor: RawFd) {
-    let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) else { return };
+pub fn let_go(descriptor: RawFd, null: &OwnedFd) {
     // SAFETY: the number is open, and `ManuallyDrop` keeps it open; only what it stands for changes.
     let mut target = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(descriptor) });
     // Nothing better can be done where even this fails.
-    let _ = rustix::io::dup3(&null, &mut target, DupFlags::CLOEXEC);
+    let _ = rustix::io::dup3(null, &mut target, DupFlags::CLOEXEC);
 }
 
 /// Ends the process without running anything of it: no destructor, no `atexit` function, no flushing of shared streams.

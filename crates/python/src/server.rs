@@ -138,6 +138,11 @@ impl Server {
         self.engine.forget_in_child();
     }
 
+    /// The thread that was asked for could not be started; the engine asks again when it misses it.
+    fn thread_failed(&self) {
+        self.engine.thread_failed();
+    }
+
     /// Serving threads that have entered and not left.
     fn threads(&self) -> u32 {
         self.engine.threads()
