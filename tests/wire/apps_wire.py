@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -55,6 +56,13 @@ def big(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """One object of 16 MiB."""
     start_octets(start_response, ("Content-Length", str(len(BIG))))
     return [BIG]
+
+
+@app.view
+def big_late(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """The same from a call that waits first, so that it is not the leading thread that answers."""
+    time.sleep(0.05)
+    return big(environ, start_response)
 
 
 @app.view

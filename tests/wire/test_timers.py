@@ -143,6 +143,25 @@ def test_reader_that_stops_at_a_large_block_is_ended(server: Server) -> None:
     assert server.request("GET", "/hello").body == b"hello"
 
 
+def test_readers_that_stop_before_their_connections_ever_rested_are_ended(server: Server) -> None:
+    """The first answer of each connection comes from a slow call, so that the reactor has set it no timer before."""
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(server.connect(receive_buffer=4096)) for _ in range(16)]
+        for wire in wires:
+            wire.send(request_bytes("GET", "/big-late"))
+        poll = select.poll()
+        for wire in wires:
+            assert wire.read_head().status == 200
+            poll.register(wire.socket, select.POLLHUP | select.POLLERR)
+        until = time.monotonic() + DEADLINE_S
+        left = {wire.socket.fileno() for wire in wires}
+        while left and time.monotonic() < until:
+            for descriptor, _ in poll.poll((until - time.monotonic()) * 1000):
+                poll.unregister(descriptor)
+                left.remove(descriptor)
+        assert left == set()
+
+
 def test_application_may_take_longer_than_every_timer(server: Server, channel: Channel) -> None:
     with server.connect() as wire, server.connect() as other:
         wire.send(request_bytes("GET", channel.target("/held")))
