@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 
@@ -67,6 +69,29 @@ def held_upload(environ: Environ, start_response: StartResponse) -> Iterable[byt
     """Reads a body that comes in its own time."""
     Probe(environ).tell("call", os.getpid())
     return answer_json(start_response, len(environ["wsgi.input"].read()))
+
+
+@app.view
+def held_with_memory(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """As `held`, with memory of the C library's taken by this thread."""
+    block = ctypes.create_string_buffer(4096)
+    probe = Probe(environ)
+    probe.tell("call", os.getpid())
+    probe.wait("go")
+    start_octets(start_response)
+    return [b"held" if block.value == b"" else b""]
+
+
+@app.view
+def heaps(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """How many heaps the C library's allocator has made."""
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    with tempfile.NamedTemporaryFile() as file:
+        stream = ctypes.c_void_p(libc.fopen(file.name.encode(), b"w"))
+        libc.malloc_info(0, stream)
+        libc.fclose(stream)
+        return answer_json(start_response, file.read().count(b"<heap "))
 
 
 @app.view

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.server import Server
+from tests.support.server import Server, ServerDidNotStart
 from tests.support.wire import DEADLINE_S, Response, request_bytes
 
 APP = "tests.process.apps_process:app"
@@ -77,6 +77,32 @@ def test_atoms_of_gunicorn(tmp_path: Path) -> None:
         "forty two",
     ]
     assert re.fullmatch(r"<\d+>", fields[12]) and fields[13] == "%"
+
+
+def test_environ_variables_have_the_values_of_the_environ(tmp_path: Path) -> None:
+    expected = {
+        "REQUEST_METHOD": "GET",
+        "QUERY_STRING": "a=b",
+        "RAW_URI": "/hello?a=b",
+        "REQUEST_URI": "/hello?a=b",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_X_TRACE": "t1",
+        "CONTENT_TYPE": "-",
+    }
+    message = request_bytes("GET", "/hello?a=b", [("X-Trace", "t1")])
+    (line,) = logged(tmp_path, message, format=" ".join(f"%({{{name}}}e)s" for name in [*expected, "REMOTE_PORT"]))
+    *values, port = line.split(" ")
+    assert dict(zip(expected, values, strict=True)) == expected
+    assert port.isdecimal() and int(port) > 0
+
+
+@pytest.mark.parametrize("name", ["PATH_INFO", "SERVER_PORT", "wsgi.url_scheme", "HTTPS", "HTTP_PROXY"])
+def test_environ_variable_that_the_log_does_not_know_is_refused_at_start(probe_listener: object, name: str) -> None:
+    flags = ["--access-logfile", "-", "--access-logformat", f"%({{{name}}}e)s"]
+    with pytest.raises(ServerDidNotStart) as refused, Server(APP, *flags):
+        pass
+    assert "REQUEST_METHOD" in str(refused.value) and "HTTP_NAME" in str(refused.value)
 
 
 @pytest.mark.parametrize(
