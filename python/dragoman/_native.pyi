@@ -92,6 +92,9 @@ class Server:
     def forget_in_child(self) -> None:
         """In a forked child: lets go of every descriptor that serves; a call that returns into the engine ends it."""
 
+    def thread_failed(self) -> None:
+        """The thread that was asked for could not be started; the engine asks again."""
+
     def threads(self) -> int:
         """Serving threads that have entered and not left."""
 

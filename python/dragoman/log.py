@@ -1,17 +1,23 @@
 """The error log: lines with time, process and level that no value inside a message can forge."""
 
 import os
+import sys
+import threading
 import time
+import weakref
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Literal
 
 from dragoman.errors import OperatorError
 from dragoman.types import LogLevel
 from dragoman.values import printable
 
-__all__ = ["ErrorStream", "Log", "access_log_fd", "open_log", "reopen"]
+__all__ = ["ErrorStream", "Log", "access_log_fd", "fill_standard_descriptors", "open_log", "reopen"]
 
 LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error", "critical")
+# A bound on what is held back of a line that does not end.
+HELD_CHARACTERS = 8192
 
 
 class Log:
@@ -55,16 +61,25 @@ class ErrorStream:
     """``wsgi.errors``: text of the application, appended to the error log as it is.
 
     PEP 3333, "Input and Error Streams": the application's own words, so that nothing is put before them.
+
+    ``print(a, b, file=environ["wsgi.errors"])`` is four calls of `write`. Each request, and each thread in it, has an
+    unfinished line of its own, so that others do not write into its middle; what is left of it at the end of the
+    request, or of the process, is written then, as a line.
     """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
+        # A request runs in a context of its own, which ends with it: what a context holds is known to be its own.
+        self.line: ContextVar[UnfinishedLine | None] = ContextVar("dragoman.unfinished_line", default=None)
+        self.lines: set[weakref.ref[UnfinishedLine]] = set()
+        # A way out that frees no contexts still runs this, as an exit function.
+        weakref.finalize(self, finish_all, self.lines)
 
     def write(self, text: str, /) -> int:
         """Append `text`; returns its length. Bytes are refused, as by every text stream."""
         if not isinstance(text, str):
             raise TypeError(f"wsgi.errors takes str, not {type(text).__name__}")
-        write_all(self.fd, text)
+        self.own_line().add(text)
         return len(text)
 
     def writelines(self, lines: Iterable[str], /) -> None:
@@ -73,7 +88,71 @@ class ErrorStream:
             self.write(line)
 
     def flush(self) -> None:
-        """Nothing is held back, so that there is nothing to do."""
+        """Write out the unfinished line as far as it has come."""
+        self.own_line().write_out()
+
+    def own_line(self) -> "UnfinishedLine":
+        line = self.line.get()
+        # A copy of the context in another thread holds the same line, which is not that thread's.
+        if line is None or line.thread != threading.get_ident():
+            line = UnfinishedLine(self.fd)
+            self.lines.add(weakref.ref(line, self.lines.discard))
+            self.line.set(line)
+        return line
+
+
+class UnfinishedLine:
+    """The text behind the last line end that one thread has written in one context."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.thread = threading.get_ident()
+        self.text = ""
+
+    def add(self, text: str) -> None:
+        """Take `text` on, and write out what is whole of it: one system call for all whole lines."""
+        self.text += text
+        whole, line_end, rest = self.text.rpartition("\n")
+        if line_end:
+            self.text = rest
+            write_all(self.fd, whole + line_end)
+        if len(self.text) >= HELD_CHARACTERS:
+            self.write_out()
+
+    def write_out(self) -> None:
+        """Write what there is, without ending the line."""
+        text, self.text = self.text, ""
+        write_all(self.fd, text)
+
+    def finish(self) -> None:
+        """Write what there is as a line."""
+        if self.text:
+            self.add("\n")
+
+    def __del__(self) -> None:
+        self.finish()
+
+
+def finish_all(lines: "Iterable[weakref.ref[UnfinishedLine]]") -> None:
+    for reference in list(lines):
+        if line := reference():
+            line.finish()
+
+
+def fill_standard_descriptors() -> None:
+    """Open the null device on whichever of descriptors 0, 1 and 2 is closed, and give Python's streams to them.
+
+    The next file or socket would get the number, a client's connection for one, and all that is written to "standard
+    error" would go there.
+    """
+    for name, fd in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            # The lowest free number is what open() takes, and the ones below are open by now.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(fd, "w" if fd else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def open_log(path: str) -> int:

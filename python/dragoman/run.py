@@ -12,7 +12,7 @@ from dragoman import __version__, supervisor, worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import DragomanError, OperatorError
 from dragoman.loader import Loaded, add_paths, load, parse
-from dragoman.log import Log, access_log_fd, open_log, reopen
+from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
 from dragoman.settings import Settings
 from dragoman.supervisor.channel import Channel
 from dragoman.values import printable
@@ -27,6 +27,7 @@ def run(settings: Settings, notices: Sequence[str] = ()) -> int:
     """
     if sys.platform != "linux":
         raise OperatorError(f"only Linux is supported for now, and this is {sys.platform}")
+    fill_standard_descriptors()
     # A wrong string is answered before anything is opened.
     parse(settings.application)
     try:
@@ -65,18 +66,18 @@ class Process:
         self.access_log_fd = access_log_fd(settings.access_logfile)
         self.listeners: Sequence[supervisor.Listener] = ()
         # Asked once here, so that what is wrong is told before anything is forked.
-        worker.options_of(settings, self.access_log_fd)
+        worker.check_options(settings, self.access_log_fd)
 
     def serve_alone(self) -> int:
         """Serve in this very process."""
         loaded = load(self.settings.application)
-        stuck = self.serve(loaded, when_ready=lambda: self.log.info(self.start_block(loaded.name)))
+        status, stuck = self.serve(loaded, when_ready=lambda: self.tell_start(loaded.name))
         if stuck:
             # The way out that is left does not come back to the `finally` blocks of our callers.
             remove_pid_file(self.settings.pid)
             supervisor.close_all(self.listeners)
-            worker.leave(0, stuck, self.log)
-        return 0
+            worker.leave(status, stuck, self.log)
+        return status
 
     def supervise(self) -> int:
         """Serve in forked workers, and look after them here."""
@@ -85,7 +86,7 @@ class Process:
             workers=self.settings.workers,
             graceful_timeout_s=self.settings.graceful_timeout,
             log=self.log,
-            when_ready=lambda: self.log.info(self.start_block(self.settings.application)),
+            when_ready=self.tell_start,
             reopen_logs=self.reopen_logs,
             stop_listening=self.stop_listening,
         )
@@ -98,22 +99,26 @@ class Process:
             channel.failed(f"{error}\n{error.details}".rstrip("\n"))
             return error.exit_status
         threading.Thread(target=self.drain_with_supervisor, args=(channel,), name="supervisor", daemon=True).start()
-        worker.leave(0, self.serve(loaded, when_ready=channel.ready), self.log)
+        status, stuck = self.serve(loaded, when_ready=lambda: channel.ready(loaded.name))
+        worker.leave(status, stuck, self.log)
 
-    def serve(self, loaded: Loaded, when_ready: Callable[[], None]) -> list[str]:
+    def serve(self, loaded: Loaded, when_ready: Callable[[], None]) -> tuple[int, list[str]]:
+        """Serve `loaded` until a signal ends it: exit status, and the requests that are still in the application."""
         one = worker.Worker(
             loaded.application,
             [listener.info for listener in self.listeners],
             self.settings,
             log=self.log,
-            report=Reporter(self.log.error),
+            report=Reporter(self.log.error, loaded.name),
             access_log_fd=self.access_log_fd,
         )
         # The engine has copies of its own: when it closes them at a drain, no other one of this process may be left.
         self.stop_listening()
-        return worker.serve(one, when_ready=when_ready, reopen_logs=self.reopen_logs)
+        stuck = worker.serve(one, when_ready=when_ready, reopen_logs=self.reopen_logs)
+        return one.exit_status, stuck
 
     def drain_with_supervisor(self, channel: Channel) -> None:
+        """Wait for the end of the supervisor, in a thread of its own, and drain then."""
         channel.wait_for_end()
         self.log.error("the supervisor is gone; draining")
         os.kill(os.getpid(), signal.SIGTERM)
@@ -135,7 +140,12 @@ class Process:
                 except OSError as error:
                     self.log.error(f'log "{path}" cannot be opened again: {error.strerror}')
 
+    def tell_start(self, name: str) -> None:
+        """Log that `name` is served from now on, and where."""
+        self.log.info(self.start_block(name))
+
     def start_block(self, name: str) -> str:
+        """What is served, where, by how many, and how to stop it: a line each."""
         workers, threads = self.settings.workers, self.settings.threads
         pid = os.getpid()
         return "\n".join(

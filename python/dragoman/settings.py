@@ -71,7 +71,8 @@ class Settings:
     env: tuple[tuple[str, str], ...] = setting(
         "Application", "-e --env", "NAME=VALUE", "", values.environment_variable, gunicorn="raw_env",
         is_repeatable=True,
-        doc="Set a variable of the process before the application is loaded; it is also put into each WSGI environ.",
+        doc="Set a variable of the process before the application is loaded; it is also put into each WSGI environ, so"
+        " that names which a request sets (HTTP_..., REMOTE_ADDR) are refused.",
     )
     root_path: str = setting(
         "Application", "--root-path", "PATH", "/", values.root_path, gunicorn="root_path",

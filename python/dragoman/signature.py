@@ -26,8 +26,10 @@ def problem_of(application: object, name: str) -> str:
     if takes(application, 2):
         return ""
     if takes(application, 0):
+        has_none = signature_text(application).startswith("()")
+        what = f"{name} takes no arguments" if has_none else f"{name}{signature_text(application)} can do without any"
         return (
-            f"app-signature: {name} takes no arguments, a WSGI application takes (environ, start_response);"
+            f"app-signature: {what}, a WSGI application takes (environ, start_response);"
             f" if it makes the application, write {name}()"
         )
     return f"app-signature: {name}{signature_text(application)} does not take (environ, start_response)"

@@ -43,18 +43,30 @@ class WSGIApplication(Protocol):
 class InputStream(Protocol):
     """``environ["wsgi.input"]``: the request body, never past its end."""
 
-    def read(self, size: int = -1, /) -> bytes: ...
-    def readline(self, size: int = -1, /) -> bytes: ...
-    def readlines(self, hint: int = -1, /) -> list[bytes]: ...
-    def __iter__(self) -> Iterator[bytes]: ...
+    def read(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes, all that is left by default; ``b""`` at the end."""
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """Up to and with the next line end, at most `size` bytes of it; ``b""`` at the end."""
+
+    def readlines(self, hint: int = -1, /) -> list[bytes]:
+        """The lines that are left; no further one once `hint` bytes have come."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """The lines that are left, one by one."""
 
 
 class ErrorStream(Protocol):
     """``environ["wsgi.errors"]``: text for the error log."""
 
-    def write(self, text: str, /) -> object: ...
-    def writelines(self, lines: Iterable[str], /) -> object: ...
-    def flush(self) -> object: ...
+    def write(self, text: str, /) -> object:
+        """Append `text`."""
+
+    def writelines(self, lines: Iterable[str], /) -> object:
+        """Append each of `lines`, without line ends between them."""
+
+    def flush(self) -> object:
+        """Let what was written be seen now."""
 
 
 class ListenerInfo(TypedDict):

@@ -30,6 +30,10 @@ __all__ = [
 
 LOG_ATOMS = tuple("hlutrmUqHsBbfaTDMLp")
 SIZE_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+# RFC 3875, section 4.1 and PEP 3333, "environ Variables": what these mean in an environ is the request's to say.
+REQUEST_VARIABLES = re.compile(
+    r"HTTP_.*|CONTENT_(TYPE|LENGTH)|REMOTE_.*|REQUEST_.*|PATH_INFO|SCRIPT_NAME|QUERY_STRING|SERVER_PROTOCOL|RAW_URI"
+)
 # sockaddr_un.sun_path is 108 bytes on Linux, the final NUL included (unix(7)).
 UNIX_PATH_BYTES = 107
 
@@ -161,6 +165,11 @@ def environment_variable(value: str) -> tuple[str, str]:
     name, equals, content = value.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) or "\0" in content:
         raise ValueError("NAME=VALUE, the name of letters, digits and underscores")
+    if REQUEST_VARIABLES.fullmatch(name):
+        raise ValueError(
+            f"a name that is not the request's own: {name} in an environ comes from the client;"
+            " for the process alone, set it in the shell that starts the server"
+        )
     return name, content
 
 

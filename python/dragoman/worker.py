@@ -9,20 +9,21 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
 from dragoman import _native
-from dragoman.errors import OperatorError
+from dragoman.errors import OperatorError, UsageError
 from dragoman.loader import traceback_of
 from dragoman.log import ErrorStream, Log
 from dragoman.settings import Settings
 from dragoman.types import ListenerInfo, WSGIApplication
 from dragoman.values import printable
 
-__all__ = ["Worker", "leave", "options_of", "serve"]
+__all__ = ["Worker", "check_options", "leave", "options_of", "serve"]
 
 # Threads that are outside of the application return at once; this is for those that are just leaving it.
 JOIN_S = 0.3
@@ -32,7 +33,10 @@ DRAINING_TICK_S = 0.1
 
 
 class Worker:
-    """The engine around `application`, and its threads. Made, started, minded and ended by one thread."""
+    """The engine around `application`, and its threads. Made, started, minded and ended by one thread.
+
+    ``exit_status`` is what the process should end with: not 0 when it ends because nobody could serve.
+    """
 
     def __init__(
         self,
@@ -51,15 +55,18 @@ class Worker:
         self.started = 0
         self.is_stopping = False
         self.drain_until: float | None = None
-        self.server = _native.Server(
-            application,
-            listeners,
-            options_of(settings, access_log_fd),
-            report=report,
-            # Not a method of ours: the engine is freed with the worker, by reference counts alone.
-            exception=partial(tell_exception, log),
-            errors=ErrorStream(log.fd),
-        )
+        self.exit_status = 0
+        self.has_warned_of_threads = False
+        with refusals_with_flags():
+            self.server = _native.Server(
+                application,
+                listeners,
+                options_of(settings, access_log_fd),
+                report=report,
+                # Not a method of ours: the engine is freed with the worker, by reference counts alone.
+                exception=partial(tell_exception, log),
+                errors=ErrorStream(log.fd),
+            )
 
     def start(self) -> None:
         """Serve from now on: the engine has asked for its first threads."""
@@ -71,7 +78,8 @@ class Worker:
         for event in events:
             match event["kind"]:
                 case "thread":
-                    self.start_thread()
+                    if not self.is_stopping:
+                        self.start_thread()
                 case "log":
                     self.log.write(event["level"], event["text"])
                 case "signal":
@@ -119,7 +127,9 @@ class Worker:
             self.server.reopen_access_log(self.access_log_fd)
 
     def start_thread(self) -> None:
-        """Add one serving thread; without memory for one, those that are there go on."""
+        """Add one serving thread. Where the machine has none left those that are there go on; without any of them the
+        worker stops: it would take requests that nobody answers.
+        """
         self.threads = [thread for thread in self.threads if thread.is_alive()]
         self.started += 1
         # Signals are not blocked in these threads: the processes that an application starts would inherit the mask,
@@ -129,9 +139,21 @@ class Worker:
         try:
             thread.start()
         except RuntimeError as error:
-            self.log.warning(f"no further thread can be started ({error}); requests wait for the {len(self.threads)}")
+            self.server.thread_failed()
+            self.tell_missing_thread(error)
             return
+        self.has_warned_of_threads = False
         self.threads.append(thread)
+
+    def tell_missing_thread(self, error: RuntimeError) -> None:
+        if not self.threads:
+            self.log.error(f"no thread can be started ({error}), so that nobody serves; ending")
+            self.exit_status = OperatorError.exit_status
+            self.stop()
+        elif not self.has_warned_of_threads:
+            # The engine goes on asking while requests wait: one line says it until a start succeeds.
+            self.has_warned_of_threads = True
+            self.log.warning(f"no further thread can be started ({error}); requests wait for the {len(self.threads)}")
 
 
 def tell_exception(log: Log, environ: Mapping[str, Any], error: BaseException) -> None:
@@ -177,7 +199,8 @@ def serve(
     gc.collect()
     gc.freeze()
     worker.start()
-    when_ready()
+    if not worker.is_stopping:
+        when_ready()
     worker.mind()
     return worker.join()
 
@@ -200,6 +223,27 @@ def leave(status: int, stuck: Iterable[str], log: Log) -> NoReturn:
         log.error(f"an exit function fails: {traceback_of(error)}")
     finally:
         os._exit(status)
+
+
+FLAGS = {"access_log_format": "--access-logformat"}
+
+
+@contextmanager
+def refusals_with_flags() -> Iterator[None]:
+    """Make what the engine refuses of its options a UsageError with the flag's name."""
+    try:
+        yield
+    except ValueError as error:
+        # "access_log_format: more than 16 request fields": the option, then what is wrong with it.
+        name, colon, what = str(error).partition(": ")
+        raise UsageError(f"{FLAGS.get(name, name)}{colon}{printable(what)}") from None
+
+
+def check_options(settings: Settings, access_log_fd: int) -> None:
+    """Raise UsageError or OperatorError for settings that an engine would refuse, before there is a socket or fork."""
+    options = options_of(settings, access_log_fd)
+    with refusals_with_flags():
+        _native.Server(print, [], options, report=print, exception=print, errors=None)
 
 
 def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
@@ -257,13 +301,16 @@ class ForkHooks:
         os.register_at_fork(before=self.before, after_in_parent=self.in_parent, after_in_child=self.in_child)
 
     def before(self) -> None:
+        """In the thread that forks: hold its signals back."""
         self.of_thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.numbers)
 
     def in_parent(self) -> None:
+        """After it, here: the engine learns that a child may hold copies of its descriptors."""
         self.server.note_fork()
         self.unblock()
 
     def in_child(self) -> None:
+        """After it, in the child: usual signals, and no descriptor that serves."""
         signal.set_wakeup_fd(-1)
         for number in self.numbers:
             signal.signal(number, signal.SIG_DFL)
@@ -271,4 +318,5 @@ class ForkHooks:
         self.unblock()
 
     def unblock(self) -> None:
+        """Let the signals that were held back come."""
         signal.pthread_sigmask(signal.SIG_SETMASK, self.of_thread.mask)

@@ -30,6 +30,10 @@ APPLICATIONS = {
 """What is given on the command line (up to the blank), and a module that holds it."""
 
 
+MANY_FIELDS = " ".join(f"%({{x-{number}}}i)s" for number in range(17))
+"""One more than a format may name."""
+
+
 def free_port() -> int:
     """A port that nobody listens on now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -57,6 +61,12 @@ class TestStartBlock:
     def test_says_the_number_of_workers(self, probe_listener: object) -> None:
         with Server(APP, "--workers", "2") as server:
             server.log.wait_for("2 workers")
+
+    @pytest.mark.parametrize("workers", ["1", "2"])
+    def test_names_the_application_as_it_was_found(self, tmp_path: Path, workers: str) -> None:
+        module(tmp_path, "shop", ANSWER + "def create_app():\n    return answer")
+        with Server("shop", "--chdir", str(tmp_path), "--workers", workers) as server:
+            server.log.wait_for(r"serves shop:create_app\(\) \(WSGI\)$")
 
     def test_goes_to_standard_error_alone(self, probe_listener: object) -> None:
         with Server(APP) as server:
@@ -119,6 +129,8 @@ class TestRefusals:
             (["--bind", "nonsense"], ["--bind", "nonsense"]),
             (["--no-such-flag"], ["--no-such-flag"]),
             (["--access-logformat", "%(nope)s"], ["nope"]),
+            (["--access-logfile", "-", "--access-logformat", MANY_FIELDS], ["--access-logformat", "16 request fields"]),
+            (["--env", "HTTP_X_FOO=env"], ["--env", "HTTP_X_FOO", "shell"]),
         ],
     )
     def test_wrong_usage_is_status_2(self, flags: list[str], words: list[str]) -> None:
@@ -163,6 +175,13 @@ class TestRefusals:
         status, text = run_command("shop", "--chdir", str(tmp_path), "--bind", "127.0.0.1:0", "--workers", "2")
         assert status == 3, text
         assert "no database" in text
+
+    def test_process_that_cannot_start_a_thread_says_so_and_ends_with_status_1(self, tmp_path: Path) -> None:
+        source = "import threading\n\n\ndef start(self):\n    raise RuntimeError('no thread left')\n\n\n"
+        module(tmp_path, "shop", source + "threading.Thread.start = start\n" + ANSWER + "app = answer\n")
+        status, text = run_command("shop", "--chdir", str(tmp_path), "--bind", "127.0.0.1:0")
+        assert status == 1, text
+        assert "no thread can be started (no thread left)" in text and " serves " not in text
 
     def test_asgi_application_is_said(self, tmp_path: Path) -> None:
         module(tmp_path, "shop", "async def app(scope, receive, send):\n    pass\n")

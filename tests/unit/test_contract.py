@@ -120,7 +120,12 @@ def test_a_middleware_at_fault_is_named_beside_the_application() -> None:
     assert line.endswith(f"{__name__}:hello, in Gzip.__call__  (mw.py:3)")
 
 
-def test_each_rule_is_reported_once_for_each_place() -> None:
+def explained(messages: list[str]) -> list[str]:
+    """The messages that are more than a line about a repetition."""
+    return [message for message in messages if "\n" in message]
+
+
+def test_each_rule_is_explained_once_for_each_place() -> None:
     messages: list[str] = []
     report = Reporter(messages.append)
     for _ in range(3):
@@ -128,7 +133,131 @@ def test_each_rule_is_reported_once_for_each_place() -> None:
         report("body-is-str", FACTS)
         report("body-not-bytes", {**FACTS, "where": ("shop/views.py", 13, "hello")})
         report("body-not-bytes", {**FACTS, "where": None})
-    assert len(messages) == 4
+    assert len(explained(messages)) == 4
+
+
+def test_a_failed_response_leaves_a_line_each_time() -> None:
+    messages: list[str] = []
+    report = Reporter(messages.append, "shop:app")
+    report("body-not-bytes", FACTS)
+    report("body-not-bytes", {**FACTS, "path": "/other", "index": 1})
+    assert messages[1] == (
+        "contract: body-not-bytes again: GET /other → shop:app:"
+        " The response iterable gave a str where WSGI needs bytes: 'Hello' (item 1)."
+    )
+
+
+@pytest.mark.parametrize("rule", ["close-raised", "header-hop-by-hop", "body-on-no-content"])
+def test_a_response_that_stands_is_not_told_again(rule: str) -> None:
+    messages: list[str] = []
+    report = Reporter(messages.append)
+    for _ in range(3):
+        report(rule, FACTS)
+    assert len(messages) == 1
+
+
+def test_repetitions_are_told_at_a_bounded_rate_and_counted_beyond_it() -> None:
+    messages: list[str] = []
+    now_s = [100.0]
+    report = Reporter(messages.append, clock=lambda: now_s[0])
+    for _ in range(1 + 10 + 37):
+        report("body-not-bytes", FACTS)
+    assert len(messages) == 1 + 10
+    now_s[0] += 1
+    report("body-not-bytes", FACTS)
+    report("body-not-bytes", FACTS)
+    assert messages[11].endswith("(37 more breaches were not written out)")
+    assert messages[12].endswith("(item 0).")
+
+
+class Framework:
+    """An application object whose views are all entered by one method."""
+
+    def __call__(self, environ: object, start_response: object) -> None: ...
+
+
+def entered(application: object, path: str) -> Mapping[str, Any]:
+    """Facts of a breach of which only the application's own definition is known."""
+    code = type(application).__call__.__code__  # type: ignore[attr-defined]
+    where = (code.co_filename, code.co_firstlineno, code.co_qualname if hasattr(code, "co_qualname") else code.co_name)
+    return {**FACTS, "application": application, "path": path, "where": where}
+
+
+def test_the_views_behind_one_application_object_are_told_apart_by_their_paths() -> None:
+    messages: list[str] = []
+    report = Reporter(messages.append)
+    for path in ("/a", "/b", "/a?x", "/b"):
+        report("body-not-bytes", entered(Framework(), path))
+    assert [message.splitlines()[1].split(" → ")[0] for message in explained(messages)] == ["  GET /a", "  GET /b"]
+
+
+def test_paths_that_clients_make_up_do_not_fill_the_memory_nor_silence_other_places() -> None:
+    messages: list[str] = []
+    report = Reporter(messages.append)
+    for number in range(3000):
+        report("body-not-bytes", entered(Framework(), f"/{number}{'x' * 1000}"))
+    assert len(explained(messages)) == 100
+    assert max(len(path) for paths in report.seen.values() for path in paths) <= 200
+    report("body-not-bytes", FACTS)
+    assert len(explained(messages)) == 101
+
+
+def test_a_report_names_what_was_loaded_and_not_the_code_of_its_framework() -> None:
+    import flask
+
+    application = flask.Flask("shop")
+    line = render("body-not-bytes", entered(application, "/"), "shop:app").splitlines()[1]
+    assert line == "  GET / → shop:app  (instance of flask.app:Flask)"
+    line = render("body-not-bytes", entered(application, "/")).splitlines()[1]
+    assert line == "  GET / → flask.app:Flask"
+
+
+def test_an_own_class_of_applications_is_named_with_its_place() -> None:
+    line = render("body-not-bytes", entered(Framework(), "/"), "shop:app").splitlines()[1]
+    assert re.fullmatch(r"  GET / → shop:app, in (Framework\.)?__call__  \(.*test_contract\.py:\d+\)", line)
+
+
+def test_a_place_inside_of_a_framework_that_is_not_its_entry_is_shown() -> None:
+    facts = {**entered(Framework(), "/"), "where": ("/lib/site-packages/flask/app.py", 9, "Flask.wsgi_app")}
+    line = render("body-not-bytes", facts, "shop:app").splitlines()[1]
+    assert line.endswith("shop:app, in Flask.wsgi_app  (/lib/site-packages/flask/app.py:9)")
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "fix"),
+    [
+        ("body-is-str", "'Hello'", "return [b'Hello'], or return ['Hello'.encode('utf-8')]"),
+        ("body-is-str", "'Grüße'", "return ['Grüße'.encode('utf-8')]"),
+        ("body-is-str", "'\\xa0'", "return ['\\xa0'.encode('utf-8')]"),
+        ("body-not-bytes", "'\\u2028'", "give '\\u2028'.encode('utf-8')"),
+        ("body-not-bytes", "'a\\n'", "give b'a\\n', or 'a\\n'.encode('utf-8')"),
+    ],
+)
+def test_the_fix_holds_the_value_as_the_bytes_that_it_means(rule: str, value: str, fix: str) -> None:
+    assert f"  Fix: {fix}\n" in render(rule, {**FACTS, "value": value})
+
+
+def test_a_factory_that_is_served_itself_is_answered_with_its_call() -> None:
+    def create_app(name: str = "x", n: int = 0) -> object:
+        return hello
+
+    facts = {**FACTS, "application": create_app, "got_type": "function", "value": "<function hello>"}
+    message = render("body-not-iterable", facts, "misc:create_app")
+    assert (
+        "Fix: if misc:create_app makes the application, serve what it returns: dragoman 'misc:create_app()'" in message
+    )
+    for other in ({**facts, "got_type": "NoneType"}, {**facts, "application": hello}):
+        assert "Fix: return a list of bytes" in render("body-not-iterable", other, "misc:create_app")
+
+
+def test_none_is_named_once() -> None:
+    facts = {**FACTS, "value": "None", "got_type": "NoneType"}
+    assert "  The application returned None, which cannot be iterated over.\n" in render("body-not-iterable", facts)
+    assert "  The response iterable gave None where WSGI needs bytes (item 0).\n" in render("body-not-bytes", facts)
+
+
+def test_an_empty_header_name_is_seen() -> None:
+    assert "The header name '' is malformed." in render("header-name-malformed", {**FACTS, "name": ""})
 
 
 def test_places_that_are_made_up_at_run_time_do_not_fill_the_memory() -> None:
@@ -136,10 +265,10 @@ def test_places_that_are_made_up_at_run_time_do_not_fill_the_memory() -> None:
     report = Reporter(messages.append)
     for line in range(5000):
         report("body-not-bytes", {**FACTS, "where": ("<string>", line, "f")})
-    assert len(messages) == len(report.seen) == 1000
+    assert len(explained(messages)) == len(report.seen) == 1000
 
 
-def test_threads_that_break_one_rule_together_are_reported_once() -> None:
+def test_threads_that_break_one_rule_together_are_explained_once() -> None:
     messages: list[str] = []
     report = Reporter(messages.append)
     threads = [threading.Thread(target=report, args=("body-not-bytes", FACTS)) for _ in range(16)]
@@ -147,4 +276,4 @@ def test_threads_that_break_one_rule_together_are_reported_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(messages) == 1
+    assert len(explained(messages)) == 1

@@ -272,6 +272,12 @@ def test_the_directory_of_a_django_project_is_answered_with_chdir(write: Write) 
         ("class A:\n    def __call__(self, environ, start): ...", "shop:A", "is the class A; serve an instance of it"),
         ("class A: pass", "shop:A", "its instances are neither callable nor iterable"),
         ("def app(): ...", "shop:app", "takes no arguments, a WSGI application takes (environ, start_response)"),
+        (
+            "def create_app(config=None): ...",
+            "shop:create_app",
+            "shop:create_app(config=None) can do without any, a WSGI application takes (environ, start_response);"
+            " if it makes the application, write shop:create_app()",
+        ),
         ("def app(request): ...", "shop:app", "shop:app(request) does not take (environ, start_response)"),
         ("def app(): ...", "shop:app()", "shop:app() returned None; it has to return the application"),
         ("def make(n): ...", "shop:make()", "calling shop:make fails: TypeError: make() missing 1 required"),

@@ -2,7 +2,11 @@
 
 import os
 import re
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,7 @@ import pytest
 from dragoman.errors import OperatorError
 from dragoman.log import ErrorStream, Log, access_log_fd, open_log, reopen
 
+DEADLINE_S = 20.0
 PREFIX = rf"\[\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{{4}}\] \[{os.getpid()}\] "
 
 
@@ -61,7 +66,7 @@ def test_a_log_that_cannot_be_written_to_raises_nothing() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     try:
         Log(full).error("lost")
-        assert ErrorStream(full).write("lost") == 4
+        assert ErrorStream(full).write("lost\n") == 5
     finally:
         os.close(full)
 
@@ -72,6 +77,97 @@ def test_the_stream_of_the_application_is_written_as_it_is(fd: int, file: Path) 
     stream.writelines(["three\n", "four\n"])
     stream.flush()
     assert file.read_text() == "one 2\nthree\nfour\n"
+
+
+def test_lines_that_threads_write_in_parts_stay_whole(fd: int, file: Path) -> None:
+    stream = ErrorStream(fd)
+    turns = threading.Barrier(4)
+
+    def write(name: str) -> None:
+        for number in range(50):
+            for part in (name, " ", str(number), "\n"):
+                turns.wait(DEADLINE_S)
+                stream.write(part)
+
+    # One context for all, as when an application hands its own to the threads that it starts.
+    copies = [(copy_context(), name) for name in "abcd"]
+    threads = [threading.Thread(target=copy.run, args=(write, name)) for copy, name in copies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert sorted(file.read_text().splitlines()) == sorted(
+        f"{name} {number}" for name in "abcd" for number in range(50)
+    )
+
+
+def test_a_copy_of_the_context_in_another_thread_has_a_line_of_its_own(fd: int, file: Path) -> None:
+    stream = ErrorStream(fd)
+
+    def request() -> None:
+        stream.write("one ")
+        other = threading.Thread(target=copy_context().run, args=(stream.write, "other\n"))
+        other.start()
+        other.join(DEADLINE_S)
+        stream.write("line\n")
+
+    copy_context().run(request)
+    assert file.read_text() == "other\none line\n"
+
+
+def test_the_end_of_a_request_ends_its_unfinished_line(fd: int, file: Path) -> None:
+    stream = ErrorStream(fd)
+    for text in ("no line end", "the next request\n"):
+        copy_context().run(stream.write, text)
+    assert file.read_text() == "no line end\nthe next request\n"
+
+
+def test_flush_shows_the_unfinished_line_and_does_not_end_it(fd: int, file: Path) -> None:
+    stream = ErrorStream(fd)
+
+    def request() -> None:
+        stream.write("half")
+        stream.flush()
+        assert file.read_text() == "half"
+        stream.write(" a line\n")
+
+    copy_context().run(request)
+    assert file.read_text() == "half a line\n"
+
+
+def test_a_line_without_an_end_is_held_back_up_to_a_bound(fd: int, file: Path) -> None:
+    stream = ErrorStream(fd)
+
+    def request() -> None:
+        for _ in range(8191):
+            stream.write("x")
+        assert file.read_text() == ""
+        stream.write("x")
+        assert file.read_text() == "x" * 8192
+
+    copy_context().run(request)
+
+
+def test_the_end_of_the_process_ends_unfinished_lines() -> None:
+    program = "import os\nfrom dragoman.log import ErrorStream\nstream = ErrorStream(1)\nstream.write('unfinished')\n"
+    leave = "import atexit\natexit._run_exitfuncs()\nos._exit(0)\n"
+    for code in (program, program + leave):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=DEADLINE_S, check=True)
+        assert done.stdout == b"unfinished\n"
+
+
+def test_closed_standard_descriptors_are_filled_with_the_null_device() -> None:
+    program = (
+        "import os, sys\nfrom dragoman.log import fill_standard_descriptors\n"
+        "before = [name for name in ('stdin', 'stdout', 'stderr') if getattr(sys, name) is None]\n"
+        "fill_standard_descriptors()\nnull = os.stat('/dev/null')\n"
+        "assert all(os.path.sameopenfile(fd, fd) and os.get_inheritable(fd) for fd in (0, 1, 2))\n"
+        "assert [fd for fd in (0, 1, 2) if os.path.samestat(os.fstat(fd), null)] == [0, 2], before\n"
+        "assert sys.stdin.read() == '' and sys.stderr.write('x') == 1\nprint(*before)\n"
+    )
+    command = ["sh", "-c", 'exec "$@" <&- 2>&-', "sh", sys.executable, "-c", program]
+    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=DEADLINE_S, check=True)
+    assert done.stdout == b"stdin stderr\n"
 
 
 def test_the_stream_of_the_application_takes_no_bytes(fd: int) -> None:

@@ -174,3 +174,33 @@ def test_flags_and_variables_are_unique_and_defaults_are_read_by_their_own_parse
 
 def test_settings_need_no_process_to_be_made() -> None:
     assert settings_from({"application": ["a"], "threads": ["2"]}, {}).threads == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HTTP_X_FOO",
+        "HTTP_PROXY",
+        "CONTENT_TYPE",
+        "CONTENT_LENGTH",
+        "REMOTE_ADDR",
+        "REMOTE_USER",
+        "REQUEST_METHOD",
+        "REQUEST_URI",
+        "RAW_URI",
+        "PATH_INFO",
+        "SCRIPT_NAME",
+        "QUERY_STRING",
+        "SERVER_PROTOCOL",
+        "wsgi.input",
+    ],
+)
+def test_what_a_request_says_cannot_be_said_by_a_setting(name: str) -> None:
+    message = refusal("--env", f"{name}=x")
+    assert message.startswith(f'--env "{name}=x": want ')
+    assert "." in name or "set it in the shell" in message
+
+
+@pytest.mark.parametrize("name", ["HTTPS", "MY_HTTP_PROXY", "CONTENT", "http_proxy", "DJANGO_SETTINGS_MODULE"])
+def test_names_that_are_only_like_those_of_a_request_are_taken(name: str) -> None:
+    assert settings("--env", f"{name}=x").env == ((name, "x"),)

@@ -32,7 +32,7 @@ def until_signal(*numbers):
 
 sys.exit(supervise(
     work, workers={workers}, graceful_timeout_s={graceful}, log=Log(1),
-    when_ready=lambda: say("all ready"), reopen_logs=lambda: say("reopened"),
+    when_ready=lambda name: say(f"all ready: {{name}}"), reopen_logs=lambda: say("reopened"),
     stop_listening=lambda: say("closed"),
 ))
 """
@@ -41,7 +41,7 @@ OBEDIENT = """
 numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
 say(f"worker {os.getpid()}")
-channel.ready()
+channel.ready("shop:app")
 while True:
     number = signal.sigwait(numbers)
     say(f"{os.getpid()} got {number.name}")

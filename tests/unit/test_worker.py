@@ -7,17 +7,21 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
 from textwrap import dedent
+from typing import cast
 
 import pytest
 
 from dragoman import _native
 from dragoman.contract import RULES
 from dragoman.errors import OperatorError, UsageError
+from dragoman.log import Log
 from dragoman.settings import Settings, settings_from
 from dragoman.testing import serve
 from dragoman.types import Environ, StartResponse
-from dragoman.worker import options_of
+from dragoman.worker import Worker, check_options, options_of
 
 DEADLINE_S = 20.0
 
@@ -57,6 +61,84 @@ def test_additions_to_the_environ_are_bytes_as_latin_1() -> None:
 def test_a_spool_directory_that_cannot_be_written_to_is_told_at_the_start() -> None:
     with pytest.raises(OperatorError, match="--spool-directory"):
         options_of(settings(spool_directory="/there/is/no/such/directory"), -1)
+
+
+def test_a_log_format_that_the_engine_refuses_is_a_refusal_of_its_flag(tmp_path: Path) -> None:
+    many = " ".join(f"%({{x-{number}}}i)s" for number in range(17))
+    with open(tmp_path / "access.log", "w") as log, pytest.raises(UsageError) as caught:
+        check_options(settings(access_logformat=many), log.fileno())
+    assert str(caught.value).startswith("--access-logformat: more than 16 request fields")
+
+
+# --- threads that cannot be started ------------------------------------------------------------------------------
+
+
+class Engine:
+    """What a worker drives, without sockets: asks for two threads, and notes what it is told."""
+
+    def __init__(self, *arguments: object, **more: object) -> None:
+        self.told: list[str] = []
+        self.serving = threading.Event()
+
+    def wait(self, timeout_s: float | None) -> list[dict[str, str]]:
+        return [{"kind": "thread"}] * 2
+
+    def serve(self) -> None:
+        self.serving.wait(DEADLINE_S)
+
+    def thread_failed(self) -> None:
+        self.told.append("failed")
+
+    def stop(self) -> None:
+        self.told.append("stopped")
+        self.serving.set()
+
+
+@pytest.fixture
+def engine_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Worker, Engine]]:
+    monkeypatch.setattr(_native, "Server", Engine)
+    engine = Worker(hello, [], settings(), log=Log(2), report=print)
+    server = cast(Engine, engine.server)
+    yield engine, server
+    server.serving.set()
+
+
+def fail_from(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Let the start of a thread fail from the one of that number on."""
+    start, count = threading.Thread.start, iter(range(1, 100))
+
+    def start_or_fail(thread: threading.Thread) -> None:
+        if next(count) >= number:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_fail)
+
+
+def test_a_worker_without_any_thread_says_so_and_ends_with_a_failure(
+    engine_worker: tuple[Worker, Engine], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    worker, engine = engine_worker
+    fail_from(monkeypatch, 1)
+    worker.start()
+    worker.mind()
+    assert worker.exit_status == 1 and worker.is_stopping
+    assert engine.told == ["failed", "stopped"]
+    assert capfd.readouterr().err.endswith(
+        "[ERROR] no thread can be started (can't start new thread), so that nobody serves; ending\n"
+    )
+
+
+def test_a_worker_with_a_thread_goes_on_and_tells_the_engine_of_the_missing_one(
+    engine_worker: tuple[Worker, Engine], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    worker, engine = engine_worker
+    fail_from(monkeypatch, 2)
+    worker.start()
+    worker.start()
+    assert worker.exit_status == 0 and not worker.is_stopping
+    assert engine.told == ["failed"] * 3
+    assert capfd.readouterr().err.count("requests wait for the 1") == 1
 
 
 # --- the table of rules and the engine ---------------------------------------------------------------------------

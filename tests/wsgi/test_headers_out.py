@@ -220,6 +220,23 @@ class TestEarlyHints:
                 names = {name.lower() for name, _ in response.interim[0].fields}
                 assert names & {"content-length", "transfer-encoding"} == set()
 
+    @pytest.mark.parametrize(
+        "field",
+        [["Content-Length", "5"], ["Transfer-Encoding", "chunked"], ["Connection", "X-Own"], ["Keep-Alive", "max=5"]],
+    )
+    def test_carry_no_framing_and_nothing_of_the_connection(self, serve: Serve, field: list[str]) -> None:
+        """RFC 9110 §8.6: no Content-Length in a 1xx response; §7.6.1: the connection is the server's."""
+        server = serve("tests.wsgi.apps_headers:hints")
+        response = server.request("POST", "/", [], json.dumps([[field, self.LINK]]).encode())
+        assert [head.fields for head in response.interim] == [(("Link", self.LINK[1]),)]
+        assert (response.status, response.body) == (200, b"final")
+
+    @pytest.mark.parametrize("fields", [[], [["Content-Length", "5"]]], ids=["no field", "none that may be sent"])
+    def test_are_not_sent_without_a_field(self, serve: Serve, fields: list[list[str]]) -> None:
+        server = serve("tests.wsgi.apps_headers:hints")
+        response = server.request("POST", "/", [], json.dumps([fields]).encode())
+        assert (response.interim, response.status, response.body) == ((), 200, b"final")
+
     def test_are_not_sent_to_http_1_0(self, serve: Serve) -> None:
         """RFC 9110 §15.2: a server must not send a 1xx response to an HTTP/1.0 client."""
         server = serve("tests.wsgi.apps_headers:hints")

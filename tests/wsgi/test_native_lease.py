@@ -156,6 +156,60 @@ def test_thread_that_still_reads_the_body_when_the_request_ends_is_let_out() -> 
     assert found in ([length], [ValueError], [ClientDisconnected])
 
 
+def test_thread_that_waits_for_the_body_holds_up_neither_the_call_nor_its_answer() -> None:
+    raised: list[BaseException] = []
+    waits, done = threading.Event(), threading.Event()
+
+    def given(environ: Environ) -> object:
+        def read() -> None:
+            environ["wsgi.input"].read(1)
+            waits.set()
+            try:
+                environ["wsgi.input"].read()
+            except (OSError, ValueError) as error:
+                raised.append(error)
+            done.set()
+
+        threading.Thread(target=read).start()
+        assert waits.wait(DEADLINE)
+        # Asks the exchange while the other thread waits; the client sends no more.
+        return environ["dragoman.disconnected"]()
+
+    # Longer than any deadline of this test.
+    with serve(answering(given), body_timeout=600) as server, Client(server) as client:
+        client.send("POST /", "Host: x\r\nContent-Length: 200000\r\n", b"x")
+        assert client.answer() == (200, b"False")
+        assert done.wait(DEADLINE)
+    assert [type(error) for error in raised] == [ValueError]
+
+
+def test_thread_beside_the_call_asks_for_the_body_and_its_patience_ends() -> None:
+    raised: list[BaseException] = []
+
+    def given(environ: Environ) -> object:
+        read: list[bytes] = []
+
+        def collect() -> None:
+            try:
+                while piece := environ["wsgi.input"].read(5):
+                    read.append(piece)
+            except OSError as error:
+                raised.append(error)
+
+        reader = threading.Thread(target=collect)
+        reader.start()
+        reader.join(DEADLINE)
+        return b"".join(read).decode()
+
+    with serve(answering(given), body_timeout=1) as server, Client(server) as client:
+        client.send("POST /", "Host: x\r\nContent-Length: 200000\r\nExpect: 100-continue\r\n")
+        assert client.file.readline() == b"HTTP/1.1 100 Continue\r\n"
+        assert client.file.readline() == b"\r\n"
+        client.socket.sendall(b"12345")
+        assert client.answer() == (200, b"12345")
+    assert [type(error) for error in raised] == [ClientDisconnected]
+
+
 def test_streamed_input_fails_after_its_request_and_a_complete_one_does_not() -> None:
     kept: list[Any] = []
     with serve(answering(lambda environ: kept.append(environ["wsgi.input"]))) as server:

@@ -187,7 +187,7 @@ impl<G: Gateway> Engine<G> {
         settled
     }
 
-    /// A connection that has had its share goes behind the others: of the batch, or of those that wait for a follower.
+    /// A connection that has had its share goes behind the others: of the next turn, or of those that wait for a follower.
     fn queue_again(
         &self,
         lead: Option<&mut Lead>,
@@ -195,7 +195,7 @@ impl<G: Gateway> Engine<G> {
     ) -> Result<(), Box<Connection<G::Memory>>> {
         match lead {
             Some(lead) => {
-                self.reactor(lead).batch.push_back(Ready::Resumed(connection));
+                self.reactor(lead).next_turn.push(Ready::Resumed(connection));
                 Ok(())
             }
             None if self.scheduler.has_waiting() => self.scheduler.submit(Job::Call(connection)),

@@ -126,7 +126,8 @@ impl<G: Gateway> Engine<G> {
             BodyPlan::Empty => RequestBody::Empty,
             BodyPlan::Inline(bytes) => RequestBody::Memory { bytes: bytes.to_vec(), was_chunked: false },
             BodyPlan::Stream { ahead, len, owes_continue } => {
-                let stream = Stream { ahead, left: len - ahead.len() as u64, owes_continue };
+                let left = len - ahead.len() as u64;
+                let stream = Stream { ahead, left, owes_continue, idle_since_ms: None };
                 return (RequestBody::Stream { len }, stream);
             }
             BodyPlan::Spooled => match connection.spool.take() {

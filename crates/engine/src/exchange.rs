@@ -1,6 +1,6 @@
 //! One request and its response, as the gateway sees them: it has exactly one owner at a time.
 
-use crate::clock::DateText;
+use crate::clock::{DateText, monotonic_us};
 use crate::connection::{After, Connection};
 use crate::engine::Engine;
 use crate::gateway::{Gateway, Held, Peer, Unlock};
@@ -83,6 +83,19 @@ pub(crate) struct Stream<'t> {
     pub left: u64,
     /// The client waits for 100 Continue.
     pub owes_continue: bool,
+    /// Since when a reader has found nothing (monotonic clock).
+    pub idle_since_ms: Option<u64>,
+}
+
+/// The socket of an exchange, of which only the arrival of bytes can be learned.
+#[derive(Debug)]
+pub struct BodyArrival(OwnedFd);
+
+impl BodyArrival {
+    /// Waits until there is something to read, or the connection has ended, for at most `timeout_ms`.
+    pub fn wait(&self, timeout_ms: u64) {
+        sys::wait_for(self.0.as_fd(), PollFlags::IN, timeout_ms);
+    }
 }
 
 /// The calling thread's relation to the reactor during a call.
@@ -154,44 +167,63 @@ impl<'t, G: Gateway> Exchange<'t, G> {
     /// Reads up to `buffer.len()` bytes of a `Stream` body: 0 at its end. Sends 100 Continue first where it is owed.
     /// Waits without the lock; leadership and permit are given away for the wait.
     pub fn read_body<U: Unlock>(&mut self, buffer: &mut [u8], lock: &mut U) -> Result<usize, BodyError> {
+        loop {
+            if let Some(count) = self.try_read_body(buffer, lock)? {
+                return Ok(count);
+            }
+            let idle_ms = self.stream.idle_since_ms.map_or(0, |since_ms| monotonic_ms().saturating_sub(since_ms));
+            let left_ms = self.engine.options.body_idle_ms.saturating_sub(idle_ms);
+            let events = self.wait_for_peer(PollFlags::IN, left_ms, lock);
+            if !events.is_empty() && !events.intersects(PollFlags::IN) {
+                self.progress.is_gone = true;
+                return Err(BodyError::Disconnected);
+            }
+        }
+    }
+
+    /// As `read_body`, but never waits for the body: `None` when nothing of it is there. For a thread beside the one of the
+    /// call, which waits on `body_arrival` while others use the exchange.
+    pub fn try_read_body<U: Unlock>(&mut self, buffer: &mut [u8], lock: &mut U) -> Result<Option<usize>, BodyError> {
         if !self.stream.ahead.is_empty() {
             let count = buffer.len().min(self.stream.ahead.len());
             let (now, later) = self.stream.ahead.split_at(count);
             buffer[..count].copy_from_slice(now);
             self.stream.ahead = later;
-            return Ok(count);
+            return Ok(Some(count));
         }
         let most = usize::try_from(self.stream.left).unwrap_or(usize::MAX).min(buffer.len());
         if most == 0 {
-            return Ok(0);
+            return Ok(Some(0));
         }
         if std::mem::take(&mut self.stream.owes_continue) && !self.is_head_sent() {
             self.outgoing.tail.extend_from_slice(CONTINUE);
             self.push_out(lock).map_err(|Disconnected| BodyError::Disconnected)?;
         }
-        loop {
-            match sys::receive(self.connection.as_fd(), &mut buffer[..most]) {
-                Transfer::Bytes(0) | Transfer::Gone => {
-                    self.progress.is_gone = true;
-                    return Err(BodyError::Disconnected);
+        match sys::receive(self.connection.as_fd(), &mut buffer[..most]) {
+            Transfer::Bytes(0) | Transfer::Gone => {
+                self.progress.is_gone = true;
+                Err(BodyError::Disconnected)
+            }
+            Transfer::Bytes(count) => {
+                self.stream.left -= count as u64;
+                self.stream.idle_since_ms = None;
+                Ok(Some(count))
+            }
+            Transfer::WouldBlock => {
+                let now_ms = monotonic_ms();
+                let since_ms = *self.stream.idle_since_ms.get_or_insert(now_ms);
+                if now_ms.saturating_sub(since_ms) < self.engine.options.body_idle_ms {
+                    return Ok(None);
                 }
-                Transfer::Bytes(count) => {
-                    self.stream.left -= count as u64;
-                    return Ok(count);
-                }
-                Transfer::WouldBlock => {
-                    let events = self.wait_for_peer(PollFlags::IN, self.engine.options.body_idle_ms, lock);
-                    if events.is_empty() {
-                        self.engine.counters.timed_out();
-                        return Err(BodyError::TimedOut);
-                    }
-                    if !events.intersects(PollFlags::IN) {
-                        self.progress.is_gone = true;
-                        return Err(BodyError::Disconnected);
-                    }
-                }
+                self.engine.counters.timed_out();
+                Err(BodyError::TimedOut)
             }
         }
+    }
+
+    /// What a thread waits on for more of the body without holding the exchange.
+    pub fn body_arrival(&self) -> std::io::Result<BodyArrival> {
+        self.socket().try_clone_to_owned().map(BodyArrival)
     }
 
     /// Sends an interim response (103 Early Hints) now: `fields` are checked, serialised "Name: value\r\n" lines.
@@ -416,4 +448,8 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         }
         self.turn = Turn::Detached;
     }
+}
+
+fn monotonic_ms() -> u64 {
+    monotonic_us() / 1000
 }

@@ -35,7 +35,7 @@ mod sys;
 mod timer;
 
 pub use engine::Engine;
-pub use exchange::{BodyError, Disconnected, Exchange, Request, RequestBody};
+pub use exchange::{BodyArrival, BodyError, Disconnected, Exchange, Request, RequestBody};
 pub use gateway::{Gateway, Held, Peer, Unlock};
 pub use heap::bound_heaps;
 pub use listener::Listener;

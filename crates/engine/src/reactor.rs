@@ -84,6 +84,8 @@ struct Drain {
 #[derive(Debug)]
 pub(crate) struct Reactor<M> {
     pub batch: VecDeque<Ready<M>>,
+    /// What has had its share in this turn: its next one comes after another poll, so that it keeps nobody waiting.
+    pub next_turn: Vec<Ready<M>>,
     pub wheel: Wheel,
     /// A connection whose answered requests wait in its slot while its next request runs.
     pub answers_waiting: Option<(u32, u32)>,
@@ -95,6 +97,7 @@ impl<M> Reactor<M> {
     pub fn new(now_ms: u64) -> Self {
         Self {
             batch: VecDeque::new(),
+            next_turn: Vec::new(),
             wheel: Wheel::new(now_ms),
             answers_waiting: None,
             accepting: Accepting::Off,
@@ -140,6 +143,8 @@ impl<G: Gateway> Engine<G> {
                 Token::Signal => self.read_signals(),
             }
         }
+        let reactor = self.reactor(lead);
+        reactor.batch.extend(reactor.next_turn.drain(..));
         self.look_into_inbox(lead);
         self.run_timers(lead, now_ms);
         self.look_after_drain(lead, now_ms);
@@ -195,7 +200,7 @@ impl<G: Gateway> Engine<G> {
             // The socket takes more, so that no event will come: again after the others.
             Flushed::Share => {
                 let again = Ready::Event { descriptor, generation, is_hangup: false };
-                self.reactor(lead).batch.push_back(again);
+                self.reactor(lead).next_turn.push(again);
             }
         }
     }
@@ -381,8 +386,8 @@ impl<G: Gateway> Engine<G> {
                 self.close(connection);
             }
         }
-        let batch = std::mem::take(&mut self.reactor(lead).batch);
-        for ready in batch {
+        let reactor = self.reactor(lead);
+        for ready in reactor.batch.drain(..).chain(reactor.next_turn.drain(..)) {
             if let Ready::Fresh(connection) | Ready::Resumed(connection) = ready {
                 self.close(connection);
             }
@@ -417,6 +422,9 @@ impl<G: Gateway> Engine<G> {
 
 impl<M> Reactor<M> {
     fn timeout(&self, now_ms: u64) -> Option<Timespec> {
+        if !self.next_turn.is_empty() {
+            return Some(Timespec { tv_sec: 0, tv_nsec: 0 });
+        }
         let resume_ms = match self.accepting {
             Accepting::PausedUntil(until_ms) => Some(until_ms.saturating_sub(now_ms)),
             Accepting::On | Accepting::Off => None,

@@ -146,6 +146,11 @@ impl<G: Gateway> Engine<G> {
         while !self.is_stopping() {
             let Some(ready) = self.reactor(&mut lead).batch.pop_front() else {
                 thread.give_way(self);
+                if self.scheduler.has_calls() {
+                    // Calls on other threads may have waited for the lock meanwhile, and whoever is woken by its release
+                    // needs a moment to take it: the poll below would be back before that.
+                    std::thread::yield_now();
+                }
                 self.turn(&mut lead);
                 continue;
             };
@@ -189,13 +194,11 @@ impl<G: Gateway> Engine<G> {
             Flushed::Gone => self.abandon(connection),
             Flushed::Share => drop(self.scheduler.submit(Job::Flush(connection))),
             Flushed::Blocked => self.rest_detached(connection),
-            Flushed::All => match connection.after {
-                After::Close | After::Reset => self.close(connection),
-                _ => {
-                    connection.phase = Phase::Flush;
-                    self.put_down(|inbox| inbox.connections.push(connection));
-                }
-            },
+            // What comes after its output is the reactor's to decide.
+            Flushed::All => {
+                connection.phase = Phase::Flush;
+                self.put_down(|inbox| inbox.connections.push(connection));
+            }
         }
     }
 

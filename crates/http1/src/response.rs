@@ -109,18 +109,20 @@ impl ResponseHead {
 
     /// Adds a field in order, after `start`.
     pub fn field(&mut self, name: &[u8], value: &[u8]) -> Result<FieldKind, FieldError> {
-        if !TCHAR.is_run(name) {
-            return Err(if name.iter().any(|&byte| is_injection(byte)) {
-                FieldError::Injection
-            } else {
-                FieldError::NameMalformed
-            });
-        }
+        // The two names of nearly every response need no second look.
+        let known = if name == b"Content-Type" {
+            KnownField::Other
+        } else if name == b"Content-Length" {
+            KnownField::ContentLength
+        } else if TCHAR.is_run(name) {
+            KnownField::of(name)
+        } else {
+            return Err(name_error(name));
+        };
         if let Some(control) = first_control(value) {
             return Err(value_error(control, value));
         }
         let start = self.buffer.len();
-        let known = KnownField::of(name);
         let length = match known {
             KnownField::HopByHop => return Ok(FieldKind::HopByHop),
             KnownField::ContentLength => {
@@ -297,6 +299,11 @@ fn status_code(status: &[u8]) -> Result<u16, StatusError> {
 /// The bytes that end a line for one reader or another.
 const fn is_injection(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n' | 0)
+}
+
+#[cold]
+fn name_error(name: &[u8]) -> FieldError {
+    if name.iter().any(|&byte| is_injection(byte)) { FieldError::Injection } else { FieldError::NameMalformed }
 }
 
 /// Injection is the graver fault, wherever in the value it stands.

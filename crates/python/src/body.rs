@@ -96,7 +96,7 @@ impl<'py> Body<'_, 'py> {
         } else if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
             self.run_sequence(|| tuple.len(), |index| tuple.get_item(index))
         } else if iterable.cast::<PyString>().is_ok() {
-            Err(Stop::Breach(self.breach("body-is-str").value(iterable)))
+            Err(Stop::Breach(self.breach("body-is-str").value(iterable).at(self.application())))
         } else if let Ok(wrapper) = iterable.cast_exact::<FileWrapper>()
             && let Some(file) = file_wrapper::sendable(wrapper)
         {

@@ -44,6 +44,8 @@ pub const RULES: [(&str, &str); 28] = [
 /// A rule that the application has broken, with the facts by which it is explained.
 pub struct Breach<'py> {
     rule: &'static str,
+    /// The text of the `AssertionError`, where the breach is raised.
+    sentence: &'static str,
     facts: Bound<'py, PyDict>,
 }
 
@@ -51,13 +53,14 @@ impl<'py> Breach<'py> {
     /// A breach of `rule`, without facts yet.
     #[cold]
     pub fn of(py: Python<'py>, rule: &'static str) -> Self {
-        debug_assert!(RULES.iter().any(|(id, _)| *id == rule));
+        let sentence = RULES.iter().find(|(id, _)| *id == rule).map_or("", |(_, sentence)| *sentence);
+        debug_assert!(!sentence.is_empty());
         let facts = PyDict::new(py);
         for name in ["value", "index", "where"] {
             // Fails only without memory; the report then lacks a key, which its reader allows.
             let _ = facts.set_item(name, py.None());
         }
-        Self { rule, facts }
+        Self { rule, sentence, facts }
     }
 
     /// Adds the fact `name`.
@@ -70,6 +73,12 @@ impl<'py> Breach<'py> {
     pub fn value(self, value: &Bound<'py, PyAny>) -> Self {
         let class = value.get_type().name().ok();
         self.with("value", short_repr(value)).with("got_type", class)
+    }
+
+    /// `start_response` was called when its request had ended, be it for the first time.
+    pub fn after_end(self) -> Self {
+        let late = Self { sentence: "start_response was called after the request had ended", ..self };
+        late.with("after_end", "after the request had ended")
     }
 
     /// Where the Python code stands that is running now: the caller of a native function.
@@ -113,8 +122,7 @@ impl<'py> Breach<'py> {
 
     /// Gives the report out, and is the `AssertionError` for the caller.
     pub fn raise(self, lease: &Lease) -> PyErr {
-        let sentence = RULES.iter().find(|(id, _)| *id == self.rule).map_or("", |(_, sentence)| sentence);
-        let mut text = format!("contract: {}: {sentence}", self.rule);
+        let mut text = format!("contract: {}: {}", self.rule, self.sentence);
         if let Ok(Some(name)) = self.facts.get_item("name") {
             // Escaped, since it may hold what must not reach a log.
             text.push_str(&format!(" (header {:?})", name.to_string()));

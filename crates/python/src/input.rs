@@ -42,6 +42,9 @@ enum Source {
 /// What is read ahead in one go.
 const READ_AHEAD: usize = 64 * 1024;
 
+/// How soon a thread beside that of the call, which waits for the body without a turn, learns that the request is over.
+const LOOK_AGAIN_MS: u64 = 50;
+
 /// Above this, memory for a read grows with what arrives, not with what was asked for.
 const READ_AT_ONCE: usize = 1024 * 1024;
 
@@ -358,18 +361,35 @@ fn at_most(size: Option<i64>) -> usize {
 }
 
 fn read_exchange(py: Python<'_>, lease: &Lease, into: &mut [u8]) -> PyResult<usize> {
-    let mut turn = lease.turn(py);
-    let Some(exchange) = turn.exchange() else {
-        return Err(PyValueError::new_err("wsgi.input was read after its request had ended"));
-    };
-    match exchange.read_body(into, &mut Gil::held(py)) {
-        Ok(0) | Err(BodyError::Disconnected) => {
-            Err(ClientDisconnected::new_err("the client closed the connection in the middle of the request body"))
+    let is_of_call = lease.is_of_this_thread();
+    let mut arrival = None;
+    loop {
+        let mut turn = lease.turn(py);
+        let Some(exchange) = turn.exchange() else {
+            return Err(PyValueError::new_err("wsgi.input was read after its request had ended"));
+        };
+        let lock = &mut Gil::held(py);
+        let outcome =
+            if is_of_call { exchange.read_body(into, lock).map(Some) } else { exchange.try_read_body(into, lock) };
+        match outcome {
+            Ok(Some(0)) | Err(BodyError::Disconnected) => {
+                let text = "the client closed the connection in the middle of the request body";
+                return Err(ClientDisconnected::new_err(text));
+            }
+            Ok(Some(count)) => return Ok(count),
+            Ok(None) => {
+                if arrival.is_none() {
+                    arrival = Some(exchange.body_arrival()?);
+                }
+            }
+            Err(BodyError::TimedOut) => {
+                turn.is_timed_out = true;
+                return Err(ClientDisconnected::new_err("the client sent nothing of the request body for too long"));
+            }
         }
-        Ok(count) => Ok(count),
-        Err(BodyError::TimedOut) => {
-            turn.is_timed_out = true;
-            Err(ClientDisconnected::new_err("the client sent nothing of the request body for too long"))
+        drop(turn);
+        if let Some(arrival) = &arrival {
+            py.detach(|| arrival.wait(LOOK_AGAIN_MS));
         }
     }
 }

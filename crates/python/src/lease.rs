@@ -12,6 +12,7 @@ use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 /// The exchange as the gateway uses it.
@@ -30,6 +31,8 @@ pub struct Lease {
     waiting: AtomicUsize,
     parking: Mutex<()>,
     freed: Condvar,
+    /// The thread that serves the requests for which this lease is used.
+    thread: ThreadId,
     past: OnceLock<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -54,7 +57,7 @@ pub struct State {
 }
 
 impl Lease {
-    /// A lease without an exchange.
+    /// A lease without an exchange, for the calling thread's requests.
     pub fn new(shared: Arc<Shared>) -> Self {
         let state = State {
             exchange: None,
@@ -71,6 +74,7 @@ impl Lease {
             waiting: AtomicUsize::new(0),
             parking: Mutex::new(()),
             freed: Condvar::new(),
+            thread: thread::current().id(),
             past: OnceLock::new(),
         }
     }
@@ -78,6 +82,11 @@ impl Lease {
     /// What all requests share.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Whether the calling thread is the one that calls the application.
+    pub fn is_of_this_thread(&self) -> bool {
+        self.thread == thread::current().id()
     }
 
     /// Lends `exchange` out; `start_response` gives out `write`.

@@ -7,7 +7,7 @@ use crate::raw;
 use crate::template::{Constants, Place};
 use crate::wsgi::{Shared, Wsgi};
 use dragoman_engine::access_log::AccessLog;
-use dragoman_engine::{Engine, Event, Level, Listener, Options};
+use dragoman_engine::{Engine, Event, Level, Listener, Options, bound_heaps};
 use dragoman_http1::Limits;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -67,6 +67,7 @@ impl Server {
             context: raw::current_context(py)?.unbind(),
             environs: Environs::new(&places, &constants)?,
         });
+        bound_heaps();
         let engine = Engine::new(Wsgi::new(shared.clone()), sockets, engine_options, access_log(&options)?)?;
         let log = Arc::downgrade(&engine);
         shared.environs.tell_by(Box::new(move |text| {

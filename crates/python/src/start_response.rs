@@ -75,6 +75,8 @@ pub struct Fault<'py> {
     value: Option<Bound<'py, PyAny>>,
     index: Option<usize>,
     name: Option<Bound<'py, PyString>>,
+    /// The call came when its request had ended.
+    is_after_end: bool,
 }
 
 impl<'py> Fault<'py> {
@@ -99,6 +101,9 @@ impl<'py> Fault<'py> {
         }
         if let Some(name) = self.name {
             breach = breach.with("name", short_text(&name));
+        }
+        if self.is_after_end {
+            breach = breach.after_end();
         }
         match self.value {
             Some(value) => breach.value(&value),
@@ -131,7 +136,8 @@ pub fn start_response_with<'py>(lease: Borrowed<'_, 'py, Lease>, arguments: &Arg
         }
         Err(Fault { rule: "start-response-late", .. }) => {
             let Some((exception, triple)) = exception else { return Err(PyErr::fetch(py)) };
-            Breach::of(py, "start-response-late").value(&exception).at_caller().report(lease);
+            let breach = Breach::of(py, "start-response-late").value(&exception).with("exception", &exception);
+            breach.at_caller().report(lease);
             let traceback = triple.get_item(2)?;
             Err(PyErr::from_value(exception.call_method1("with_traceback", (traceback,))?))
         }
@@ -164,10 +170,14 @@ fn begin<'py>(
     if has_exception && (state.is_ended || state.is_head_sent()) {
         return Err(Fault::bare("start-response-late"));
     }
-    if !has_exception && (state.is_ended || state.is_called) {
+    let write = state.write(py).filter(|_| !state.is_ended);
+    let Some(write) = write else {
+        // Perhaps the first call of all, so that "again" would be untrue.
+        return Err(Fault { is_after_end: true, ..Fault::of("start-response-twice", status) });
+    };
+    if !has_exception && state.is_called {
         return Err(Fault::of("start-response-twice", status));
     }
-    let Some(write) = state.write(py) else { return Err(Fault::of("start-response-twice", status)) };
     // PEP 3333: a further call without exc_info is fatal also when this one raises.
     state.is_called = true;
     match fill(&mut state.head, status, headers) {

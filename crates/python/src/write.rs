@@ -39,7 +39,7 @@ pub fn write_block<'py>(lease: Borrowed<'_, 'py, Lease>, data: &Bound<'py, PyAny
     Ok(py.None().into_bound(py))
 }
 
-/// Sends 103 Early Hints: RFC 8297.
+/// Sends 103 Early Hints (RFC 8297), or nothing where no field is left.
 pub fn send_hints<'py>(lease: Borrowed<'_, 'py, Lease>, headers: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let (py, lease) = (lease.py(), lease.get());
     let (mut checked, mut fields, mut dropped) = (ResponseHead::new(), Vec::new(), Vec::new());
@@ -48,6 +48,10 @@ pub fn send_hints<'py>(lease: Borrowed<'_, 'py, Lease>, headers: &Bound<'py, PyA
     let outcome = each_field(headers, |name, value| {
         let (name_bytes, value_bytes) = (latin1_name(name)?, latin1_value(name, value)?);
         match checked.field(name_bytes, value_bytes) {
+            // RFC 9110 §8.6: no Content-Length in a 1xx response.
+            Ok(FieldKind::Written) if name_bytes.eq_ignore_ascii_case(b"content-length") => {
+                dropped.push(Fault::of_field("header-hop-by-hop", name, value));
+            }
             Ok(FieldKind::Written) => {
                 for part in [name_bytes, b": ", value_bytes, b"\r\n"] {
                     fields.extend_from_slice(part);
@@ -64,7 +68,9 @@ pub fn send_hints<'py>(lease: Borrowed<'_, 'py, Lease>, headers: &Bound<'py, PyA
     for fault in dropped {
         fault.into_breach(py).report(lease);
     }
-    if let Some(exchange) = lease.turn(py).exchange() {
+    if !fields.is_empty()
+        && let Some(exchange) = lease.turn(py).exchange()
+    {
         // Advice only: that the client is gone shows where it matters.
         let _ = exchange.send_interim(103, &fields);
     }

@@ -1,26 +1,47 @@
 """Turns a rule and the facts of its breach into the message that explains it, once for each place."""
 
+import inspect
 import os
+import re
+import sysconfig
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dragoman.contract.rule import Effect
 from dragoman.contract.rules import RULES
 from dragoman.values import printable
 
 __all__ = ["Reporter", "render"]
 
-# A bound on memory, should places be made up at run time (exec, templates).
+# Bounds on memory, should places be made up at run time (exec, templates), or paths by clients.
 PLACES = 1000
+PATHS = 100
+PATH_CHARACTERS = 200
 VALUE_CHARACTERS = 200
+# A client has got an error, or less than was meant for it: the log says so each time, up to this rate.
+TOLD_AGAIN = (Effect.FAIL, Effect.CUT)
+AGAIN_PER_S = 10
+
+LIBRARY_PARTS = frozenset({"site-packages", "dist-packages"})
+STANDARD_LIBRARY = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 
 
 class Reporter:
-    """Takes (rule id, facts) and hands the message to `write`, unless that rule was reported for that place before."""
+    """Takes (rule id, facts) and hands the message to `write`; a breach of a rule at a place that was reported before
+    is one short line if its response failed, and nothing otherwise.
 
-    def __init__(self, write: Callable[[str], object]) -> None:
+    name    what the application was loaded as, such as ``"shop.wsgi:app"``; without it, it is named by its code
+    """
+
+    def __init__(
+        self, write: Callable[[str], object], name: str = "", *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.write = write
-        self.seen: set[tuple[object, ...]] = set()
+        self.name = name
+        self.seen: dict[tuple[object, ...], set[str]] = {}
+        self.repeats = Repeats(clock)
         # Serving threads report at any time.
         self.lock = threading.Lock()
 
@@ -28,18 +49,57 @@ class Reporter:
         """Report one breach. Facts that are missing make the message shorter, never an error."""
         where = facts.get("where")
         place = (rule_id, *where[:2]) if where else (rule_id, application_name(facts.get("application")))
+        # Of a framework's application object all that is known is where it is entered, by each of its views.
+        path = "" if where and not is_definition(facts) else str(facts.get("path", "")).partition("?")[0]
+        rule = RULES.get(rule_id)
         with self.lock:
-            if place in self.seen or len(self.seen) >= PLACES:
-                return
-            self.seen.add(place)
-        self.write(render(rule_id, facts))
+            is_new = self.is_new(place, path[:PATH_CHARACTERS])
+            untold = None if is_new or not rule or rule.effect not in TOLD_AGAIN else self.repeats.admit()
+        if is_new:
+            self.write(render(rule_id, facts, self.name))
+        elif untold is not None:
+            self.write(render_again(rule_id, facts, self.name, untold))
+
+    def is_new(self, place: tuple[object, ...], path: str) -> bool:
+        if place not in self.seen and len(self.seen) >= PLACES:
+            return False
+        paths = self.seen.setdefault(place, set())
+        if path in paths or len(paths) >= PATHS:
+            return False
+        paths.add(path)
+        return True
 
 
-def render(rule_id: str, facts: Mapping[str, Any]) -> str:
-    """The message about one breach: what, where, why with the clause, how to mend it."""
-    lines = [f"contract: {rule_id}", "  " + headline(facts)]
+class Repeats:
+    """Lets AGAIN_PER_S lines a second through, and counts the others."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self.since_s = float("-inf")
+        self.told = 0
+        self.untold = 0
+
+    def admit(self) -> int | None:
+        """How many lines were held back since the last one, or None: this one is held back too."""
+        now_s = self.clock()
+        if now_s - self.since_s >= 1:
+            self.since_s, self.told = now_s, 0
+        if self.told >= AGAIN_PER_S:
+            self.untold += 1
+            return None
+        self.told += 1
+        untold, self.untold = self.untold, 0
+        return untold
+
+
+def render(rule_id: str, facts: Mapping[str, Any], name: str = "") -> str:
+    """The message about one breach: what, where, why with the clause, how to mend it.
+
+    name    what the application was loaded as, such as ``"shop.wsgi:app"``
+    """
+    lines = [f"contract: {rule_id}", "  " + headline(facts, name)]
     if rule := RULES.get(rule_id):
-        words = words_of(facts)
+        words = words_of(facts, name)
         lines += [
             "  " + first_complete(rule.said, words),
             f"  Why: {rule.why}  {rule.clause}",
@@ -49,17 +109,55 @@ def render(rule_id: str, facts: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def headline(facts: Mapping[str, Any]) -> str:
+def render_again(rule_id: str, facts: Mapping[str, Any], name: str, untold: int) -> str:
+    """One line about a breach that was explained before.
+
+    untold    breaches that no line was written about, since the last one that there was one about
+    """
+    said = first_complete(RULES[rule_id].said, words_of(facts, name))
+    more = f" ({untold} more breaches were not written out)" if untold else ""
+    return f"contract: {rule_id} again: {headline({**facts, 'where': None}, name)}: {said}{more}"
+
+
+def headline(facts: Mapping[str, Any], name: str = "") -> str:
     request = " ".join(printable(str(facts[key])) for key in ("method", "path") if facts.get(key))
-    name = application_name(facts.get("application"))
+    place = place_of(facts, printable(name) or application_name(facts.get("application")))
+    return f"{request} → {place}" if request else place
+
+
+def place_of(facts: Mapping[str, Any], name: str) -> str:
     where = facts.get("where")
     if not where:
-        return f"{request} → {name}" if request else name
+        return name
     filename, line, qualname = where
-    place = f"({printable(shortened(str(filename)))}:{line})"
+    if is_definition(facts) and is_library_object(facts["application"], str(filename)):
+        # Its class is the framework's: a line in there is nobody's mistake.
+        kind = application_name(facts["application"])
+        return name if name == kind else f"{name}  (instance of {kind})"
     # The application's own name says its module; a nested function or a middleware's says itself.
     own = name if not qualname or name.endswith(f":{qualname}") else f"{name}, in {printable(str(qualname))}"
-    return f"{request} → {own}  {place}" if request else f"{own}  {place}"
+    return f"{own}  ({printable(shortened(str(filename)))}:{line})"
+
+
+def is_definition(facts: Mapping[str, Any]) -> bool:
+    """True when the place of the breach is only that where a call of the application begins."""
+    try:
+        code = code_of(facts.get("application"))
+        return code is not None and tuple(facts["where"][:2]) == (code.co_filename, code.co_firstlineno)
+    except Exception:  # an application object with attributes that raise
+        return False
+
+
+def code_of(application: object) -> Any:
+    """The code that a call of `application`, or of a partial's function, enters; None where it is not Python's."""
+    called = getattr(application, "func", application)
+    return getattr(called, "__code__", None) or getattr(getattr(type(called), "__call__", None), "__code__", None)  # noqa: B004 - the method is meant
+
+
+def is_library_object(application: object, filename: str) -> bool:
+    is_function = hasattr(getattr(application, "func", application), "__code__")
+    is_library = not LIBRARY_PARTS.isdisjoint(filename.split(os.sep)) or filename.startswith(STANDARD_LIBRARY)
+    return is_library and not is_function
 
 
 def application_name(application: object) -> str:
@@ -71,7 +169,7 @@ def application_name(application: object) -> str:
     return printable(f"{module}:{name}" if module else str(name))
 
 
-def words_of(facts: Mapping[str, Any]) -> Mapping[str, Any]:
+def words_of(facts: Mapping[str, Any], name: str = "") -> Mapping[str, Any]:
     """The facts as the templates show them; what is None counts as not known."""
     words = {key: value for key, value in facts.items() if value is not None}
     for key in ("value", "name"):
@@ -81,18 +179,32 @@ def words_of(facts: Mapping[str, Any]) -> Mapping[str, Any]:
         words["got_type"] = with_article(printable(str(got)))
     if "exception" in words:
         words["exception"] = cut(exception_text(words["exception"]))
-    if facts.get("got_type") == "str" and is_short_literal(value := str(facts.get("value"))):
-        is_ascii = value.isascii()
-        words["bytes_fix"] = (
-            f"give b{value}, or {value}.encode('utf-8')" if is_ascii else f"give {value}.encode('utf-8')"
-        )
+    if facts.get("got_type") == "str" and is_short_literal(text := str(facts.get("value"))):
+        # Escapes above \x7f mean other bytes in b'...' than in UTF-8.
+        is_same_as_bytes = text.isascii() and not re.search(r"\\[xuU]", text)
+        encoded = f"{text}.encode('utf-8')"
+        words["bytes_fix"] = f"give b{text}, or {encoded}" if is_same_as_bytes else f"give {encoded}"
+        words["list_fix"] = f"return [b{text}], or return [{encoded}]" if is_same_as_bytes else f"return [{encoded}]"
+    if got and got != "NoneType" and name and not name.endswith(")") and takes_nothing(facts.get("application")):
+        words["factory"] = printable(name)
     return words
+
+
+def takes_nothing(function: object) -> bool:
+    """True when `function` can be called without arguments, as a factory is."""
+    try:
+        inspect.signature(function).bind()  # type: ignore[arg-type]
+    except Exception:
+        return False
+    return True
 
 
 def first_complete(templates: tuple[str, ...], words: Mapping[str, Any]) -> str:
     for template in templates:
         try:
-            return template.format_map(words)
+            # The type of None says its value too.
+            shown = template.replace(": {value}", "") if words.get("got_type") == "None" else template
+            return shown.format_map(words)
         except KeyError:
             continue
     return templates[-1]

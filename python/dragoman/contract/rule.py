@@ -22,6 +22,7 @@ class Effect(Enum):
     FAIL = "the response is a 500"
     DROP_FIELD = "the field is left out of the response"
     CUT = "what is wrong is not sent; where the framing is broken by it, the connection closes"
+    DROP_BODY = "the body is left out of the response"
     LOG = "the response stands"
 
 

@@ -26,12 +26,16 @@ HEAD_RULES: tuple[Rule, ...] = (
         "always",
         Effect.RAISE,
         said=(
+            "start_response was called {after_end}, with {value}.",
             "start_response was called again without exc_info, this time with {value}.",
             "start_response was called again without exc_info.",
         ),
         why="Two statuses for one response are a mistake, unless an error page replaces what was meant to be sent.",
         clause='PEP 3333, "The start_response() Callable"',
-        fix=("call it once; from an except block, pass exc_info: start_response(status, headers, sys.exc_info())",),
+        fix=(
+            "call start_response before the application's iterable ends, not {after_end}",
+            "call it once; from an except block, pass exc_info: start_response(status, headers, sys.exc_info())",
+        ),
         wrong="start_response('200 OK', headers)\nstart_response('404 Not Found', headers)",
         right="try:\n    start_response('200 OK', headers)\n    ...\nexcept LookupError:\n"
         "    start_response('404 Not Found', headers, sys.exc_info())",
@@ -165,7 +169,7 @@ HEAD_RULES: tuple[Rule, ...] = (
         "always",
         Effect.RAISE,
         said=(
-            "The header name {name} is malformed.",
+            "The header name '{name}' is malformed.",
             "A header name is malformed: {value}.",
             "A header name is malformed.",
         ),

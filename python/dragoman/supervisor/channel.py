@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 __all__ = ["Channel", "Report", "read_report"]
 
-READY = b"R"
-FAILED = b"F"
+READY, FAILED = b"R", b"F"
 # Well within the buffer of a socket pair, so that a worker never waits for a supervisor that is busy.
 REPORT_BYTES = 32 * 1024
 
@@ -17,9 +16,9 @@ class Channel:
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
 
-    def ready(self) -> None:
-        """The application is loaded, and requests are answered."""
-        self.send(READY)
+    def ready(self, name: str = "") -> None:
+        """The application is loaded, as `name`, and requests are answered."""
+        self.send(READY + name.encode("utf-8", "backslashreplace")[: REPORT_BYTES - 1])
 
     def failed(self, cause: str) -> None:
         """The application cannot be served, and this is why. The worker ends after it."""
@@ -44,6 +43,7 @@ class Report:
     """What has come from a worker so far."""
 
     is_ready: bool = False
+    name: str = ""
     failure: str = ""
 
 
@@ -55,5 +55,10 @@ def read_report(sock: socket.socket) -> Report:
             message += block
     except OSError:
         pass  # nothing more now, or the worker was killed
-    ready, _, failure = message.partition(FAILED)
-    return Report(is_ready=ready == READY, failure=failure.decode("utf-8", "replace"))
+    # A worker says one of the two, once.
+    text = message[1:].decode("utf-8", "replace")
+    return Report(
+        is_ready=message.startswith(READY),
+        name=text if message.startswith(READY) else "",
+        failure=text if message.startswith(FAILED) else "",
+    )

@@ -36,14 +36,14 @@ def supervise(
     workers: int,
     graceful_timeout_s: float,
     log: Log,
-    when_ready: Callable[[], None],
+    when_ready: Callable[[str], None],
     reopen_logs: Callable[[], None],
     stop_listening: Callable[[], None],
 ) -> int:
     """Keep `workers` processes running until a signal ends them; the exit status of the run.
 
     work             runs in each worker and returns its exit status
-    when_ready       called once, when every worker has become ready
+    when_ready       called once, when every worker has become ready, with the name that the last one has loaded
     reopen_logs      called at SIGUSR1; the workers get the signal too
     stop_listening   called when a drain begins: closes this process's copies of the listening sockets
     """
@@ -74,14 +74,14 @@ class Supervisor:
         workers: int,
         graceful_timeout_s: float,
         log: Log,
-        when_ready: Callable[[], None],
+        when_ready: Callable[[str], None],
         reopen_logs: Callable[[], None],
         stop_listening: Callable[[], None],
     ) -> None:
         self.work = work
         self.graceful_timeout_s = graceful_timeout_s
         self.log = log
-        self.when_ready: Callable[[], None] | None = when_ready
+        self.when_ready: Callable[[str], None] | None = when_ready
         self.reopen_logs = reopen_logs
         self.stop_listening = stop_listening
         self.places = [Place(number) for number in range(1, workers + 1)]
@@ -130,6 +130,7 @@ class Supervisor:
             self.act(action, place)
 
     def act(self, action: Action, place: Place | None) -> None:
+        """Do one `action` of the plan; `place` is the worker that it is about."""
         match action:
             case Action.TERM_WORKERS:
                 self.signal_workers(signal.SIGTERM)
@@ -152,17 +153,20 @@ class Supervisor:
                 self.exit_status = ApplicationError.exit_status
 
     def seconds_to_wait(self) -> float | None:
+        """Time until a worker is to be started or the phase's deadline is over; None when only an event can be next."""
         times = [place.start_at for place in self.places if not place.pid and self.phase is Phase.SERVING]
         if self.deadline is not None:
             times.append(self.deadline)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def start_due(self) -> None:
+        """Start the workers whose back-off is over."""
         for place in self.places:
             if self.phase is Phase.SERVING and not place.pid and place.start_at <= time.monotonic():
                 self.start(place)
 
     def start(self, place: Place) -> None:
+        """Fork a worker for `place`; a failed fork is tried again after the back-off."""
         ours, theirs = socket.socketpair()
         # What is buffered would be written by both processes.
         sys.stdout.flush()
@@ -209,6 +213,7 @@ class Supervisor:
             os._exit(status)
 
     def hear(self, place: Place) -> None:
+        """Take what the worker of `place` has said: that it is ready, why it failed, or its end."""
         if place.channel is None:
             return
         report = read_report(place.channel)
@@ -217,7 +222,7 @@ class Supervisor:
             place.is_ready = True
             self.last_failure = ""
             if self.when_ready is not None and all(one.is_ready for one in self.places):
-                self.when_ready()
+                self.when_ready(report.name)
                 self.when_ready = None
         else:
             # Its failure or its end: there is no more to hear, and the exit status follows.
@@ -226,6 +231,7 @@ class Supervisor:
             place.channel = None
 
     def take_signals(self) -> None:
+        """Let what the signals say that have come since the last turn happen, in their order."""
         try:
             numbers = self.signals.recv(4096)
         except BlockingIOError:
@@ -235,6 +241,7 @@ class Supervisor:
                 self.happen(SIGNALS[number])
 
     def reap(self) -> None:
+        """Collect every child that has ended."""
         # As process 1 we inherit the orphans of the application; they are reaped too, and judged by nobody.
         while True:
             try:
@@ -248,6 +255,7 @@ class Supervisor:
                     self.bury(place, os.waitstatus_to_exitcode(status))
 
     def bury(self, place: Place, exit_code: int) -> None:
+        """The worker of `place` is dead: hear its last words, tell of it, and let the plan say what follows."""
         if place.channel is not None:
             self.hear(place)
         if place.channel is not None:
@@ -264,6 +272,7 @@ class Supervisor:
             self.happen(Event.BOOT_HOPELESS)
 
     def tell_death(self, place: Place, pid: int, exit_code: int) -> None:
+        """Log how a worker ended; a reason that was told for the one before is not told again."""
         who = f"worker {place.number} (pid {pid})"
         if place.failure and place.failure == self.last_failure:
             self.log.error(f"{who} could not start, for the same reason")
@@ -277,6 +286,7 @@ class Supervisor:
             self.log.error(f"{who} {cause_of(exit_code)}{when}; another one takes its place")
 
     def signal_workers(self, number: int) -> None:
+        """Send signal `number` to every worker."""
         for place in self.places:
             if place.pid:
                 try:

@@ -9,6 +9,17 @@ pub(super) const MAX_REQUEST_FIELDS: usize = 16;
 const COMMON: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s"#;
 const COMBINED: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s""#;
 
+/// The environ variables whose values follow from the record, apart from those of request fields.
+const VARIABLES: [(&str, Atom); 7] = [
+    ("REQUEST_METHOD", Atom::Method),
+    ("QUERY_STRING", Atom::Query),
+    ("RAW_URI", Atom::Target),
+    ("REQUEST_URI", Atom::Target),
+    ("SERVER_PROTOCOL", Atom::Protocol),
+    ("REMOTE_ADDR", Atom::Host),
+    ("REMOTE_PORT", Atom::Port),
+];
+
 /// A compiled format.
 #[derive(Debug, Default)]
 pub(super) struct Format {
@@ -91,6 +102,8 @@ pub enum FormatErrorKind {
     Empty,
     /// An atom that does not exist; this is what stands between the brackets.
     UnknownAtom(String),
+    /// `%({NAME}e)s` of an environ variable whose value does not follow from the request's record.
+    UnknownVariable(String),
     /// `%(` without `)`.
     Unclosed,
     /// `%(x)` without `s` behind it.
@@ -113,6 +126,14 @@ impl fmt::Display for FormatError {
                  {{name}}i (request field), {{name}}o (response field) and {{NAME}}e (environ variable)",
                 atom.escape_debug(),
                 self.at
+            ),
+            FormatErrorKind::UnknownVariable(name) => write!(
+                f,
+                "the environ variable %({{{}}}e)s at offset {} is not known to the log: known are {}, CONTENT_TYPE, \
+                 CONTENT_LENGTH and HTTP_NAME for the request field Name",
+                name.escape_debug(),
+                self.at,
+                VARIABLES.map(|(name, _)| name).join(", ")
             ),
             FormatErrorKind::Unclosed => write!(f, "%( without ) at offset {}", self.at),
             FormatErrorKind::NotText => write!(f, "atom without s behind it at offset {}: want %(x)s", self.at),
@@ -249,13 +270,7 @@ impl Format {
             _ => match braced(name) {
                 Some((name, "i")) => Atom::RequestField(self.request_field(name)?),
                 Some((name, "o")) => Atom::ResponseField(name.as_bytes().into()),
-                Some((name, "e")) => match self.environ(&name.to_ascii_uppercase())? {
-                    Some(atom) => atom,
-                    None => {
-                        self.literal("-");
-                        return Ok(());
-                    }
-                },
+                Some((name, "e")) => self.environ(name)?,
                 _ => return Err(FormatErrorKind::UnknownAtom(name.to_owned())),
             },
         };
@@ -263,24 +278,22 @@ impl Format {
         Ok(())
     }
 
-    /// An environ variable whose value follows from the record. The others are known to the application's side alone:
-    /// `None`. PATH_INFO is among those, since it depends on SCRIPT_NAME.
-    fn environ(&mut self, name: &str) -> Result<Option<Atom>, FormatErrorKind> {
-        Ok(Some(match name {
-            "REQUEST_METHOD" => Atom::Method,
-            "RAW_URI" | "REQUEST_URI" => Atom::Target,
-            "QUERY_STRING" => Atom::Query,
-            "SERVER_PROTOCOL" => Atom::Protocol,
-            "REMOTE_ADDR" => Atom::Host,
-            "REMOTE_PORT" => Atom::Port,
-            // RFC 3875 §4.1.18 and the httpoxy advisory: these three never appear with HTTP_ before them.
-            "HTTP_CONTENT_TYPE" | "HTTP_CONTENT_LENGTH" | "HTTP_PROXY" => return Ok(None),
-            "CONTENT_TYPE" | "CONTENT_LENGTH" => Atom::RequestField(self.request_field(&name.replace('_', "-"))?),
-            _ => match name.strip_prefix("HTTP_") {
-                Some(field) => Atom::RequestField(self.request_field(&field.replace('_', "-"))?),
-                None => return Ok(None),
-            },
-        }))
+    /// An environ variable, in any case of letters as in gunicorn. Others than these are known to the application's
+    /// side alone: PATH_INFO too, since it depends on SCRIPT_NAME.
+    fn environ(&mut self, name: &str) -> Result<Atom, FormatErrorKind> {
+        let upper = name.to_ascii_uppercase();
+        if let Some((_, atom)) = VARIABLES.into_iter().find(|(known, _)| *known == upper) {
+            return Ok(atom);
+        }
+        let field = match upper.as_str() {
+            // RFC 3875 §4.1.18 and CVE-2016-5385: the first three never appear with HTTP_ before them. The chunked coding
+            // is decoded before the application is called.
+            "HTTP_CONTENT_TYPE" | "HTTP_CONTENT_LENGTH" | "HTTP_PROXY" | "HTTP_TRANSFER_ENCODING" => None,
+            "CONTENT_TYPE" | "CONTENT_LENGTH" => Some(upper.as_str()),
+            _ => upper.strip_prefix("HTTP_").filter(|field| !field.is_empty()),
+        };
+        let field = field.ok_or_else(|| FormatErrorKind::UnknownVariable(name.to_owned()))?;
+        Ok(Atom::RequestField(self.request_field(&field.replace('_', "-"))?))
     }
 
     /// The index of a request field, which is collected from now on.

@@ -116,7 +116,6 @@ fn every_atom_says_what_gunicorn_documents() {
         ("{HTTP_X_TRACE}e", "t1"),
         ("{HTTP_HOST}e", "h:80"),
         ("{CONTENT_TYPE}e", "-"),
-        ("{SCRIPT_NAME}e", "-"),
     ] {
         assert_eq!(line(&format!("<%({atom})s>"), &sample.record()), format!("<{expected}>"), "{atom}");
     }
@@ -185,7 +184,10 @@ fn a_field_that_was_sent_twice_is_joined_and_an_empty_one_is_empty() {
 #[test]
 fn what_the_gateway_keeps_from_the_environ_is_not_in_the_log_as_environ() {
     let sample = Sample::new(&[("Proxy", "http://evil/"), ("Content-Type", "a/b"), ("Content-Length", "0")]);
-    assert_eq!(line("%({HTTP_PROXY}e)s %({HTTP_CONTENT_TYPE}e)s %({CONTENT_TYPE}e)s", &sample.record()), "- - a/b");
+    assert_eq!(line("%({CONTENT_TYPE}e)s %({CONTENT_LENGTH}e)s", &sample.record()), "a/b 0");
+    for name in ["HTTP_PROXY", "HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING"] {
+        assert_eq!(refusal(&format!("%({{{name}}}e)s")).kind, FormatErrorKind::UnknownVariable(name.to_owned()));
+    }
 }
 
 #[test]
@@ -295,6 +297,12 @@ fn a_bad_format_is_refused_with_the_place() {
         ("%(h)s\n%(s)s", FormatErrorKind::Control, 5),
     ] {
         assert_eq!(refusal(format), FormatError { kind, at }, "{format:?}");
+    }
+    for name in ["PATH_INFO", "SCRIPT_NAME", "SERVER_PORT", "wsgi.url_scheme", "HTTPS", "HTTP_", "http_proxy"] {
+        let refused = refusal(&format!("%(h)s %({{{name}}}e)s"));
+        assert_eq!(refused, FormatError { kind: FormatErrorKind::UnknownVariable(name.to_owned()), at: 6 });
+        let text = refused.to_string();
+        assert!(text.contains(&format!("%({{{name}}}e)s at offset 6")) && text.contains("REQUEST_METHOD, "), "{text}");
     }
     let text = refusal("%(h)s %(z)s").to_string();
     assert!(text.contains("unknown atom %(z)s at offset 6") && text.contains("h l u t r m U q"), "{text}");

@@ -14,23 +14,30 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A lock that is held by a thread, not by a scope, as the interpreter lock is.
+/// A lock that is held by a thread, not by a scope, as the interpreter lock is; whoever came first has it first.
 #[derive(Default)]
 pub struct ThreadLock {
-    is_held: Mutex<bool>,
+    tickets: Mutex<Tickets>,
     wake: Condvar,
+}
+
+#[derive(Default)]
+struct Tickets {
+    next: u64,
+    served: u64,
 }
 
 impl ThreadLock {
     fn acquire(&self) {
-        let held = locked(&self.is_held);
-        let mut held = self.wake.wait_while(held, |held| *held).unwrap_or_else(PoisonError::into_inner);
-        *held = true;
+        let mut tickets = locked(&self.tickets);
+        let mine = tickets.next;
+        tickets.next += 1;
+        drop(self.wake.wait_while(tickets, |tickets| tickets.served != mine).unwrap_or_else(PoisonError::into_inner));
     }
 
     fn release(&self) {
-        *locked(&self.is_held) = false;
-        self.wake.notify_one();
+        locked(&self.tickets).served += 1;
+        self.wake.notify_all();
     }
 }
 
