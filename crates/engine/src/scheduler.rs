@@ -141,11 +141,6 @@ impl<M> Scheduler<M> {
         self.lock_waiters.load(SeqCst) < LOCK_WAITERS
     }
 
-    /// Whether calls run on threads other than the caller's (which holds no permit).
-    pub fn has_calls(&self) -> bool {
-        self.out.load(Relaxed) > 0
-    }
-
     /// Takes a permit if one is free.
     pub fn try_take_permit(&self) -> bool {
         self.out.fetch_update(SeqCst, SeqCst, |out| (out < self.permits).then_some(out + 1)).is_ok()

@@ -146,11 +146,6 @@ impl<G: Gateway> Engine<G> {
         while !self.is_stopping() {
             let Some(ready) = self.reactor(&mut lead).batch.pop_front() else {
                 thread.give_way(self);
-                if self.scheduler.has_calls() {
-                    // Calls on other threads may have waited for the lock meanwhile, and whoever is woken by its release
-                    // needs a moment to take it: the poll below would be back before that.
-                    std::thread::yield_now();
-                }
                 self.turn(&mut lead);
                 continue;
             };
