@@ -172,16 +172,7 @@ impl<G: Gateway> Engine<G> {
     /// A follower sends a share of a file.
     fn flush_file(&self, mut connection: Box<Connection<G::Memory>>) {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return };
-        let (flushed, has_moved) = {
-            let mut waiting = slot.lock_output();
-            let left_before = waiting.as_ref().map_or(0, |output| output.left());
-            let flushed = waiting.as_mut().map_or(Flushed::All, |output| output.flush(connection.as_fd(), true));
-            if flushed == Flushed::All {
-                *waiting = None;
-                slot.set_has_output(false);
-            }
-            (flushed, waiting.as_ref().map_or(0, |output| output.left()) < left_before)
-        };
+        let (flushed, has_moved) = slot.flush(connection.as_fd(), true);
         if has_moved {
             connection.deadline_ms = self.clock.refresh() + self.options.write_stall_ms;
         }

@@ -167,16 +167,10 @@ impl<G: Gateway> Engine<G> {
     /// Sends what waits in the slot of a connection that the reactor held for its output.
     pub(crate) fn flush_waiting(&self, connection: &mut Connection<G::Memory>) -> Flushed {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return Flushed::Gone };
-        let mut waiting = slot.lock_output();
-        let left_before = waiting.as_ref().map_or(0, |output| output.left());
-        let flushed = waiting.as_mut().map_or(Flushed::All, |output| output.flush(connection.as_fd(), false));
+        let (flushed, has_moved) = slot.flush(connection.as_fd(), false);
         match flushed {
-            Flushed::All => {
-                *waiting = None;
-                slot.set_has_output(false);
-                connection.phase = Phase::Idle;
-            }
-            Flushed::Blocked if waiting.as_ref().is_some_and(|output| output.left() < left_before) => {
+            Flushed::All => connection.phase = Phase::Idle,
+            Flushed::Blocked if has_moved => {
                 connection.deadline_ms = self.clock.now_ms() + self.options.write_stall_ms;
             }
             // Events without progress, such as bytes of the peer's own, renew nothing.

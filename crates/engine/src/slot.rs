@@ -6,8 +6,9 @@
 
 use crate::connection::Connection;
 use crate::leadership::Lead;
-use crate::output::Output;
+use crate::output::{Flushed, Output};
 use std::cell::UnsafeCell;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -190,6 +191,20 @@ impl<M> Slot<M> {
     /// The output that waits, for adding and flushing. Held only across non-blocking calls.
     pub fn lock_output(&self) -> MutexGuard<'_, Option<Box<Output>>> {
         self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends what waits, as far as the socket takes it; the second value says whether anything has moved.
+    pub fn flush(&self, stream: BorrowedFd<'_>, may_read_files: bool) -> (Flushed, bool) {
+        let mut waiting = self.lock_output();
+        let Some(output) = waiting.as_mut() else { return (Flushed::All, false) };
+        let left_before = output.left();
+        let flushed = output.flush(stream, may_read_files);
+        let has_moved = output.left() < left_before;
+        if flushed == Flushed::All {
+            *waiting = None;
+            self.set_has_output(false);
+        }
+        (flushed, has_moved)
     }
 
     /// Says whether output waits. Called with the output locked.
