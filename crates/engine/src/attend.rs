@@ -292,8 +292,8 @@ impl<G: Gateway> Engine<G> {
                 }
             };
             let key = Predictor::key(planned.line.method, planned.line.path);
-            let is_handed_off = lead.is_some() && (self.predictor.is_slow(key) || !thread.may_begin(self));
-            if !thread.outgoing.is_empty() && (is_handed_off || lead.is_none() || is_due(thread, &planned, answered)) {
+            let is_for_follower = lead.is_some() && (self.predictor.is_slow(key) || !thread.may_begin(self));
+            if !thread.outgoing.is_empty() && (is_for_follower || lead.is_none() || is_due(thread, &planned, answered)) {
                 match push(slot, &mut thread.outgoing, connection.as_fd()) {
                     Flushed::All => {}
                     Flushed::Gone => return Stop::Gone(connection),
@@ -307,9 +307,14 @@ impl<G: Gateway> Engine<G> {
                 connection.rest = planned.message(&bytes[at..]);
                 return Stop::Share(connection);
             }
-            if is_handed_off {
+            if is_for_follower && let Some(lead) = lead {
                 connection.rest = planned.message(&bytes[at..]);
-                return self.hand_off(thread, connection);
+                self.reactor(lead).for_followers.push_back(connection);
+                // A follower woken while the leader holds the lock would wait a second time, for that.
+                if !thread.has_lock {
+                    self.hand_off(lead);
+                }
+                return Stop::HandedOff;
             }
             at += planned.consumed;
             answered += 1;
@@ -339,21 +344,6 @@ impl<G: Gateway> Engine<G> {
             rest
         };
         if is_blocked { Stop::Blocked(connection) } else { Stop::Starved(connection) }
-    }
-
-    fn hand_off(&self, thread: &mut ServingThread<G>, connection: Box<Connection<G::Memory>>) -> Stop<G::Memory> {
-        match self.scheduler.submit(Job::Call(connection)) {
-            Ok(()) => {
-                self.counters.handed_off();
-                Stop::HandedOff
-            }
-            Err(mut connection) => {
-                self.counters.overloaded();
-                let is_head = is_head(&connection.rest);
-                self.refuse(thread, &mut connection, Refusal::OVERLOADED, is_head);
-                Stop::Settle(connection)
-            }
-        }
     }
 }
 

@@ -7,6 +7,8 @@ use crate::leadership::Lead;
 use crate::listener::Accepted;
 use crate::mailbox::{Event, Level};
 use crate::output::Flushed;
+use crate::plan::Refusal;
+use crate::scheduler::Job;
 use crate::slot::{Found, Slots};
 use crate::sys;
 use crate::timer::Wheel;
@@ -86,6 +88,8 @@ pub(crate) struct Reactor<M> {
     pub batch: VecDeque<Ready<M>>,
     /// What has had its share in this turn: its next one comes after another poll, so that it keeps nobody waiting.
     pub next_turn: Vec<Ready<M>>,
+    /// Requests for followers, which are woken for them when the leader has given the gateway's lock back.
+    pub for_followers: VecDeque<Box<Connection<M>>>,
     pub wheel: Wheel,
     /// A connection whose answered requests wait in its slot while its next request runs.
     pub answers_waiting: Option<(u32, u32)>,
@@ -98,6 +102,7 @@ impl<M> Reactor<M> {
         Self {
             batch: VecDeque::new(),
             next_turn: Vec::new(),
+            for_followers: VecDeque::new(),
             wheel: Wheel::new(now_ms),
             answers_waiting: None,
             accepting: Accepting::Off,
@@ -169,6 +174,19 @@ impl<G: Gateway> Engine<G> {
                         None
                     }
                     Found::Out { has_output: false } | Found::Stale => None,
+                }
+            }
+        }
+    }
+
+    /// Wakes followers for the requests that the leader does not run itself.
+    pub(crate) fn hand_off(&self, lead: &mut Lead) {
+        while let Some(connection) = self.reactor(lead).for_followers.pop_front() {
+            match self.scheduler.submit(Job::Call(connection)) {
+                Ok(()) => self.counters.handed_off(),
+                Err(connection) => {
+                    self.counters.overloaded();
+                    self.refuse_resting(lead, connection, Refusal::OVERLOADED);
                 }
             }
         }
@@ -392,6 +410,7 @@ impl<G: Gateway> Engine<G> {
                 self.close(connection);
             }
         }
+        reactor.for_followers.drain(..).for_each(|connection| self.close(connection));
         self.scheduler.take_queued().into_iter().for_each(|connection| self.close(connection));
         if let Some(inbox) = self.take_inbox() {
             inbox.connections.into_iter().for_each(|connection| self.close(connection));

@@ -143,9 +143,11 @@ impl<G: Gateway> Engine<G> {
     /// Leads until deposed or until the engine stops.
     fn lead(&self, mut lead: Lead, thread: &mut ServingThread<G>) {
         self.send_waiting_answers(&mut lead);
+        self.hand_off(&mut lead);
         while !self.is_stopping() {
             let Some(ready) = self.reactor(&mut lead).batch.pop_front() else {
                 thread.give_way(self);
+                self.hand_off(&mut lead);
                 self.turn(&mut lead);
                 continue;
             };
