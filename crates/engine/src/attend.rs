@@ -309,11 +309,7 @@ impl<G: Gateway> Engine<G> {
             }
             if is_for_follower && let Some(lead) = lead {
                 connection.rest = planned.message(&bytes[at..]);
-                self.reactor(lead).for_followers.push_back(connection);
-                // A follower woken while the leader holds the lock would wait a second time, for that.
-                if !thread.has_lock {
-                    self.hand_off(lead);
-                }
+                self.reactor(lead).for_followers.push_back((self.clock.tick(), connection));
                 return Stop::HandedOff;
             }
             at += planned.consumed;

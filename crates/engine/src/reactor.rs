@@ -22,6 +22,8 @@ use std::sync::atomic::Ordering::Relaxed;
 const EVENTS: usize = 256;
 /// Connections accepted in one turn from one listener: the others and the open connections get their turn.
 const ACCEPTS: usize = 16;
+/// Ticks that a request may wait for its follower so that others are woken before it one at a time.
+const SPREAD_TICKS: u64 = 2;
 /// Pause of accepting when descriptors or memory are short.
 const ACCEPT_PAUSE_MS: u64 = 250;
 
@@ -88,8 +90,8 @@ pub(crate) struct Reactor<M> {
     pub batch: VecDeque<Ready<M>>,
     /// What has had its share in this turn: its next one comes after another poll, so that it keeps nobody waiting.
     pub next_turn: Vec<Ready<M>>,
-    /// Requests for followers, which are woken for them when the leader has given the gateway's lock back.
-    pub for_followers: VecDeque<Box<Connection<M>>>,
+    /// Requests for followers, each with the tick of its coming.
+    pub for_followers: VecDeque<(u64, Box<Connection<M>>)>,
     pub wheel: Wheel,
     /// A connection whose answered requests wait in its slot while its next request runs.
     pub answers_waiting: Option<(u32, u32)>,
@@ -179,9 +181,16 @@ impl<G: Gateway> Engine<G> {
         }
     }
 
-    /// Wakes followers for the requests that the leader does not run itself.
+    /// Wakes a follower for a request that the leader does not run itself, and for each that has waited long enough.
+    ///
+    /// The leader holds no lock here: a follower woken before would wait a second time, for that. One for each turn,
+    /// because calls that begin together also end together and then line up at the lock, the leader behind them.
     pub(crate) fn hand_off(&self, lead: &mut Lead) {
-        while let Some(connection) = self.reactor(lead).for_followers.pop_front() {
+        let tick = self.clock.tick();
+        let waiting = &self.reactor(lead).for_followers;
+        let overdue = waiting.iter().take_while(|(came, _)| came + SPREAD_TICKS <= tick).count();
+        for _ in 0..overdue.max(1) {
+            let Some((_, connection)) = self.reactor(lead).for_followers.pop_front() else { return };
             match self.scheduler.submit(Job::Call(connection)) {
                 Ok(()) => self.counters.handed_off(),
                 Err(connection) => {
@@ -410,7 +419,7 @@ impl<G: Gateway> Engine<G> {
                 self.close(connection);
             }
         }
-        reactor.for_followers.drain(..).for_each(|connection| self.close(connection));
+        reactor.for_followers.drain(..).for_each(|(_, connection)| self.close(connection));
         self.scheduler.take_queued().into_iter().for_each(|connection| self.close(connection));
         if let Some(inbox) = self.take_inbox() {
             inbox.connections.into_iter().for_each(|connection| self.close(connection));
@@ -441,7 +450,7 @@ impl<G: Gateway> Engine<G> {
 
 impl<M> Reactor<M> {
     fn timeout(&self, now_ms: u64) -> Option<Timespec> {
-        if !self.next_turn.is_empty() {
+        if !self.next_turn.is_empty() || !self.for_followers.is_empty() {
             return Some(Timespec { tv_sec: 0, tv_nsec: 0 });
         }
         let resume_ms = match self.accepting {
