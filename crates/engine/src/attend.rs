@@ -49,8 +49,8 @@ enum Stop<M> {
     Blocked(Box<Connection<M>>),
     /// The connection has had its share: others get their turn.
     Share(Box<Connection<M>>),
-    /// A follower has the connection.
-    HandedOff,
+    /// The request in the connection's `rest` is for a follower.
+    HandOff(Box<Connection<M>>),
     /// The client is gone.
     Gone(Box<Connection<M>>),
 }
@@ -89,7 +89,9 @@ impl<G: Gateway> Engine<G> {
                     }
                 }
             }
-            let Some(owned) = self.read_and_answer(thread, &mut lead, connection, is_hangup) else { return lead };
+            let Some(owned) = self.read_and_answer(thread, &mut lead, connection, is_hangup, false) else {
+                return lead;
+            };
             match self.give_back(lead.as_mut(), owned) {
                 Ok(()) => return lead,
                 // Something came while it was away from the reactor: nothing will report it again.
@@ -100,13 +102,9 @@ impl<G: Gateway> Engine<G> {
     }
 
     /// Attends to a connection whose `rest` begins with a complete request.
-    pub(crate) fn attend_rest(
-        &self,
-        thread: &mut ServingThread<G>,
-        mut lead: Option<Lead>,
-        connection: Box<Connection<G::Memory>>,
-    ) {
-        let Some(owned) = self.read_and_answer(thread, &mut lead, connection, true) else { return };
+    pub(crate) fn attend_rest(&self, thread: &mut ServingThread<G>, mut connection: Box<Connection<G::Memory>>) {
+        let is_drained = std::mem::take(&mut connection.is_drained);
+        let Some(owned) = self.read_and_answer(thread, &mut None, connection, true, is_drained) else { return };
         if let Err(owned) = self.give_back(None, owned) {
             self.attend(thread, None, owned, true);
         }
@@ -119,9 +117,9 @@ impl<G: Gateway> Engine<G> {
         lead: &mut Option<Lead>,
         mut connection: Box<Connection<G::Memory>>,
         is_hangup: bool,
+        mut is_drained: bool,
     ) -> Option<Box<Connection<G::Memory>>> {
         let mut scratch = std::mem::take(&mut thread.scratch);
-        let mut is_drained = false;
         let mut reads = 0;
         let settled = loop {
             let fill = if connection.has_unread_request() {
@@ -175,7 +173,14 @@ impl<G: Gateway> Engine<G> {
                     },
                     settled => break settled,
                 },
-                Stop::HandedOff => break None,
+                Stop::HandOff(owned) => {
+                    connection = owned;
+                    // Without the leadership there is nobody to hand it to.
+                    let Some(lead) = lead else { continue };
+                    connection.is_drained = is_drained;
+                    self.reactor(lead).for_followers.push_back((self.clock.tick(), connection));
+                    break None;
+                }
                 Stop::Gone(owned) => {
                     thread.outgoing = Outgoing::default();
                     self.abandon(owned);
@@ -293,7 +298,8 @@ impl<G: Gateway> Engine<G> {
             };
             let key = Predictor::key(planned.line.method, planned.line.path);
             let is_for_follower = lead.is_some() && (self.predictor.is_slow(key) || !thread.may_begin(self));
-            if !thread.outgoing.is_empty() && (is_for_follower || lead.is_none() || is_due(thread, &planned, answered)) {
+            if !thread.outgoing.is_empty() && (is_for_follower || lead.is_none() || is_due(thread, &planned, answered))
+            {
                 match push(slot, &mut thread.outgoing, connection.as_fd()) {
                     Flushed::All => {}
                     Flushed::Gone => return Stop::Gone(connection),
@@ -307,10 +313,9 @@ impl<G: Gateway> Engine<G> {
                 connection.rest = planned.message(&bytes[at..]);
                 return Stop::Share(connection);
             }
-            if is_for_follower && let Some(lead) = lead {
+            if is_for_follower {
                 connection.rest = planned.message(&bytes[at..]);
-                self.reactor(lead).for_followers.push_back((self.clock.tick(), connection));
-                return Stop::HandedOff;
+                return Stop::HandOff(connection);
             }
             at += planned.consumed;
             answered += 1;

@@ -78,6 +78,8 @@ pub struct Connection<M> {
     pub is_half_closed: bool,
     /// The socket is with the reactor's epoll.
     pub is_registered: bool,
+    /// Everything that had come was read when it was handed to a follower: an event will tell of more.
+    pub is_drained: bool,
     /// What the gateway keeps.
     pub memory: M,
 }
@@ -101,6 +103,7 @@ impl<M: Default> Connection<M> {
             spool: None,
             is_half_closed: false,
             is_registered: false,
+            is_drained: false,
             memory: M::default(),
         }
     }

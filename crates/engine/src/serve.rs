@@ -127,7 +127,7 @@ impl<G: Gateway> Engine<G> {
                     thread.has_permit = true;
                     thread.take_counted_lock(self);
                     self.clock.refresh();
-                    self.attend_rest(&mut thread, None, connection);
+                    self.attend_rest(&mut thread, connection);
                     self.run_more(&mut thread);
                 }
             }
@@ -166,7 +166,7 @@ impl<G: Gateway> Engine<G> {
     /// A thread with a permit and the lock goes on with what waits; then it has neither.
     fn run_more(&self, thread: &mut ServingThread<G>) {
         while let Some(connection) = self.scheduler.more() {
-            self.attend_rest(thread, None, connection);
+            self.attend_rest(thread, connection);
         }
         thread.give_way(self);
     }
