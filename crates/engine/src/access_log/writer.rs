@@ -137,7 +137,7 @@ impl Shared {
         let mut state = self.inner.lock();
         state.stage = state.stage.max(Stage::Closing);
         if state.thread.is_none() {
-            self.inner.end(&mut state, &[]);
+            self.inner.end(&mut state, 0);
             return;
         }
         self.inner.wake.notify_one();
@@ -160,7 +160,7 @@ impl Shared {
     fn start(&self, state: &mut State) {
         let inner = Arc::clone(&self.inner);
         let back = Buffer::new(BUFFER_BYTES);
-        let writer = Writer { inner, output: None, back, written: 0 };
+        let writer = Writer { inner, output: None, back, written: 0, has_note: false };
         state.pid = std::process::id();
         state.thread = Builder::new().name("dragoman-log".to_owned()).spawn(|| writer.run()).ok();
     }
@@ -176,10 +176,9 @@ impl Inner {
         wait.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// The end: what is still unwritten, `rest` and the buffer, counts as dropped.
-    fn end(&self, state: &mut State, rest: &[u8]) {
-        let lines = rest.iter().chain(state.front.bytes()).filter(|&&byte| byte == b'\n').count();
-        self.dropped.fetch_add(lines as u64, Relaxed);
+    /// The end: what is still unwritten, `rest` lines and the buffer, counts as dropped.
+    fn end(&self, state: &mut State, rest: usize) {
+        self.dropped.fetch_add((rest + count_lines(state.front.bytes())) as u64, Relaxed);
         state.front.clear();
         state.stage = Stage::Ended;
         self.ended.notify_all();
@@ -194,6 +193,8 @@ struct Writer {
     back: Buffer,
     /// How many bytes of them are.
     written: usize,
+    /// The last of them tells of dropped lines.
+    has_note: bool,
 }
 
 struct Output {
@@ -216,8 +217,9 @@ impl Writer {
                 break;
             }
         }
-        let rest = self.back.bytes().get(self.written..).unwrap_or_default();
-        self.inner.end(&mut self.inner.lock(), rest);
+        let rest = count_lines(self.back.bytes().get(self.written..).unwrap_or_default());
+        // A note is the last line, and no request's.
+        self.inner.end(&mut self.inner.lock(), rest.saturating_sub(usize::from(self.has_note)));
     }
 
     /// Waits for lines and takes them; `false`: there will be none.
@@ -232,7 +234,8 @@ impl Writer {
         let is_early = |state: &mut State| state.stage == Stage::Open && state.front.len() < HASTE_BYTES;
         state = inner.wake.wait_timeout_while(state, COLLECT, is_early).unwrap_or_else(PoisonError::into_inner).0;
         let unreported = mem::take(&mut state.unreported);
-        if unreported > 0 {
+        self.has_note = unreported > 0;
+        if self.has_note {
             state.front.line(0, |line| (inner.note)(line, unreported));
         }
         mem::swap(&mut state.front, &mut self.back);
@@ -307,6 +310,10 @@ impl State {
     fn is_quiet(&self) -> bool {
         self.front.len() == 0 && self.unreported == 0 && self.next.is_none() && self.stage == Stage::Open
     }
+}
+
+fn count_lines(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte == b'\n').count()
 }
 
 /// As many whole lines as fit in `at_most` bytes; of a line that is longer, so many bytes.
