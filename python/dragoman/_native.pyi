@@ -23,7 +23,12 @@ class Options(TypedDict):
     head_ms: int
     first_byte_ms: int
     body_idle_ms: int
-    write_stall_ms: int
+    body_rate: int
+    write_idle_ms: int
+    write_rate: int
+    rate_grace_ms: int
+    linger_ms: int
+    discard_bytes: int
     drain_linger_ms: int
     limit_request_line: int
     limit_request_fields: int
@@ -33,6 +38,7 @@ class Options(TypedDict):
     body_buffer: int  # bodies with a length up to this are complete before the call
     chunked_memory: int  # decoded chunked bodies are kept in memory up to this, then spooled to a file
     spool_directory: str
+    spool_quota: int
     output_buffer: int  # high-water mark of output held per connection
     queue: int  # requests waiting for a thread
     connections: int  # 0 = 80 % of RLIMIT_NOFILE
@@ -102,7 +108,7 @@ class Server:
         """'GET /path' of each request still inside the application."""
 
     def stats(self) -> dict[str, int]:
-        """Counters since start: accepted, requests, open, depositions, handoffs, refused, aborted, timeouts."""
+        """Counters since start, by the names in docs/limits.md, and accepted, requests, open, depositions, handoffs, aborted."""
 
 class ClientDisconnected(OSError):
     """The client closed or reset the connection before the request body was complete."""

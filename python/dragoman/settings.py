@@ -29,6 +29,9 @@ class Row:
     unit: str = ""
     gunicorn: str = ""
     is_repeatable: bool = False
+    # For limits: what happens past it, and the counter that tells how often.
+    then: str = ""
+    counter: str = ""
     # A variable that platforms set, the value that is made of it, and what it has to be; it comes before the default.
     platform: tuple[str, str, str] | None = None
     name: str = ""
@@ -95,6 +98,8 @@ class Settings:
     worker_connections: int = setting(
         "Listening", "--worker-connections", "N", "0", values.whole(0, 1_000_000), gunicorn="worker_connections",
         doc="Connections open at once in a worker; 0 is 80 % of the descriptors that the process may open.",
+        then="those that have waited longest without a request are closed; where there are none, accepting pauses",
+        counter="evictions, accept_pauses",
     )
 
     workers: int = setting(
@@ -110,6 +115,12 @@ class Settings:
     queue: int = setting(
         "Work", "--queue", "N", "1024", values.whole(1, 1_000_000),
         doc="Requests that may wait for a thread in a worker; the next ones are answered 503.",
+        then="503 with Retry-After", counter="overloads",
+    )
+    queue_timeout: float = setting(
+        "Work", "--queue-timeout", "SECONDS", "30", values.seconds(0.1, 86_400), unit="s",
+        doc="Time that a request may wait for a thread; then it is answered 503.",
+        then="503 with Retry-After", counter="queue_timeouts",
     )
     pid: str = setting(
         "Work", "-p --pid", "FILE", "", values.text, gunicorn="pidfile",
@@ -127,45 +138,87 @@ class Settings:
     keep_alive: float = setting(
         "Time", "--keep-alive", "SECONDS", "75", values.seconds(0, 86_400), unit="s", gunicorn="keepalive",
         doc="Time that a connection may wait for its next request. Keep it above that of a balancer in front.",
+        then="close", counter="idle_timeouts",
     )
     first_byte_timeout: float = setting(
         "Time", "--first-byte-timeout", "SECONDS", "10", values.seconds(0.1, 86_400), unit="s",
         doc="Time from accepting a connection to its first byte.",
+        then="close without an answer", counter="first_byte_timeouts",
     )
     head_timeout: float = setting(
         "Time", "--head-timeout", "SECONDS", "10", values.seconds(0.1, 86_400), unit="s",
         doc="Time from the first byte of a request head to its last; then 408.",
+        then="408", counter="head_timeouts",
     )
     body_timeout: float = setting(
         "Time", "--body-timeout", "SECONDS", "30", values.seconds(0.1, 86_400), unit="s",
         doc="Time in which a request body may bring no byte.",
+        then="408, or ClientDisconnected in the application", counter="body_timeouts",
+    )
+    min_body_rate: int = setting(
+        "Time", "--min-body-rate", "BYTES", "500", values.byte_size(0, 1 << 30), unit="bytes/s",
+        doc="Bytes a second that a request body must bring on average, counted only while it is waited for. 0 asks for"
+        " no rate.",
+        then="408, or ClientDisconnected in the application", counter="slow_bodies",
     )
     write_timeout: float = setting(
         "Time", "--write-timeout", "SECONDS", "30", values.seconds(0.1, 86_400), unit="s",
         doc="Time in which a client may take no byte of its response.",
+        then="the connection is cut", counter="write_timeouts",
+    )
+    min_write_rate: int = setting(
+        "Time", "--min-write-rate", "BYTES", "500", values.byte_size(0, 1 << 30), unit="bytes/s",
+        doc="Bytes a second that a client must take on average, counted only while it is waited for. 0 asks for no"
+        " rate.",
+        then="the connection is cut", counter="slow_readers",
+    )
+    rate_grace: float = setting(
+        "Time", "--rate-grace", "SECONDS", "10", values.seconds(0.1, 86_400), unit="s",
+        doc="Time that a client has before these rates count; a body that brings nothing at all ends after it, too.",
+    )
+    linger_timeout: float = setting(
+        "Time", "--linger-timeout", "SECONDS", "1", values.seconds(0, 3600), unit="s",
+        doc="Time in which a client may send the rest of a body that the application left unread, and in which it may"
+        " close after an answer that ends the connection.",
+        then="close", counter="discard_timeouts",
     )
 
     limit_request_line: int = setting(
         "Limits", "--limit-request-line", "BYTES", "8K", values.byte_size(64, 1 << 20), unit="bytes",
         gunicorn="limit_request_line",
-        doc="Longest request line; above it 414.",
+        doc="Longest request line; above it 414.", then="414", counter="refused",
     )
     limit_request_fields: int = setting(
         "Limits", "--limit-request-fields", "N", "100", values.whole(1, 10_000), gunicorn="limit_request_fields",
-        doc="Most header fields of a request; above it 431.",
+        doc="Most header fields of a request; above it 431.", then="431", counter="refused",
     )
     limit_request_field_size: int = setting(
         "Limits", "--limit-request-field_size --limit-request-field-size", "BYTES", "16K",
         values.byte_size(64, 1 << 20), unit="bytes", gunicorn="limit_request_field_size",
-        doc="Longest header field of a request, its name included; above it 431.",
+        doc="Longest header field of a request, its name included; above it 431.", then="431", counter="refused",
     )
     limit_head: int = setting(
         "Limits", "--limit-head", "BYTES", "64K", values.byte_size(128, 16 << 20), unit="bytes",
-        doc="Longest request head, its line and all fields; above it 431.",
+        doc="Longest request head, its line and all fields; above it 431.", then="431", counter="refused",
+    )
+    limit_trailer_fields: int = setting(
+        "Limits", "--limit-trailer-fields", "N", "64", values.whole(0, 10_000),
+        doc="Most fields behind a chunked body; above it 400.", then="400", counter="refused",
+    )
+    limit_trailers: int = setting(
+        "Limits", "--limit-trailers", "BYTES", "16K", values.byte_size(2, 1 << 20), unit="bytes",
+        doc="Longest section of them; above it 400.", then="400", counter="refused",
     )
     limit_body: int = setting(
         "Limits", "--limit-body", "BYTES", "64M", values.byte_size(0, 1 << 50), unit="bytes",
         doc="Longest request body; above it 413. 0 is no limit.",
+        then="413, before reading where the length says so", counter="refused",
+    )
+    limit_unread: int = setting(
+        "Limits", "--limit-unread", "BYTES", "64K", values.byte_size(0, 1 << 30), unit="bytes",
+        doc="Bytes of a body that the application left unread which are read and thrown away, so that the connection can"
+        " be used again.",
+        then="close with linger",
     )
     body_buffer: int = setting(
         "Limits", "--body-buffer", "BYTES", "64K", values.byte_size(0, 64 << 20), unit="bytes",
@@ -174,14 +227,21 @@ class Settings:
     chunked_memory: int = setting(
         "Limits", "--chunked-memory", "BYTES", "1M", values.byte_size(0, 1 << 30), unit="bytes",
         doc="Chunked request bodies are held in memory up to this, then in an unlinked file.",
+        then="an unlinked file in --spool-directory",
     )
     spool_directory: str = setting(
         "Limits", "--spool-directory", "DIRECTORY", "", values.text,
         doc="Directory of those files; without one, Python's tempfile.gettempdir().",
     )
+    spool_quota: int = setting(
+        "Limits", "--spool-quota", "BYTES", "1G", values.byte_size(0, 1 << 50), unit="bytes",
+        doc="Bytes that the request bodies of a worker may take there together; above it, and on a full disk, 507.",
+        then="507 for that request", counter="spool_refusals",
+    )
     output_buffer: int = setting(
         "Limits", "--output-buffer", "BYTES", "1M", values.byte_size(4096, 1 << 30), unit="bytes",
         doc="Response bytes held for a client that is slower than the application; then the application waits.",
+        then="the application waits",
     )
 
     access_logfile: str = setting(

@@ -203,9 +203,18 @@ impl<G: Gateway> Engine<G> {
                 self.reactor(lead).next_turn.push(Ready::Resumed(connection));
                 Ok(())
             }
-            None if self.scheduler.has_waiting() => self.scheduler.submit(Job::Call(connection)),
+            None if self.scheduler.has_waiting() => self.wait_for_thread(connection),
             None => Err(connection),
         }
+    }
+
+    /// A request in the connection's `rest` waits for a follower, at most so long; beyond the queue's bound it comes back.
+    pub(crate) fn wait_for_thread(
+        &self,
+        mut connection: Box<Connection<G::Memory>>,
+    ) -> Result<(), Box<Connection<G::Memory>>> {
+        connection.deadline_ms = self.clock.now_ms() + self.options.queue_ms;
+        self.scheduler.submit(Job::Call(connection))
     }
 
     /// Reads once, and does with the bytes what the connection's phase asks for.
@@ -224,6 +233,11 @@ impl<G: Gateway> Engine<G> {
         };
         // A short read means drained, unless the peer's end came in the same event: then no further edge would tell.
         *is_drained = count < scratch.len() && !is_hangup;
+        if connection.phase == Phase::Body
+            && let Some(pace) = &mut connection.pace
+        {
+            pace.moved(&self.options.body_pace, self.clock.now_ms(), count as u64);
+        }
         let bytes = &scratch[..count];
         match &mut connection.phase {
             Phase::Linger { left } => {

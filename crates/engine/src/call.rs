@@ -8,6 +8,7 @@ use crate::gateway::Gateway;
 use crate::leadership::Lead;
 use crate::mailbox::Level;
 use crate::outgoing::Outgoing;
+use crate::pace::Pace;
 use crate::plan::{BodyPlan, Planned, Refusal};
 use crate::predictor::PathKey;
 use crate::record::Record;
@@ -57,6 +58,7 @@ impl<G: Gateway> Engine<G> {
             facts: &entry.facts,
         };
         let is_kept = keeps_alive(planned.line.version, &entry.facts.connection);
+        connection.pace = None;
         let mut exchange = Exchange {
             engine: self,
             connection: &mut *connection,
@@ -127,7 +129,8 @@ impl<G: Gateway> Engine<G> {
             BodyPlan::Inline(bytes) => RequestBody::Memory { bytes: bytes.to_vec(), was_chunked: false },
             BodyPlan::Stream { ahead, len, owes_continue } => {
                 let left = len - ahead.len() as u64;
-                let stream = Stream { ahead, left, owes_continue, idle_since_ms: None };
+                let pace = Pace::new(&self.options.body_pace);
+                let stream = Stream { ahead, left, owes_continue, pace };
                 return (RequestBody::Stream { len }, stream);
             }
             BodyPlan::Spooled => match connection.spool.take() {

@@ -1,7 +1,9 @@
 //! One HTTP/1 connection between events: its socket, what has come of a message, and what it waits for.
 
 use crate::gateway::Peer;
+use crate::pace::{Pace, PaceRule};
 use crate::spool::Spool;
+use crate::sys;
 use dragoman_http1::Scanner;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -64,6 +66,10 @@ pub struct Connection<M> {
     pub after: After,
     /// When the waiting ends, monotonic milliseconds.
     pub deadline_ms: u64,
+    /// How the peer keeps to what it owes, while it sends a body or takes output.
+    pub pace: Option<Pace>,
+    /// Output that the kernel held for the peer when it was last asked.
+    unacknowledged: u64,
     /// Bytes of a message that is not complete. Empty and without memory between messages.
     pub rest: Vec<u8>,
     /// How far `rest` was searched for the head's end.
@@ -96,6 +102,8 @@ impl<M: Default> Connection<M> {
             phase: Phase::FirstByte,
             after: After::Next,
             deadline_ms: 0,
+            pace: None,
+            unacknowledged: 0,
             rest: Vec::new(),
             scanner: Scanner::new(),
             is_scanning: false,
@@ -114,6 +122,24 @@ impl<M> Connection<M> {
     pub fn has_unread_request(&self) -> bool {
         let is_collecting = self.spool.as_ref().is_some_and(|spool| !spool.is_complete());
         !self.rest.is_empty() && !self.is_scanning && self.need == 0 && !is_collecting
+    }
+
+    /// Output waits for the peer, and so many bytes have gone to the kernel since it was last looked at. Returns until
+    /// when the peer is waited for.
+    ///
+    /// A full socket buffer takes nothing for long although its reader reads: what counts is what it acknowledges.
+    pub fn wait_for_reader(&mut self, rule: &PaceRule, now_ms: u64, moved: u64) -> u64 {
+        let before = std::mem::replace(&mut self.unacknowledged, sys::unacknowledged(self.stream.as_fd()));
+        match &mut self.pace {
+            Some(pace) => pace.moved(rule, now_ms, (before + moved).saturating_sub(self.unacknowledged)),
+            None => self.pace = Some(Pace::new(rule)),
+        }
+        self.pace.get_or_insert_default().wait(rule, now_ms)
+    }
+
+    /// A body is on its way in. Returns until when the peer is waited for.
+    pub fn wait_for_sender(&mut self, rule: &PaceRule, now_ms: u64) -> u64 {
+        self.pace.get_or_insert_with(|| Pace::new(rule)).wait(rule, now_ms)
     }
 
     /// Descriptor number, which is the slot number.

@@ -39,10 +39,30 @@ counters! {
     refused => refused,
     /// Responses cut because the application failed or the client went away.
     aborted => aborted,
-    /// Connections ended by a timeout.
-    timeouts => timed_out,
+    /// Connections closed because no byte came after they were accepted.
+    first_byte_timeouts => first_byte_timed_out,
+    /// Connections closed because their head was not whole in time.
+    head_timeouts => head_timed_out,
+    /// Kept connections closed because no further request came.
+    idle_timeouts => idle_timed_out,
+    /// Requests whose body brought no byte in time.
+    body_timeouts => body_timed_out,
+    /// Requests whose body came below the least rate.
+    slow_bodies => body_too_slow,
+    /// Connections cut because no output was taken in time.
+    write_timeouts => write_timed_out,
+    /// Connections cut because output was taken below the least rate.
+    slow_readers => write_too_slow,
+    /// Connections ended because the rest of an unread body did not come in time.
+    discard_timeouts => discard_timed_out,
+    /// Waiting connections closed to make room for new ones.
+    evictions => evicted,
+    /// Bodies refused because the disk, or the quota, had no room for them.
+    spool_refusals => spool_refused,
     /// Requests answered 503 because the queue was full.
     overloads => overloaded,
+    /// Requests answered 503 because they had waited too long for a thread.
+    queue_timeouts => queue_timed_out,
     /// Accepting paused for want of descriptors or memory.
     accept_pauses => accept_paused,
 }

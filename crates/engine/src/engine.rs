@@ -16,6 +16,7 @@ use crate::reactor::{Reactor, Token};
 use crate::scheduler::Scheduler;
 use crate::sentinel::Sentinel;
 use crate::slot::Slots;
+use crate::spool::Quota;
 use crate::sys;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::fs::{Mode, OFlags};
@@ -56,6 +57,7 @@ pub struct Engine<G: Gateway> {
     pub(crate) sentinel: Sentinel,
     pub(crate) counters: Counters,
     pub(crate) notices: Notices,
+    pub(crate) quota: Arc<Quota>,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) poll: OwnedFd,
     pub(crate) connections: usize,
@@ -110,6 +112,7 @@ impl<G: Gateway> Engine<G> {
             sentinel: Sentinel::new(Duration::from_micros(options.tick_us.max(100))),
             counters: Counters::default(),
             notices: Notices::default(),
+            quota: Quota::new(options.spool_quota),
             access_log,
             poll,
             connections,
@@ -228,8 +231,13 @@ impl<G: Gateway> Engine<G> {
     /// A line about a peer: one per reason and minute.
     pub(crate) fn notice(&self, reason: &'static str, peer: &Peer, text: &str) {
         let Some(silent) = self.notices.count(reason, self.clock.now_ms()) else { return };
-        let more = if silent > 0 { format!(" ({silent} more since the last such line)") } else { String::new() };
-        self.log(Level::Info, format!("{reason}: {text}; peer {peer}{more}"));
+        self.log(Level::Info, format!("{reason}: {text}; peer {peer}{}", more(silent)));
+    }
+
+    /// A line about the state of the process: one per reason and minute.
+    pub(crate) fn tell(&self, level: Level, reason: &'static str, text: &str) {
+        let Some(silent) = self.notices.count(reason, self.clock.now_ms()) else { return };
+        self.log(level, format!("{text}{}", more(silent)));
     }
 
     pub(crate) fn post(&self, event: Event) {
@@ -283,4 +291,9 @@ impl<G: Gateway> Engine<G> {
         let mut count = [0; 8];
         let _ = rustix::io::read(&self.wake, &mut count);
     }
+}
+
+/// How many events were not told of, if any.
+fn more(silent: u64) -> String {
+    if silent > 0 { format!(" ({silent} more since the last such line)") } else { String::new() }
 }

@@ -5,12 +5,14 @@ use crate::connection::{After, Connection};
 use crate::engine::Engine;
 use crate::gateway::{Gateway, Held, Peer, Unlock};
 use crate::leadership::Calling;
-use crate::options::{DISCARD_BYTES, UNLOCKED_SEND};
+use crate::options::UNLOCKED_SEND;
 use crate::outgoing::{Outgoing, push};
 use crate::output::{Flushed, Output, Piece};
+use crate::pace::Pace;
 use crate::response::{Ended, Progress, Sent};
 use crate::slot::Slot;
 use crate::spill::Spill;
+use crate::spool::SpoolFile;
 use crate::sys::{self, Transfer};
 use dragoman_http1::response::{CHUNK_END, CONTINUE, LAST_CHUNK, chunk_start, reason};
 use dragoman_http1::{FieldFacts, FieldTable, RequestLine, ResponseHead, Version};
@@ -48,7 +50,7 @@ pub enum RequestBody {
     /// Complete and in an unlinked temporary file, at offset 0.
     File {
         /// The file.
-        file: std::fs::File,
+        file: SpoolFile,
         /// Length in bytes.
         len: u64,
         /// It was decoded from the chunked coding.
@@ -70,7 +72,7 @@ pub struct Disconnected;
 pub enum BodyError {
     /// The client closed or reset before the body's end.
     Disconnected,
-    /// The client sent nothing for the body idle time.
+    /// The client sent nothing for the body idle time, or less than the least rate.
     TimedOut,
 }
 
@@ -83,8 +85,8 @@ pub(crate) struct Stream<'t> {
     pub left: u64,
     /// The client waits for 100 Continue.
     pub owes_continue: bool,
-    /// Since when a reader has found nothing (monotonic clock).
-    pub idle_since_ms: Option<u64>,
+    /// How the client keeps to what it owes: only time counts in which a reader has found nothing.
+    pub pace: Pace,
 }
 
 /// The socket of an exchange, of which only the arrival of bytes can be learned.
@@ -171,9 +173,9 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             if let Some(count) = self.try_read_body(buffer, lock)? {
                 return Ok(count);
             }
-            let idle_ms = self.stream.idle_since_ms.map_or(0, |since_ms| monotonic_ms().saturating_sub(since_ms));
-            let left_ms = self.engine.options.body_idle_ms.saturating_sub(idle_ms);
-            let events = self.wait_for_peer(PollFlags::IN, left_ms, lock);
+            let now_ms = monotonic_ms();
+            let until_ms = self.stream.pace.wait(&self.engine.options.body_pace, now_ms);
+            let events = self.wait_for_peer(PollFlags::IN, until_ms.saturating_sub(now_ms), lock);
             if !events.is_empty() && !events.intersects(PollFlags::IN) {
                 self.progress.is_gone = true;
                 return Err(BodyError::Disconnected);
@@ -206,16 +208,14 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             }
             Transfer::Bytes(count) => {
                 self.stream.left -= count as u64;
-                self.stream.idle_since_ms = None;
+                self.stream.pace.moved(&self.engine.options.body_pace, monotonic_ms(), count as u64);
                 Ok(Some(count))
             }
             Transfer::WouldBlock => {
-                let now_ms = monotonic_ms();
-                let since_ms = *self.stream.idle_since_ms.get_or_insert(now_ms);
-                if now_ms.saturating_sub(since_ms) < self.engine.options.body_idle_ms {
-                    return Ok(None);
-                }
-                self.engine.counters.timed_out();
+                let (rule, now_ms) = (&self.engine.options.body_pace, monotonic_ms());
+                self.stream.pace.wait(rule, now_ms);
+                let Some(breach) = self.stream.pace.breach(rule, now_ms) else { return Ok(None) };
+                self.engine.tell_slow_sender(&self.connection.peer, breach);
                 Err(BodyError::TimedOut)
             }
         }
@@ -249,7 +249,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
     pub fn send_head(&mut self, head: &ResponseHead, known_length: Option<u64>) {
         let engine = self.engine;
         let is_head = self.request.line.method == b"HEAD";
-        let unread = self.stream.left > DISCARD_BYTES || self.stream.owes_continue;
+        let unread = self.stream.left > engine.options.discard_bytes || self.stream.owes_continue;
         let is_kept = self.is_kept && !unread && !engine.is_draining();
         let date = self.date.at(engine.clock.unix_s());
         let server = engine.options.server.as_bytes();
@@ -306,17 +306,26 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         if !self.slot.has_output() || self.body_left() == Some(0) || self.may_spill() {
             return Ok(());
         }
-        while self.output_bytes() > self.engine.options.output_buffer {
-            let events = self.wait_for_peer(PollFlags::OUT, self.engine.options.write_stall_ms, lock);
-            if events.is_empty() {
-                self.engine.counters.timed_out();
+        let rule = &self.engine.options.write_pace;
+        let mut moved = 0;
+        loop {
+            let (held, left) = self.output_waiting();
+            if held <= self.engine.options.output_buffer {
+                return Ok(());
             }
-            if !events.intersects(PollFlags::OUT) {
+            let now_ms = monotonic_ms();
+            let until_ms = self.connection.wait_for_reader(rule, now_ms, moved);
+            if let Some(breach) = self.connection.pace.and_then(|pace| pace.breach(rule, now_ms)) {
+                self.engine.tell_slow_reader(&self.connection.peer, breach);
+                return self.gone();
+            }
+            let events = self.wait_for_peer(PollFlags::OUT, until_ms.saturating_sub(now_ms), lock);
+            if !events.is_empty() && !events.intersects(PollFlags::OUT) {
                 return self.gone();
             }
             self.push_out(lock)?;
+            moved = left.saturating_sub(self.output_waiting().1);
         }
-        Ok(())
     }
 
     /// Ends the response: the last chunk where one is due. Without it the connection is cut when the call returns.
@@ -352,7 +361,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
     pub(crate) fn end(self) -> (Turn, Progress, After) {
         let after = match self.progress.is_gone {
             true => After::Close,
-            false => self.progress.after(self.stream.left, DISCARD_BYTES),
+            false => self.progress.after(self.stream.left, self.engine.options.discard_bytes),
         };
         (self.turn, self.progress, after)
     }
@@ -394,8 +403,9 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         self.engine.scheduler.is_single() && self.spill.has_room()
     }
 
-    fn output_bytes(&self) -> usize {
-        self.slot.lock_output().as_ref().map_or(0, |output| output.bytes())
+    /// Output that waits in the slot: bytes in memory, and bytes with those of files.
+    fn output_waiting(&self) -> (usize, u64) {
+        self.slot.lock_output().as_ref().map_or((0, 0), |output| (output.bytes(), output.left()))
     }
 
     fn gone<T>(&mut self) -> Result<T, Disconnected> {
@@ -411,7 +421,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             return Err(Disconnected);
         }
         let size = self.outgoing.len();
-        if self.slot.has_output() && self.may_spill() && self.output_bytes() > self.engine.options.output_buffer {
+        if self.slot.has_output() && self.may_spill() && self.output_waiting().0 > self.engine.options.output_buffer {
             self.outgoing.gather();
             lock.unlocked(|| self.spill.take(&mut self.outgoing.queue, &self.engine.options.spool_directory));
         }

@@ -1,5 +1,6 @@
 //! What the engine is told at start: limits, times, sizes.
 
+use crate::pace::PaceRule;
 use dragoman_http1::Limits;
 use std::path::PathBuf;
 
@@ -18,10 +19,14 @@ pub struct Options {
     pub head_ms: u64,
     /// Between requests of a kept connection.
     pub keep_alive_ms: u64,
-    /// No body byte for.
-    pub body_idle_ms: u64,
-    /// No output byte taken for.
-    pub write_stall_ms: u64,
+    /// What a peer owes that sends a body.
+    pub body_pace: PaceRule,
+    /// What a peer owes that takes output.
+    pub write_pace: PaceRule,
+    /// How long the peer's end, or the rest of an unread body, is waited for after the last answer.
+    pub linger_ms: u64,
+    /// Bytes of an unread body that are read and thrown away to keep the connection.
+    pub discard_bytes: u64,
     /// How long idle connections are kept for their next request during a drain.
     pub drain_linger_ms: u64,
     /// Bodies with a length up to this are complete before the call.
@@ -30,10 +35,14 @@ pub struct Options {
     pub chunked_memory: usize,
     /// Where larger ones go.
     pub spool_directory: PathBuf,
+    /// Bytes that all bodies together may take there.
+    pub spool_quota: u64,
     /// Output held for one connection before its producer waits.
     pub output_buffer: usize,
     /// Requests waiting for a thread before 503.
     pub queue: usize,
+    /// How long one waits there before 503.
+    pub queue_ms: u64,
     /// Open connections; 0: 80 % of the descriptor limit.
     pub connections: usize,
     /// Length of a scheduler tick in microseconds.
@@ -51,14 +60,18 @@ impl Default for Options {
             first_byte_ms: 10_000,
             head_ms: 10_000,
             keep_alive_ms: 75_000,
-            body_idle_ms: 30_000,
-            write_stall_ms: 30_000,
+            body_pace: PaceRule { idle_ms: 30_000, rate: 500, grace_ms: 10_000 },
+            write_pace: PaceRule { idle_ms: 30_000, rate: 500, grace_ms: 10_000 },
+            linger_ms: 1_000,
+            discard_bytes: 64 * 1024,
             drain_linger_ms: 2_000,
             body_buffer: 64 * 1024,
             chunked_memory: 1024 * 1024,
             spool_directory: std::env::temp_dir(),
+            spool_quota: 1024 * 1024 * 1024,
             output_buffer: 1024 * 1024,
             queue: 1024,
+            queue_ms: 30_000,
             connections: 0,
             tick_us: 1_000,
             retire_ms: 10_000,
@@ -76,7 +89,3 @@ pub const BATCH_BYTES: usize = 64 * 1024;
 pub const UNLOCKED_SEND: usize = 64 * 1024;
 /// Size of a thread's read buffer.
 pub const READ_BYTES: usize = 64 * 1024;
-/// Bytes of an unread body that are read and thrown away to keep the connection.
-pub const DISCARD_BYTES: u64 = 64 * 1024;
-/// Time for that, and for the peer to close after our end of a refused connection.
-pub const LINGER_MS: u64 = 1_000;

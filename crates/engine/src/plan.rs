@@ -47,6 +47,10 @@ impl Refusal {
         Self { status: 408, code: "head-timeout", text: "the request head did not come in time" };
     pub const BODY_TIMEOUT: Self =
         Self { status: 408, code: "body-timeout", text: "the request body did not come in time" };
+    pub const BODY_TOO_SLOW: Self =
+        Self { status: 408, code: "body-too-slow", text: "the request body came too slowly" };
+    pub const QUEUE_TIMEOUT: Self =
+        Self { status: 503, code: "queue-timeout", text: "no thread became free in time; try again shortly" };
     pub const UNANSWERED: Self = Self { status: 500, code: "no-response", text: "the application gave no response" };
 }
 
@@ -191,7 +195,7 @@ impl<G: Gateway> Engine<G> {
     }
 
     pub(crate) fn spool_plan(&self) -> SpoolPlan<'_> {
-        SpoolPlan { memory: self.options.chunked_memory, directory: &self.options.spool_directory }
+        SpoolPlan { memory: self.options.chunked_memory, directory: &self.options.spool_directory, quota: &self.quota }
     }
 
     pub(crate) fn spool_refusal(&self, error: SpoolError) -> Refusal {
@@ -200,9 +204,12 @@ impl<G: Gateway> Engine<G> {
             SpoolError::Io(error) => {
                 let directory = self.options.spool_directory.display();
                 let text = format!("a request body could not be kept in {directory}: {error}");
-                self.log(crate::mailbox::Level::Error, text);
+                self.tell(crate::mailbox::Level::Error, "spool", &text);
+                self.counters.spool_refused();
                 match error.kind() {
-                    std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Refusal::SPOOL_FULL,
+                    std::io::ErrorKind::StorageFull
+                    | std::io::ErrorKind::QuotaExceeded
+                    | std::io::ErrorKind::FileTooLarge => Refusal::SPOOL_FULL,
                     _ => Refusal::SPOOL_FAILED,
                 }
             }

@@ -8,11 +8,10 @@ use crate::listener::Accepted;
 use crate::mailbox::{Event, Level};
 use crate::output::Flushed;
 use crate::plan::Refusal;
-use crate::scheduler::Job;
 use crate::slot::{Found, Slots};
 use crate::sys;
 use crate::timer::Wheel;
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFlags, Timespec, epoll};
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -22,10 +21,14 @@ use std::sync::atomic::Ordering::Relaxed;
 const EVENTS: usize = 256;
 /// Connections accepted in one turn from one listener: the others and the open connections get their turn.
 const ACCEPTS: usize = 16;
+/// How often the leader looks whether requests have waited too long for a thread.
+const QUEUE_LOOK_MS: u64 = 250;
 /// Ticks that a request may wait for its follower so that others are woken before it one at a time.
 const SPREAD_TICKS: u64 = 2;
-/// Pause of accepting when descriptors or memory are short.
-const ACCEPT_PAUSE_MS: u64 = 250;
+/// Pause of accepting when descriptors or memory are short; it doubles while they stay short.
+const ACCEPT_PAUSE_MS: u64 = 100;
+/// Longest such pause.
+const ACCEPT_PAUSE_MOST_MS: u64 = 1_000;
 
 /// What an epoll entry stands for. A connection's generation is never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +99,10 @@ pub(crate) struct Reactor<M> {
     /// A connection whose answered requests wait in its slot while its next request runs.
     pub answers_waiting: Option<(u32, u32)>,
     accepting: Accepting,
+    /// When the queue of requests that wait for a thread is looked at again.
+    queue_look_ms: u64,
+    /// Length of the next pause of accepting.
+    accept_pause_ms: u64,
     drain: Option<Drain>,
 }
 
@@ -108,6 +115,8 @@ impl<M> Reactor<M> {
             wheel: Wheel::new(now_ms),
             answers_waiting: None,
             accepting: Accepting::Off,
+            queue_look_ms: 0,
+            accept_pause_ms: ACCEPT_PAUSE_MS,
             drain: None,
         }
     }
@@ -129,7 +138,7 @@ impl<G: Gateway> Engine<G> {
     pub(crate) fn turn(&self, lead: &mut Lead) {
         self.look_after_listeners(lead);
         let reactor = self.reactor(lead);
-        let timeout = reactor.timeout(self.clock.now_ms());
+        let timeout = reactor.timeout(self.clock.now_ms(), self.scheduler.has_waiting());
         let mut room = [MaybeUninit::uninit(); EVENTS];
         // An interrupted wait is a turn without events.
         let events = epoll::wait(&self.poll, &mut room, timeout.as_ref()).map_or(&mut [][..], |(events, _)| events);
@@ -154,6 +163,7 @@ impl<G: Gateway> Engine<G> {
         reactor.batch.extend(reactor.next_turn.drain(..));
         self.look_into_inbox(lead);
         self.run_timers(lead, now_ms);
+        self.look_after_queue(lead, now_ms);
         self.look_after_drain(lead, now_ms);
     }
 
@@ -191,13 +201,26 @@ impl<G: Gateway> Engine<G> {
         let overdue = waiting.iter().take_while(|(came, _)| came + SPREAD_TICKS <= tick).count();
         for _ in 0..overdue.max(1) {
             let Some((_, connection)) = self.reactor(lead).for_followers.pop_front() else { return };
-            match self.scheduler.submit(Job::Call(connection)) {
+            match self.wait_for_thread(connection) {
                 Ok(()) => self.counters.handed_off(),
                 Err(connection) => {
                     self.counters.overloaded();
                     self.refuse_resting(lead, connection, Refusal::OVERLOADED);
                 }
             }
+        }
+    }
+
+    /// Requests that have waited too long for a thread are answered by the engine.
+    fn look_after_queue(&self, lead: &mut Lead, now_ms: u64) {
+        let reactor = self.reactor(lead);
+        if !self.scheduler.has_waiting() || now_ms < reactor.queue_look_ms {
+            return;
+        }
+        reactor.queue_look_ms = now_ms + QUEUE_LOOK_MS;
+        for connection in self.scheduler.take_overdue(|connection| connection.deadline_ms <= now_ms) {
+            self.counters.queue_timed_out();
+            self.refuse_resting(lead, connection, Refusal::QUEUE_TIMEOUT);
         }
     }
 
@@ -235,7 +258,12 @@ impl<G: Gateway> Engine<G> {
     fn accept(&self, lead: &mut Lead, index: usize, most: usize) {
         for _ in 0..most {
             if self.counters.open.load(Relaxed) >= self.connections {
-                return self.pause_accepting(lead, "the limit of connections is reached");
+                if sys::wait_for(self.listeners[index].as_fd(), PollFlags::IN, 0).is_empty() {
+                    return;
+                }
+                if !self.make_room(lead) {
+                    return self.pause_accepting(lead, "the limit of connections is reached");
+                }
             }
             match self.listeners[index].accept() {
                 Accepted::Connection(stream, peer) => {
@@ -246,6 +274,7 @@ impl<G: Gateway> Engine<G> {
                     connection.generation = slot.open(lead);
                     connection.deadline_ms = self.clock.now_ms() + self.options.first_byte_ms;
                     self.counters.accepted();
+                    self.reactor(lead).accept_pause_ms = ACCEPT_PAUSE_MS;
                     self.counters.open.fetch_add(1, Relaxed);
                     self.reactor(lead).batch.push_back(Ready::Fresh(connection));
                 }
@@ -256,6 +285,7 @@ impl<G: Gateway> Engine<G> {
                     let _ = epoll::delete(&self.poll, &self.listeners[index]);
                     return self.log(Level::Error, format!("a listener is of no use any more: {error}"));
                 }
+                Accepted::Exhausted(_) if self.make_room(lead) => {}
                 Accepted::Exhausted(error) => return self.pause_accepting(lead, &error.to_string()),
             }
         }
@@ -266,12 +296,11 @@ impl<G: Gateway> Engine<G> {
             return;
         }
         self.unlisten();
-        let until_ms = self.clock.now_ms() + ACCEPT_PAUSE_MS;
-        self.reactor(lead).accepting = Accepting::PausedUntil(until_ms);
+        let reactor = self.reactor(lead);
+        reactor.accepting = Accepting::PausedUntil(self.clock.now_ms() + reactor.accept_pause_ms);
+        reactor.accept_pause_ms = (reactor.accept_pause_ms * 2).min(ACCEPT_PAUSE_MOST_MS);
         self.counters.accept_paused();
-        if self.counters.accept_pauses.load(Relaxed) == 1 {
-            self.log(Level::Warning, format!("accepting pauses: {why}; clients wait in the backlog"));
-        }
+        self.tell(Level::Warning, "accept-pause", &format!("accepting pauses: {why}; clients wait in the backlog"));
     }
 
     fn look_after_listeners(&self, lead: &mut Lead) {
@@ -449,7 +478,7 @@ impl<G: Gateway> Engine<G> {
 }
 
 impl<M> Reactor<M> {
-    fn timeout(&self, now_ms: u64) -> Option<Timespec> {
+    fn timeout(&self, now_ms: u64, has_waiting: bool) -> Option<Timespec> {
         if !self.next_turn.is_empty() || !self.for_followers.is_empty() {
             return Some(Timespec { tv_sec: 0, tv_nsec: 0 });
         }
@@ -458,7 +487,8 @@ impl<M> Reactor<M> {
             Accepting::On | Accepting::Off => None,
         };
         let due_ms = self.wheel.due_in_ms(now_ms);
-        let ms = [resume_ms, due_ms].into_iter().flatten().min()?;
+        let look_ms = has_waiting.then_some(QUEUE_LOOK_MS);
+        let ms = [resume_ms, due_ms, look_ms].into_iter().flatten().min()?;
         Some(Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as _ })
     }
 }

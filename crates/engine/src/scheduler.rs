@@ -331,6 +331,15 @@ impl<M> Scheduler<M> {
         }
     }
 
+    /// Takes the requests out that have waited too long: those at the front for which `is_overdue` holds.
+    pub fn take_overdue(&self, is_overdue: impl Fn(&Connection<M>) -> bool) -> Vec<Box<Connection<M>>> {
+        let mut state = self.locked();
+        let count = state.ready.iter().take_while(|connection| is_overdue(connection)).count();
+        let overdue = state.ready.drain(..count).collect();
+        self.count_waiting(&state);
+        overdue
+    }
+
     /// Takes everything out of the queues, for the end.
     pub fn take_queued(&self) -> Vec<Box<Connection<M>>> {
         let mut state = self.locked();

@@ -10,7 +10,6 @@ use crate::memo::Memo;
 use crate::options::READ_BYTES;
 use crate::outgoing::Outgoing;
 use crate::output::Flushed;
-use crate::plan::Refusal;
 use crate::scheduler::{Assignment, Job, Parking};
 use crate::sentinel::Sentinel;
 use std::os::fd::AsFd;
@@ -174,14 +173,13 @@ impl<G: Gateway> Engine<G> {
     /// A follower sends a share of a file.
     fn flush_file(&self, mut connection: Box<Connection<G::Memory>>) {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return };
-        let (flushed, has_moved) = slot.flush(connection.as_fd(), true);
-        if has_moved {
-            connection.deadline_ms = self.clock.refresh() + self.options.write_stall_ms;
-        }
+        let (flushed, moved) = slot.flush(connection.as_fd(), true);
+        self.clock.refresh();
+        self.wait_for_reader(&mut connection, moved);
         match flushed {
             Flushed::Gone => self.abandon(connection),
             Flushed::Share => drop(self.scheduler.submit(Job::Flush(connection))),
-            Flushed::Blocked => self.rest_detached(connection),
+            Flushed::Blocked => self.rest(None, connection),
             // What comes after its output is the reactor's to decide.
             Flushed::All => {
                 connection.phase = Phase::Flush;
@@ -195,33 +193,5 @@ impl<G: Gateway> Engine<G> {
         connection.after = After::Reset;
         self.counters.aborted();
         self.close(connection);
-    }
-
-    /// Gives a connection that waits for its socket back to the reactor from a follower.
-    fn rest_detached(&self, connection: Box<Connection<G::Memory>>) {
-        if let Err(connection) = self.give_back(None, connection) {
-            self.put_down(|inbox| inbox.connections.push(connection));
-        }
-    }
-
-    /// The leader ends a connection whose deadline has passed.
-    pub(crate) fn time_out(&self, lead: &mut Lead, connection: Box<Connection<G::Memory>>) {
-        let refusal = match connection.phase {
-            Phase::Head => Some(Refusal::HEAD_TIMEOUT),
-            Phase::Body => Some(Refusal::BODY_TIMEOUT),
-            Phase::FirstByte | Phase::Idle | Phase::Linger { .. } => None,
-            Phase::Flush => {
-                self.counters.timed_out();
-                return self.abandon(connection);
-            }
-            Phase::Discard { .. } => {
-                // The answer is with the peer, or on its way: only the rest of the body never came.
-                self.counters.timed_out();
-                return self.linger_resting(lead, connection);
-            }
-        };
-        let Some(refusal) = refusal else { return self.close(connection) };
-        self.counters.timed_out();
-        self.refuse_resting(lead, connection, refusal);
     }
 }

@@ -6,7 +6,7 @@ use crate::connection::{After, Connection, Phase};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::leadership::Lead;
-use crate::options::{DISCARD_BYTES, LINGER_MS, UNLOCKED_SEND};
+use crate::options::UNLOCKED_SEND;
 use crate::outgoing::{Outgoing, push};
 use crate::output::Flushed;
 use crate::plan::Refusal;
@@ -72,9 +72,15 @@ impl<G: Gateway> Engine<G> {
     }
 
     fn settle_resting(&self, lead: &mut Lead, outgoing: &mut Outgoing, connection: Box<Connection<G::Memory>>) {
-        let Some(owned) = self.settle_output(outgoing, connection) else { return };
-        if let Err(owned) = self.give_back(Some(lead), owned) {
-            self.put_down(|inbox| inbox.connections.push(owned));
+        if let Some(owned) = self.settle_output(outgoing, connection) {
+            self.rest(Some(lead), owned);
+        }
+    }
+
+    /// Gives a connection back; one to which something came meanwhile is looked at in the next turn.
+    pub(crate) fn rest(&self, lead: Option<&mut Lead>, connection: Box<Connection<G::Memory>>) {
+        if let Err(connection) = self.give_back(lead, connection) {
+            self.put_down(|inbox| inbox.connections.push(connection));
         }
     }
 
@@ -109,7 +115,7 @@ impl<G: Gateway> Engine<G> {
             Flushed::All => Some(connection),
             Flushed::Blocked => {
                 connection.phase = Phase::Flush;
-                connection.deadline_ms = self.clock.now_ms() + self.options.write_stall_ms;
+                self.wait_for_reader(&mut connection, 0);
                 Some(connection)
             }
             Flushed::Share => {
@@ -136,14 +142,14 @@ impl<G: Gateway> Engine<G> {
             After::Linger => {
                 connection.after = After::Next;
                 sys::shut_down_writing(connection.as_fd());
-                connection.phase = Phase::Linger { left: DISCARD_BYTES };
-                connection.deadline_ms = now_ms + LINGER_MS;
+                connection.phase = Phase::Linger { left: self.options.discard_bytes };
+                connection.deadline_ms = now_ms + self.options.linger_ms;
                 return false;
             }
             After::Discard(left) => {
                 connection.after = After::Next;
                 connection.phase = Phase::Discard { left };
-                connection.deadline_ms = now_ms + LINGER_MS;
+                connection.deadline_ms = now_ms + self.options.linger_ms;
                 return false;
             }
             After::Next => {}
@@ -152,9 +158,17 @@ impl<G: Gateway> Engine<G> {
             return true;
         }
         let before = connection.phase;
+        if connection.spool.is_some() || connection.need > 0 {
+            if before != Phase::Body {
+                connection.phase = Phase::Body;
+                connection.pace = None;
+            }
+            connection.deadline_ms = connection.wait_for_sender(&self.options.body_pace, now_ms);
+            return false;
+        }
+        connection.pace = None;
         (connection.phase, connection.deadline_ms) = match before {
             Phase::Linger { .. } | Phase::Discard { .. } => return false,
-            _ if connection.spool.is_some() || connection.need > 0 => (Phase::Body, now_ms + self.options.body_idle_ms),
             Phase::Head if connection.is_scanning => return false,
             _ if connection.is_scanning => (Phase::Head, now_ms + self.options.head_ms),
             Phase::FirstByte => return false,
@@ -167,16 +181,19 @@ impl<G: Gateway> Engine<G> {
     /// Sends what waits in the slot of a connection that the reactor held for its output.
     pub(crate) fn flush_waiting(&self, connection: &mut Connection<G::Memory>) -> Flushed {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return Flushed::Gone };
-        let (flushed, has_moved) = slot.flush(connection.as_fd(), false);
+        let (flushed, moved) = slot.flush(connection.as_fd(), false);
         match flushed {
             Flushed::All => connection.phase = Phase::Idle,
-            Flushed::Blocked if has_moved => {
-                connection.deadline_ms = self.clock.now_ms() + self.options.write_stall_ms;
-            }
             // Events without progress, such as bytes of the peer's own, renew nothing.
-            Flushed::Blocked | Flushed::Share | Flushed::Gone => {}
+            Flushed::Blocked | Flushed::Share => self.wait_for_reader(connection, moved),
+            Flushed::Gone => {}
         }
         flushed
+    }
+
+    /// Until when a connection with output that waits is waited for.
+    pub(crate) fn wait_for_reader(&self, connection: &mut Connection<G::Memory>, moved: u64) {
+        connection.deadline_ms = connection.wait_for_reader(&self.options.write_pace, self.clock.now_ms(), moved);
     }
 
     /// Lets the reactor hear of the socket, once. `false`: it cannot, and the connection is of no use.

@@ -193,18 +193,18 @@ impl<M> Slot<M> {
         self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends what waits, as far as the socket takes it; the second value says whether anything has moved.
-    pub fn flush(&self, stream: BorrowedFd<'_>, may_read_files: bool) -> (Flushed, bool) {
+    /// Sends what waits, as far as the socket takes it; the second value says how many bytes have moved.
+    pub fn flush(&self, stream: BorrowedFd<'_>, may_read_files: bool) -> (Flushed, u64) {
         let mut waiting = self.lock_output();
-        let Some(output) = waiting.as_mut() else { return (Flushed::All, false) };
+        let Some(output) = waiting.as_mut() else { return (Flushed::All, 0) };
         let left_before = output.left();
         let flushed = output.flush(stream, may_read_files);
-        let has_moved = output.left() < left_before;
+        let moved = left_before.saturating_sub(output.left());
         if flushed == Flushed::All {
             *waiting = None;
             self.set_has_output(false);
         }
-        (flushed, has_moved)
+        (flushed, moved)
     }
 
     /// Says whether output waits. Called with the output locked.

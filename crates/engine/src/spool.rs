@@ -5,6 +5,60 @@ use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Room on the disk that all collected bodies share.
+#[derive(Debug)]
+pub struct Quota {
+    bytes: u64,
+    left: AtomicU64,
+}
+
+impl Quota {
+    /// Room for `bytes`.
+    pub fn new(bytes: u64) -> Arc<Self> {
+        Arc::new(Self { bytes, left: AtomicU64::new(bytes) })
+    }
+
+    fn take(&self, bytes: u64) -> io::Result<()> {
+        let taken = self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes));
+        let full =
+            |_| io::Error::new(io::ErrorKind::QuotaExceeded, format!("the quota of {} bytes is used up", self.bytes));
+        taken.map(drop).map_err(full)
+    }
+}
+
+/// A body's unlinked file. Its room comes free with it.
+#[derive(Debug)]
+pub struct SpoolFile {
+    file: File,
+    len: u64,
+    quota: Arc<Quota>,
+}
+
+impl SpoolFile {
+    fn new(plan: SpoolPlan<'_>) -> io::Result<Self> {
+        Ok(Self { file: unlinked(plan.directory)?, len: 0, quota: Arc::clone(plan.quota) })
+    }
+
+    /// The file.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn write(&mut self, data: &[u8]) -> io::Result<()> {
+        self.quota.take(data.len() as u64)?;
+        self.len += data.len() as u64;
+        self.file.write_all(data)
+    }
+}
+
+impl Drop for SpoolFile {
+    fn drop(&mut self) {
+        self.quota.left.fetch_add(self.len, Relaxed);
+    }
+}
 
 /// How the rest of the body is delimited.
 #[derive(Debug)]
@@ -20,7 +74,7 @@ pub enum Decoder {
 pub struct Spool {
     decoder: Decoder,
     memory: Vec<u8>,
-    file: Option<File>,
+    file: Option<SpoolFile>,
     len: u64,
     is_complete: bool,
 }
@@ -40,7 +94,7 @@ pub enum Collected {
     /// In memory.
     Memory(Vec<u8>),
     /// In a file, at offset 0, with its length.
-    File(File, u64),
+    File(SpoolFile, u64),
 }
 
 /// Where and from which size on bodies go to a file.
@@ -50,6 +104,8 @@ pub struct SpoolPlan<'o> {
     pub memory: usize,
     /// Directory of the temporary files.
     pub directory: &'o Path,
+    /// Their room.
+    pub quota: &'o Arc<Quota>,
 }
 
 impl Spool {
@@ -100,7 +156,7 @@ impl Spool {
     /// The body. Only of a complete spool.
     pub fn collect(self) -> io::Result<Collected> {
         let Some(mut file) = self.file else { return Ok(Collected::Memory(self.memory)) };
-        io::Seek::rewind(&mut file)?;
+        io::Seek::rewind(&mut file.file)?;
         Ok(Collected::File(file, self.len))
     }
 
@@ -110,12 +166,11 @@ impl Spool {
         }
         self.len += data.len() as u64;
         if self.file.is_none() && self.len > plan.memory as u64 {
-            let mut file = unlinked(plan.directory).map_err(SpoolError::Io)?;
-            file.write_all(&std::mem::take(&mut self.memory)).map_err(SpoolError::Io)?;
-            self.file = Some(file);
+            let file = self.file.insert(SpoolFile::new(plan).map_err(SpoolError::Io)?);
+            file.write(&std::mem::take(&mut self.memory)).map_err(SpoolError::Io)?;
         }
         match &mut self.file {
-            Some(file) => file.write_all(data).map_err(SpoolError::Io),
+            Some(file) => file.write(data).map_err(SpoolError::Io),
             None => {
                 self.memory.extend_from_slice(data);
                 Ok(())

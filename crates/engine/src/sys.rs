@@ -73,12 +73,17 @@ pub fn is_peer_gone(stream: BorrowedFd<'_>) -> bool {
     !wait_for(stream, PollFlags::RDHUP, 0).is_empty()
 }
 
+/// Bytes sent that the peer has not acknowledged yet.
+pub fn unacknowledged(stream: BorrowedFd<'_>) -> u64 {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open for the borrow's life, and TIOCOUTQ (SIOCOUTQ on a socket) writes one int.
+    let asked = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &mut bytes) };
+    if asked == 0 { u64::try_from(bytes).unwrap_or(0) } else { 0 }
+}
+
 /// Whether closing now loses nothing: the peer has everything that was sent, and nothing of its own is unread.
 pub fn is_settled(stream: BorrowedFd<'_>) -> bool {
-    let mut unsent: libc::c_int = 0;
-    // SAFETY: the descriptor is open for the borrow's life, and TIOCOUTQ (SIOCOUTQ on a socket) writes one int.
-    let asked = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &mut unsent) };
-    asked == 0 && unsent == 0 && rustix::io::ioctl_fionread(stream) == Ok(0)
+    unacknowledged(stream) == 0 && rustix::io::ioctl_fionread(stream) == Ok(0)
 }
 
 /// Ends our side; what is already sent still arrives.

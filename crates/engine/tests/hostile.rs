@@ -3,7 +3,7 @@
 mod common;
 
 use common::client::Client;
-use common::{start, start_on};
+use common::{patient, start, start_on};
 use dragoman_engine::Options;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -89,7 +89,7 @@ fn bytes_after_the_last_request_do_not_cost_its_answer() {
 
 #[test]
 fn a_long_upload_that_ends_in_the_middle_is_ended_at_once() {
-    let running = start(Options { body_idle_ms: 600_000, ..Options::default() });
+    let running = start(Options { body_pace: patient(600_000), ..Options::default() });
     let mut client = Client::connect(running.address);
     client.send(CHUNKED);
     for _ in 0..15 {
@@ -103,7 +103,7 @@ fn a_long_upload_that_ends_in_the_middle_is_ended_at_once() {
 
 #[test]
 fn a_reader_that_stalls_is_ended_though_it_goes_on_sending() {
-    let running = start(Options { write_stall_ms: 300, ..Options::default() });
+    let running = start(Options { write_pace: patient(300), ..Options::default() });
     let mut client = Client::connect(running.address);
     client.send(b"GET /big/50000000 HTTP/1.1\r\nHost: a\r\n\r\n");
     let until = Instant::now() + DEADLINE;

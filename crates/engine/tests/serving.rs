@@ -3,7 +3,7 @@
 mod common;
 
 use common::client::Client;
-use common::start;
+use common::{patient, start};
 use dragoman_engine::Options;
 use std::net::Shutdown;
 use std::sync::atomic::Ordering::SeqCst;
@@ -165,7 +165,7 @@ fn a_client_that_closes_its_side_still_gets_its_answer() {
 #[test]
 fn silence_in_a_head_or_a_body_is_answered_408_and_silence_between_requests_is_not() {
     let options =
-        Options { head_ms: 200, body_idle_ms: 200, keep_alive_ms: 200, first_byte_ms: 200, ..Options::default() };
+        Options { head_ms: 200, body_pace: patient(200), keep_alive_ms: 200, first_byte_ms: 200, ..Options::default() };
     let running = start(options);
     for (sent, expected) in [
         (&b"GET / HTT"[..], &b"HTTP/1.1 408 "[..]),

@@ -3,13 +3,12 @@
 use crate::gil::Gil;
 use crate::lease::Lease;
 use crate::raw;
-use dragoman_engine::{BodyError, RequestBody};
+use dragoman_engine::{BodyError, RequestBody, SpoolFile};
 use pyo3::buffer::PyBuffer;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
-use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 create_exception!(
@@ -34,7 +33,7 @@ enum Source {
     /// All that there is lies in the buffer.
     Memory,
     /// An unlinked temporary file; `offset` is behind the buffer.
-    File { file: File, len: u64, offset: u64 },
+    File { file: SpoolFile, len: u64, offset: u64 },
     /// The connection, for as long as the request lasts; `left` is behind the buffer.
     Stream { lease: Py<Lease>, left: u64 },
 }
@@ -93,7 +92,7 @@ impl Input {
         match &mut self.source {
             Source::Memory => Ok(0),
             Source::File { file, offset, .. } => {
-                let count = py.detach(|| file.read_at(into, *offset))?;
+                let count = py.detach(|| file.file().read_at(into, *offset))?;
                 if count == 0 {
                     return Err(PyOSError::new_err("the file that holds the request body was cut"));
                 }

@@ -7,7 +7,7 @@ use crate::raw;
 use crate::template::{Constants, Place};
 use crate::wsgi::{Shared, Wsgi};
 use dragoman_engine::access_log::AccessLog;
-use dragoman_engine::{Engine, Event, Level, Listener, Options, bound_heaps};
+use dragoman_engine::{Engine, Event, Level, Listener, Options, PaceRule, bound_heaps};
 use dragoman_http1::Limits;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -174,8 +174,11 @@ fn engine_options(options: &Entries<'_, '_>) -> PyResult<Options> {
             0 => u64::MAX,
             bytes => bytes,
         },
+        trailer_fields: options.get("limit_trailer_fields")?,
+        trailers: options.get("limit_trailers")?,
         ..Limits::default()
     };
+    let grace_ms = options.get("rate_grace_ms")?;
     Ok(Options {
         threads: options.get("threads")?,
         limits,
@@ -183,14 +186,18 @@ fn engine_options(options: &Entries<'_, '_>) -> PyResult<Options> {
         first_byte_ms: options.get("first_byte_ms")?,
         head_ms: options.get("head_ms")?,
         keep_alive_ms: options.get("keep_alive_ms")?,
-        body_idle_ms: options.get("body_idle_ms")?,
-        write_stall_ms: options.get("write_stall_ms")?,
+        body_pace: PaceRule { idle_ms: options.get("body_idle_ms")?, rate: options.get("body_rate")?, grace_ms },
+        write_pace: PaceRule { idle_ms: options.get("write_idle_ms")?, rate: options.get("write_rate")?, grace_ms },
+        linger_ms: options.get("linger_ms")?,
+        discard_bytes: options.get("discard_bytes")?,
         drain_linger_ms: options.get("drain_linger_ms")?,
         body_buffer: options.get("body_buffer")?,
         chunked_memory: options.get("chunked_memory")?,
         spool_directory: options.get("spool_directory")?,
+        spool_quota: options.get("spool_quota")?,
         output_buffer: options.get("output_buffer")?,
         queue: options.get("queue")?,
+        queue_ms: options.get("queue_ms")?,
         connections: options.get("connections")?,
         tick_us: tick_us()?,
         ..Options::default()

@@ -3,7 +3,7 @@
 
 pub mod client;
 
-use dragoman_engine::{Engine, Event, Exchange, Gateway, Held, Listener, Options, RequestBody, Unlock};
+use dragoman_engine::{Engine, Event, Exchange, Gateway, Held, Listener, Options, PaceRule, RequestBody, Unlock};
 use dragoman_http1::ResponseHead;
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener};
@@ -39,6 +39,11 @@ impl ThreadLock {
         locked(&self.tickets).served += 1;
         self.wake.notify_all();
     }
+}
+
+/// A rule that asks for no rate.
+pub fn patient(idle_ms: u64) -> PaceRule {
+    PaceRule { idle_ms, rate: 0, grace_ms: 0 }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -179,9 +184,9 @@ fn read_all(exchange: &mut Exchange<'_, Hello>, lock: &mut Unlocked<'_>) -> Opti
     match exchange.take_body() {
         RequestBody::Empty => Some(Vec::new()),
         RequestBody::Memory { bytes, .. } => Some(bytes),
-        RequestBody::File { mut file, .. } => {
+        RequestBody::File { file, .. } => {
             let mut bytes = Vec::new();
-            std::io::Read::read_to_end(&mut file, &mut bytes).ok()?;
+            std::io::Read::read_to_end(&mut file.file(), &mut bytes).ok()?;
             Some(bytes)
         }
         RequestBody::Stream { len } => {

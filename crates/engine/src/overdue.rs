@@ -1,0 +1,132 @@
+//! What becomes of connections whose time is up, and of those that have to make room for new ones.
+
+use crate::connection::{Connection, Phase};
+use crate::engine::Engine;
+use crate::gateway::{Gateway, Peer};
+use crate::leadership::Lead;
+use crate::pace::Breach;
+use crate::plan::Refusal;
+
+/// Least number of connections that make room at once: a look at all of them is paid for by several newcomers.
+const MAKE_ROOM: usize = 16;
+/// One in so many of those that could make room does.
+const MAKE_ROOM_SHARE: usize = 32;
+/// Time that a connection without a whole request is left alone, however short room is.
+const LEFT_ALONE_MS: u64 = 1_000;
+
+impl<G: Gateway> Engine<G> {
+    /// The leader looks at a connection whose deadline has passed.
+    pub(crate) fn time_out(&self, lead: &mut Lead, mut connection: Box<Connection<G::Memory>>) {
+        match connection.phase {
+            Phase::FirstByte => {
+                self.counters.first_byte_timed_out();
+                self.close(connection);
+            }
+            Phase::Idle => {
+                self.counters.idle_timed_out();
+                self.close(connection);
+            }
+            Phase::Linger { .. } => self.close(connection),
+            Phase::Head => {
+                self.counters.head_timed_out();
+                self.refuse_resting(lead, connection, Refusal::HEAD_TIMEOUT);
+            }
+            Phase::Body => {
+                let pace = connection.pace.unwrap_or_default();
+                let breach = pace.breach(&self.options.body_pace, self.clock.now_ms());
+                let refusal = self.count_slow_sender(breach.unwrap_or(Breach::Idle));
+                self.refuse_resting(lead, connection, refusal);
+            }
+            Phase::Flush => {
+                // The kernel may have passed on what it held, without an event.
+                self.wait_for_reader(&mut connection, 0);
+                let pace = connection.pace.unwrap_or_default();
+                match pace.breach(&self.options.write_pace, self.clock.now_ms()) {
+                    None => self.rest(Some(lead), connection),
+                    Some(breach) => {
+                        self.tell_slow_reader(&connection.peer, breach);
+                        self.abandon(connection);
+                    }
+                }
+            }
+            // The answer is with the peer, or on its way: only the rest of the body never came.
+            Phase::Discard { .. } => {
+                self.counters.discard_timed_out();
+                self.linger_resting(lead, connection);
+            }
+        }
+    }
+
+    /// A client did not keep up with its own body during a call.
+    pub(crate) fn tell_slow_sender(&self, peer: &Peer, breach: Breach) {
+        let Refusal { code, text, .. } = self.count_slow_sender(breach);
+        self.notice(code, peer, text);
+    }
+
+    fn count_slow_sender(&self, breach: Breach) -> Refusal {
+        match breach {
+            Breach::Idle => {
+                self.counters.body_timed_out();
+                Refusal::BODY_TIMEOUT
+            }
+            Breach::Rate => {
+                self.counters.body_too_slow();
+                Refusal::BODY_TOO_SLOW
+            }
+        }
+    }
+
+    /// A client did not take its answer; the connection is cut.
+    pub(crate) fn tell_slow_reader(&self, peer: &Peer, breach: Breach) {
+        match breach {
+            Breach::Idle => {
+                self.counters.write_timed_out();
+                self.notice("write-timeout", peer, "a client took nothing of its response in time and was cut");
+            }
+            Breach::Rate => {
+                self.counters.write_too_slow();
+                self.notice("write-too-slow", peer, "a client took its response too slowly and was cut");
+            }
+        }
+    }
+
+    /// Closes the connections that have waited longest without a request under way: kept ones first, then silent ones,
+    /// then those with a part of a head. `false`: there was none.
+    pub(crate) fn make_room(&self, lead: &mut Lead) -> bool {
+        let now_ms = self.clock.now_ms();
+        let mut waiting = Vec::new();
+        for (descriptor, slot) in self.slots.iter() {
+            let Some(connection) = slot.take_idle(lead) else { continue };
+            if let Some(rank) = self.rank(&connection, now_ms) {
+                waiting.push((rank, descriptor));
+            }
+            // Nobody but the leader marks, and the leader is here: giving back cannot fail.
+            let _ = slot.put(connection);
+        }
+        let most = waiting.len().min(MAKE_ROOM.max(waiting.len() / MAKE_ROOM_SHARE));
+        if most == 0 {
+            return false;
+        }
+        waiting.select_nth_unstable(most - 1);
+        for (_, descriptor) in waiting.drain(..most) {
+            let Some(connection) = self.slots.get(descriptor).and_then(|slot| slot.take_idle(lead)) else { continue };
+            self.counters.evicted();
+            let text = "room was short: the connections that had waited longest without a request were closed";
+            self.notice("evicted", &connection.peer, text);
+            self.close(connection);
+        }
+        true
+    }
+
+    /// The order in which connections make room: kind, then the begin of their wait.
+    fn rank(&self, connection: &Connection<G::Memory>, now_ms: u64) -> Option<(u8, u64)> {
+        let (kind, time_ms, left_alone_ms) = match connection.phase {
+            Phase::Idle => (0, self.options.keep_alive_ms, 0),
+            Phase::FirstByte => (1, self.options.first_byte_ms, LEFT_ALONE_MS),
+            Phase::Head => (2, self.options.head_ms, LEFT_ALONE_MS),
+            Phase::Body | Phase::Flush | Phase::Linger { .. } | Phase::Discard { .. } => return None,
+        };
+        let since_ms = connection.deadline_ms.saturating_sub(time_ms);
+        (since_ms + left_alone_ms <= now_ms).then_some((kind, since_ms))
+    }
+}

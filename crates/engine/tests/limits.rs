@@ -1,0 +1,185 @@
+//! Time and memory that peers may use: rates, room for new connections, the queue for threads, the quota on disk.
+
+mod common;
+
+use common::client::Client;
+use common::{Running, patient, start};
+use dragoman_engine::{Options, PaceRule};
+use std::io::{ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn count(running: &Running, wanted: &str) -> u64 {
+    let all = running.engine.stats();
+    all.into_iter().find(|(name, _)| *name == wanted).map(|(_, count)| count).expect("a counter of that name")
+}
+
+/// Asks until the counter has reached `least`.
+fn wait_for(running: &Running, name: &str, least: u64) {
+    let until = Instant::now() + DEADLINE;
+    while count(running, name) < least {
+        assert!(Instant::now() < until, "{name}: {:?}", running.engine.stats());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// 1,000 bytes a second after 300 ms.
+const BRISK: PaceRule = PaceRule { idle_ms: 60_000, rate: 1_000, grace_ms: 300 };
+
+#[test]
+fn a_body_that_trickles_below_the_least_rate_is_refused_and_counted() {
+    for head in [
+        // Collected before the call, decoded before the call, and read by the call.
+        &b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"[..],
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n",
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\n",
+    ] {
+        let running = start(Options { body_pace: BRISK, ..Options::default() });
+        let mut client = Client::connect(running.address);
+        client.send(head);
+        let until = Instant::now() + DEADLINE;
+        // Ten bytes a second: never idle, never done.
+        while count(&running, "slow_bodies") == 0 {
+            assert!(Instant::now() < until, "{:?}", running.engine.stats());
+            drop(client.stream.write_all(b"x"));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        assert_eq!(count(&running, "body_timeouts"), 0);
+        assert!(!client.until_closed().starts_with(b"HTTP/1.1 200"));
+    }
+}
+
+#[test]
+fn a_body_that_keeps_the_rate_outlives_grace_and_idle_time_many_times() {
+    let running =
+        start(Options { body_pace: PaceRule { idle_ms: 400, rate: 1_000, grace_ms: 200 }, ..Options::default() });
+    let mut client = Client::connect(running.address);
+    client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n");
+    for _ in 0..20 {
+        client.send(&[b'x'; 1000]);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(client.response().body.len(), 20_000);
+}
+
+#[test]
+fn a_reader_below_the_least_rate_is_cut_while_its_answer_waits_in_memory_or_in_a_call() {
+    for path in ["/big/50000000", "/stream/800/65536"] {
+        let running = start(Options { write_pace: BRISK, ..Options::default() });
+        let mut client = Client::connect(running.address);
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        wait_for(&running, "slow_readers", 1);
+        wait_for(&running, "aborted", 1);
+        assert_eq!(count(&running, "write_timeouts"), 0);
+    }
+}
+
+#[test]
+fn a_reader_that_takes_nothing_is_cut_by_the_idle_time() {
+    let running = start(Options { write_pace: patient(300), ..Options::default() });
+    let mut client = Client::connect(running.address);
+    client.send(b"GET /big/50000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_for(&running, "write_timeouts", 1);
+    assert_eq!(count(&running, "slow_readers"), 0);
+}
+
+#[test]
+fn a_slow_reader_that_keeps_the_rate_is_served_though_the_socket_takes_nothing_for_longer_than_the_idle_time() {
+    // The kernel's buffers are megabytes, and take more only when a large part is free: what counts is what is read.
+    let rule = PaceRule { idle_ms: 600, rate: 10_000, grace_ms: 600 };
+    let running = start(Options { write_pace: rule, ..Options::default() });
+    let mut client = Client::connect(running.address);
+    client.send(b"GET /big/12000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut buffer = vec![0; 200_000];
+    let mut read = 0;
+    let begin = Instant::now();
+    // Two megabytes a second at most, so that an event for writing comes about every two seconds only.
+    while begin.elapsed() < Duration::from_secs(4) {
+        read += client.stream.read(&mut buffer).expect("the connection lives");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    while read < 12_000_000 {
+        let now = client.stream.read(&mut buffer).expect("the connection lives");
+        assert!(now > 0, "cut after {read} bytes: {:?}", running.engine.stats());
+        read += now;
+    }
+    assert_eq!((count(&running, "write_timeouts"), count(&running, "slow_readers")), (0, 0));
+}
+
+#[test]
+fn a_new_client_is_served_at_the_limit_of_connections_and_the_longest_idle_make_room() {
+    let running = start(Options { connections: 40, ..Options::default() });
+    let mut idle: Vec<_> = (0..40).map(|_| Client::connect(running.address)).collect();
+    for client in &mut idle {
+        assert_eq!(client.get("/").status, 200);
+    }
+    let begin = Instant::now();
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    assert!(begin.elapsed() < DEADLINE / 2, "it had to wait for the others' timeouts");
+    assert_eq!(count(&running, "evictions"), 16);
+    // The first ones had waited longest; the last ones are still welcome.
+    assert!(idle[0].until_closed().is_empty());
+    assert_eq!(idle[39].get("/").status, 200);
+}
+
+#[test]
+fn connections_that_never_sent_a_request_make_room_too_but_not_those_that_have_one_under_way() {
+    let running = start(Options { connections: 20, first_byte_ms: 600_000, head_ms: 600_000, ..Options::default() });
+    let mut busy = Client::connect(running.address);
+    busy.send(b"GET /sleep/3000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut crowd: Vec<_> = (0..19).map(|_| Client::connect(running.address)).collect();
+    crowd.iter_mut().step_by(2).for_each(|client| client.send(b"GET / HTTP/1.1\r\nHost:"));
+    wait_for(&running, "accepted", 20);
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    assert!(count(&running, "evictions") > 0);
+    assert_eq!(busy.response().status, 200);
+}
+
+#[test]
+fn a_request_that_finds_no_thread_in_time_is_answered_503() {
+    let running = start(Options { threads: 1, queue_ms: 300, ..Options::default() });
+    let mut first = Client::connect(running.address);
+    first.send(b"GET /sleep/2500 HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_for(&running, "depositions", 1);
+    let mut second = Client::connect(running.address);
+    let answer = second.get("/");
+    assert_eq!((answer.status, count(&running, "queue_timeouts")), (503, 1));
+    assert_eq!(first.response().status, 200);
+}
+
+#[test]
+fn bodies_on_disk_share_a_quota_and_give_their_room_back() {
+    let running = start(Options { chunked_memory: 1_000, spool_quota: 150_000, ..Options::default() });
+    let message = |bytes: usize| {
+        let mut message = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+        message.extend_from_slice(format!("{bytes:x}\r\n").as_bytes());
+        message.extend(std::iter::repeat_n(b'x', bytes));
+        message.extend_from_slice(b"\r\n0\r\n\r\n");
+        message
+    };
+    let mut large = Client::connect(running.address);
+    large.send(&message(200_000));
+    assert_eq!((large.response().status, count(&running, "spool_refusals")), (507, 1));
+    // Each takes most of the room; the next one finds it free again.
+    for _ in 0..5 {
+        let mut client = Client::connect(running.address);
+        client.send(&message(140_000));
+        assert_eq!(client.response().body.len(), 140_000);
+    }
+}
+
+#[test]
+fn a_refused_client_that_goes_on_sending_still_reads_its_answer() {
+    let running = start(Options::default());
+    let mut client = Client::connect(running.address);
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\nbad field\r\n\r\n");
+    for _ in 0..50 {
+        match client.stream.write_all(&[b'x'; 1000]) {
+            Ok(()) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(client.response().status == 400);
+}
