@@ -1,4 +1,4 @@
-"""Writes the pages of this directory that come from tables in the code: settings.md and contract.md."""
+"""Writes the pages of this directory that come from tables in the code: settings.md, limits.md and contract.md."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 def pages() -> dict[str, str]:
     """File name to content."""
-    return {"settings.md": settings_page(), "contract.md": contract_page()}
+    return {"settings.md": settings_page(), "limits.md": limits_page(), "contract.md": contract_page()}
 
 
 def settings_page() -> str:
@@ -38,6 +38,55 @@ def settings_line(row: Row) -> str:
         doc += f" In gunicorn: `{row.gunicorn}`."
     cells = (flags, f"`{row.env}`", default_text(row), doc)
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+
+def limits_page() -> str:
+    """Every limit with what happens past it, and the counter that tells how often."""
+    intro = (
+        "# Limits\n\n<!-- Written by `make docs` from python/dragoman/settings.py and docs/generate.py. -->\n\n"
+        "What a client may use of time and memory, and what happens then. Each refusal is a short answer whose first"
+        " word names the reason ([refusals.md](refusals.md)), followed by a lingering close, so that the answer is not"
+        " lost to a reset. The log has one line for each reason and minute, with a sample client; the counters of a"
+        " worker stand in its last line at `--log-level debug`.\n\n"
+        "| limit | default | then | counter |\n| --- | --- | --- | --- |\n"
+    )
+    limits = (row for row in rows() if row.then)
+    lines = (f"| `{row.flag}` | {default_text(row)} {row.unit} | {row.then} | {row.counter} |\n" for row in limits)
+    fixed = (f"| {what} | {value} | {then} | {counter} |\n" for what, value, then, counter in FIXED)
+    return (
+        intro
+        + "".join(line.replace("  |", " |") for line in lines)
+        + "\n## Without a setting\n\n| limit | value | then | counter |\n| --- | --- | --- | --- |\n"
+        + "".join(line.replace("  |", " |") for line in fixed)
+        + RATES
+    )
+
+
+FIXED = (
+    ("method", "32 bytes", "501", "refused"),
+    ("extensions of one chunk, of all chunks of a body", "256 bytes, 16 KiB", "400", "refused"),
+    ("framing bytes of a chunked body", "16 KiB + 8 × its data", "400", "refused"),
+    ("read ahead of a connection", "64 KiB behind the request in the application", "the socket is not read on", ""),
+    ("pipelined requests answered in one go", "16, or 64 KiB of answers", "other connections have their turn", ""),
+    ("threads that wait for slow clients", "256 beside --threads", "the next one that would wait is cut", "aborted"),
+    (
+        "accepting without descriptors or memory",
+        "a pause of 0.1 s, doubling to 1 s",
+        "the backlog waits",
+        "accept_pauses",
+    ),
+    ("connections that make room at once", "16, or a 32nd part of those that wait", "close", "evictions"),
+    ("unacknowledged output of a vanished client", "60 s (TCP_USER_TIMEOUT)", "the connection ends", "aborted"),
+    ("silence before the kernel probes a client", "60 s (TCP_KEEPIDLE)", "a vanished client is noticed", ""),
+)
+
+RATES = (
+    "\n## How the rates count\n\n"
+    "There is no absolute deadline for a body or an answer: a large one over a slow line takes the time that it needs."
+    " A client begins with the grace; every byte earns time at the least rate, and time is spent only while the server"
+    " has room, or data, and waits for the client. What can be earned ahead is bounded by the idle time. Of an answer"
+    " those bytes count that the client has acknowledged, not those that the kernel has taken.\n"
+)
 
 
 def contract_page() -> str:

@@ -216,8 +216,8 @@ class Settings:
     )
     limit_unread: int = setting(
         "Limits", "--limit-unread", "BYTES", "64K", values.byte_size(0, 1 << 30), unit="bytes",
-        doc="Bytes of a body that the application left unread which are read and thrown away, so that the connection can"
-        " be used again.",
+        doc="Bytes of a body that the application left unread which are read and thrown away, so that the connection"
+        " can be used again.",
         then="close with linger",
     )
     body_buffer: int = setting(

@@ -202,7 +202,9 @@ def serve(
     if not worker.is_stopping:
         when_ready()
     worker.mind()
-    return worker.join()
+    stuck = worker.join()
+    worker.log.debug("counters: " + ", ".join(f"{name} {value}" for name, value in worker.server.stats().items()))
+    return stuck
 
 
 def leave(status: int, stuck: Iterable[str], log: Log) -> NoReturn:
