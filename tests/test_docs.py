@@ -83,3 +83,18 @@ def test_the_version_is_one_and_the_same_everywhere() -> None:
 def test_a_change_fragment_is_one_or_two_sentences(path: Path) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+\.md", path.name)
     assert 1 <= len(re.findall(r"\.(?:\s|$)", path.read_text(encoding="utf-8"))) <= 3
+
+
+def test_every_test_that_the_page_of_threats_names_is_there() -> None:
+    page = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
+    names = {
+        name
+        for row in page.splitlines()
+        if row.startswith("| ")
+        for name in re.findall(r"`([^`]+)`", row.split("|")[-2])
+    }
+    cases = {f"{path.parent.name}/{path.stem}" for path in ROOT.glob("tests/corpus/http1/*/*.txt")}
+    sources = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("crates/**/*.rs")]
+    functions = set(re.findall(r"^\s*(?:fn|def) (\w+)", "\n".join(path.read_text() for path in sources), re.MULTILINE))
+    assert len(names) > 30
+    assert names <= cases | functions, names - cases - functions
