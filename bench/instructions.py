@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 import argparse
-import os
+import math
 import shutil
+import subprocess
 import sys
 import tempfile
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
-from harness import callgrind, peers, workloads
+from harness import callgrind, counters, peers, workloads
 from harness.measure import load, read_groups
-from harness.paths import CLIENT, OUT
+from harness.paths import APPS, CLIENT, LAUNCH, OUT
 from harness.peers import OURS, Peer
 from harness.process import Server, ServerFailed, end_by_exception, free_port
 from harness.workloads import Workload
 
-SLOWDOWN = 50
-"""About what callgrind costs; our scheduler's tick is multiplied by it, else every request looks slow."""
 TICK_SCALE = "DRAGOMAN_TICK_SCALE"
+"""Multiplies our scheduler's tick and thresholds: under callgrind every request looks slow else."""
+CALL_COST_TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run under callgrind gave."""
+
+    profile: callgrind.Profile
+    threads: int
+    """Threads of the server after the last answer."""
+    counters: Counter[str]
+    """The server's own; empty for a peer."""
 
 
 def main() -> int:
-    """0: counted. 1: an answer was wrong. 2: something is missing."""
+    """0: counted. 1: an answer was wrong, or a request looked slow to our scheduler. 2: something is missing."""
     end_by_exception()
     options = _parser().parse_args()
     if shutil.which("valgrind") is None:
@@ -48,32 +62,75 @@ def main() -> int:
             continue
         for workload in chosen:
             try:
-                _count(peer, version, workload, options)
+                status = max(status, _count(peer, version, workload, options))
             except (ServerFailed, RuntimeError) as error:
                 print(f"FAILED: {peer.name}, {workload.name}: {error}", file=sys.stderr)
                 status = 1
     return status
 
 
-def _count(peer: Peer, version: str, workload: Workload, options: argparse.Namespace) -> None:
-    """Two runs, and their difference: start-up, loading and shutdown are in both and drop out."""
-    low = _run(peer, workload, options.low)
-    high = _run(peer, workload, options.high)
+def _count(peer: Peer, version: str, workload: Workload, options: argparse.Namespace) -> int:
+    """Two runs, and their difference: start-up, loading and shutdown are in both and drop out. The exit status."""
+    scale = _slowdown(peer, workload) if peer.name == OURS else 1
+    low = _run(peer, workload, options.low, scale)
+    high = _run(peer, workload, options.high, scale)
     requests = options.high - options.low
-    rows = callgrind.difference(high, low, requests)
-    total = (high.total() - low.total()) / requests
+    rows = callgrind.difference(high.profile, low.profile, requests)
+    first, second = low.profile.total(), high.profile.total()
+    total = (second - first) / requests
     print(f"\n{peer.name} {version}, {workload.name}: {total:,.0f} instructions/request", flush=True)
-    print(
-        f"  from {options.low} and {options.high} requests: {low.total():,} and {high.total():,}; by function (self):"
-    )
+    print(f"  from {options.low} and {options.high} requests: {first:,} and {second:,}, of all {high.threads} threads")
+    status = _judge(low, high) if peer.name == OURS else 0
+    print("  by function (self):")
     for count, function, object_file in rows[: options.functions]:
         print(f"  {count:10,.1f}  {count / total:6.1%}  {function[:90]}  [{Path(object_file).name}]")
+    return status
 
 
-def _run(peer: Peer, workload: Workload, requests: int) -> callgrind.Profile:
-    """One run of exactly ``requests`` requests under callgrind, children included."""
+def _judge(low: Run, high: Run) -> int:
+    """Prints what the scheduler did in both runs; 1 unless it took every request for as quick as it is."""
+    faults = 0
+    for run in (low, high):
+        named = ", ".join(f"{name} {run.counters[name]}" for name in ("requests", *counters.QUIET))
+        print(f"  the server's counters: {named}")
+        faults += sum(run.counters[name] for name in counters.QUIET)
+    if faults:
+        print(
+            "  FAULT: a request looked slow to the scheduler, and its detour is in the count: try on a quieter machine"
+        )
+    return 1 if faults else 0
+
+
+def _slowdown(peer: Peer, workload: Workload) -> int:
+    """How many times as long callgrind makes a call of this very application, which is what our scheduler watches.
+
+    Not the cost of whole requests: callgrind does not slow the kernel's half of them.
+    """
+    group = workload.groups[0].request
+    path = group[group.index("--path") + 1] if "--path" in group else "/"
+    call = [str(peer.venv / "bin" / "python"), str(LAUNCH / "call_cost.py"), workload.app, path]
+    native_ns = _printed_number(call)
+    slow_ns = _printed_number(["valgrind", "--quiet", "--tool=callgrind", "--callgrind-out-file=/dev/null", *call])
+    scale = max(1, math.ceil(slow_ns / native_ns))
+    print(
+        f"\n{peer.name}, {workload.name}: a call takes {native_ns / 1000:,.1f} µs, and {slow_ns / 1000:,.1f} µs under "
+        f"callgrind; tick and thresholds × {scale}",
+        flush=True,
+    )
+    return scale
+
+
+def _printed_number(command: list[str]) -> int:
+    run = subprocess.run(command, cwd=APPS, capture_output=True, text=True, timeout=CALL_COST_TIMEOUT_S, check=False)
+    if run.returncode != 0 or not run.stdout.strip().isdigit():
+        raise RuntimeError(f"the slowdown cannot be measured: {run.stderr.strip()[-500:]}")
+    return int(run.stdout)
+
+
+def _run(peer: Peer, workload: Workload, requests: int, scale: int) -> Run:
+    """One run of exactly ``requests`` requests under callgrind: children and all threads are in its profile."""
     port = free_port()
-    environ = {"PYTHONHASHSEED": "0", TICK_SCALE: os.environ.get(TICK_SCALE, str(SLOWDOWN))}
+    environ = {"PYTHONHASHSEED": "0", TICK_SCALE: str(scale)}
     with tempfile.TemporaryDirectory(prefix="bench-callgrind-") as directory:
         command = [
             "valgrind",
@@ -81,17 +138,26 @@ def _run(peer: Peer, workload: Workload, requests: int) -> callgrind.Profile:
             "--trace-children=yes",
             f"--callgrind-out-file={directory}/%p.out",
             *peer.arguments(workload.app, port, workload.is_waiting),
+            *(["--log-level", "debug"] if peer.name == OURS else []),
         ]
         with Server(peer.name, command, port, environ=environ, start_timeout_s=300, stop_timeout_s=120) as server:
-            answer = load(port, workload.arguments(), ["--requests", str(requests)], timeout_s=1800)
+            _load(port, workload, requests)
+            threads = server.usage().threads
             server.stop()
-        for group in read_groups(answer).values():
-            if group.first_breach:
-                raise RuntimeError(f"a wrong answer: {group.first_breach}")
         outputs = [path for path in Path(directory).iterdir() if path.stat().st_size]
         if not outputs:
             raise RuntimeError(f"callgrind wrote nothing:\n{server.log_end()}")
-        return callgrind.read(outputs)
+        found = counters.read(server.log.read_text(errors="replace")) if peer.name == OURS else Counter[str]()
+        if peer.name == OURS and not set(counters.QUIET) <= set(found):
+            raise RuntimeError(f"no line with {counters.MARK!r} in {server.log}, so that nobody knows what was counted")
+        return Run(callgrind.read(outputs), threads, found)
+
+
+def _load(port: int, workload: Workload, requests: int) -> None:
+    answer = load(port, workload.arguments(), ["--requests", str(requests)], timeout_s=1800)
+    for group in read_groups(answer).values():
+        if group.first_breach:
+            raise RuntimeError(f"a wrong answer: {group.first_breach}")
 
 
 def _refuse(sentence: str) -> int:

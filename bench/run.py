@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from harness import idle, report, workloads
+from harness import idle, report, static, workloads
 from harness import peers as peer_table
 from harness.measure import Sample, measure
 from harness.paths import CLIENT, OUT, ROOT
@@ -31,6 +31,7 @@ def main() -> int:
         chosen = _workloads(options)
         candidates = _candidates(options)
         idle.allow(max(workload.idle_connections for workload in chosen))
+        static.prepare()
     except ValueError as error:
         return _refuse(str(error))
     versions = {peer.name: peer.installed_version() for peer in candidates}
@@ -118,7 +119,12 @@ def _candidates(options: argparse.Namespace) -> list[Peer]:
 
 
 def _why_absent(peer: Peer) -> str:
-    return f"not installed in {peer.venv.name}" + (f"; it needs {peer.needs}" if peer.needs else "")
+    where = (
+        f"neither on the PATH nor to be had from Debian's {peer.package}"
+        if peer.debian
+        else f"not installed in {peer.venv.name}"
+    )
+    return where + (f"; it needs {peer.needs}" if peer.needs else "")
 
 
 def _refuse(sentence: str) -> int:

@@ -7,10 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
-from harness.paths import CLIENT_SOURCE, CLIENT_TARGET, ROOT, VENV
+from harness.paths import CLIENT_SOURCE, CLIENT_TARGET, ROOT, UNPACKED, VENV
 
 FRAMEWORKS = ["flask==3.1.3", "django==5.2.19", "falcon==4.4.0"]
 PKG_RESOURCES = "setuptools<81"
@@ -58,11 +59,24 @@ def _install_peers(python: Path) -> None:
     from harness import peers  # noqa: PLC0415 - it needs tomllib, whose absence main() explains
 
     for peer in peers.load().values():
-        if peer.name == peers.OURS or peer.installed_version() == peer.version:
+        installed = peer.installed_version()
+        if peer.name == peers.OURS or (installed and installed == (peer.version or installed)):
             continue
-        if not _pip(python, peer.requirement()):
+        if not (_unpack(peer.package) if peer.debian else _pip(python, peer.requirement())):
             needs = f"; it needs {peer.needs}" if peer.needs else ""
             print(f"\nMISSING: {peer.name} could not be installed and is left out{needs}\n", file=sys.stderr)
+
+
+def _unpack(package: str) -> bool:
+    """Unpacks a Debian package under the environment: no service starts, and no root is needed."""
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        return False
+    with tempfile.TemporaryDirectory(prefix="bench-debian-") as directory:
+        if subprocess.run(["apt-get", "download", "--quiet", package], cwd=directory, check=False).returncode != 0:
+            return False
+        archives = [str(path) for path in Path(directory).glob("*.deb")]
+        unpacked = [subprocess.run(["dpkg-deb", "-x", path, str(UNPACKED)], check=False) for path in archives]
+        return bool(unpacked) and all(run.returncode == 0 for run in unpacked)
 
 
 def _pip(python: Path, *requirements: str) -> bool:

@@ -1,4 +1,4 @@
-"""A million mixed requests at one server, every body checked, its memory, threads and descriptors watched."""
+"""Mixed or aborted requests at one server, every body checked, its memory, threads and descriptors watched."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ CLOSE_S = 10.0
 """How long the server may take to see that the client's connections are gone."""
 RETIRE_S = 60.0
 """How long threads without work may stay."""
+REQUESTS_AFTER_ABORTS = 1_000
 GROWTH = 1.05
 """Memory at the end over memory at half-way: the first half fills caches, pools and the allocator's arenas."""
 
@@ -54,6 +55,7 @@ def main() -> int:
 def _soak(server: Server, options: argparse.Namespace) -> list[str]:
     """Load in slices, each with another seed; returns what was wrong."""
     faults: list[str] = []
+    requests, plan = (options.aborted, "--aborted") if options.aborted else (options.requests, "--mixed")
     before = server.usage()
     usages: list[Usage] = []
     answered = aborted = 0
@@ -61,8 +63,8 @@ def _soak(server: Server, options: argparse.Namespace) -> list[str]:
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     print(f"| 0 | | | | | {_cells(before)} |", flush=True)
     for number in range(options.slices):
-        group = ["--group", "mixed", "--connections", str(options.connections), "--mixed", str(options.seed + number)]
-        limit = ["--requests", str(options.requests // options.slices)]
+        group = ["--group", "mixed", "--connections", str(options.connections), plan, str(options.seed + number)]
+        limit = ["--requests", str(requests // options.slices)]
         result = read_groups(load(server.port, group, limit, timeout_s=3600))["mixed"]
         answered, aborted = answered + result.answered, aborted + result.aborted
         target = (usages[-1] if usages else before).descriptors
@@ -74,13 +76,15 @@ def _soak(server: Server, options: argparse.Namespace) -> list[str]:
             faults.append(f"wrong answers {dict(result.breaches)}, the first: {result.first_breach}")
             break
     middle, last = usages[(len(usages) - 1) // 2], usages[-1]
-    later_requests = options.requests // options.slices * (len(usages) // 2)
+    later_requests = requests // options.slices * (len(usages) // 2)
     slope = (last.pss_kib - middle.pss_kib) * 1024 / later_requests if later_requests else 0.0
     print(f"memory in the second half: {slope:+.1f} bytes for each request")
     if last.pss_kib > middle.pss_kib * GROWTH:
         faults.append(f"memory grew from {middle.pss_kib} KiB at half-way to {last.pss_kib} KiB")
     if last.descriptors > middle.descriptors:
         faults.append(f"descriptors grew from {middle.descriptors} at half-way to {last.descriptors}")
+    if options.aborted:
+        faults += _answers_still(server, options.seed)
     started = time.monotonic()
     rested = _settled(server, RETIRE_S, lambda usage: usage.threads <= before.threads)
     rest_s = time.monotonic() - started
@@ -88,6 +92,16 @@ def _soak(server: Server, options: argparse.Namespace) -> list[str]:
     if rested.threads > before.threads:
         faults.append(f"{rested.threads - before.threads} threads are left over")
     return faults
+
+
+def _answers_still(server: Server, seed: int) -> list[str]:
+    """A few mixed requests after all that was left: each must be answered, and rightly."""
+    group = ["--group", "mixed", "--connections", "8", "--mixed", str(seed)]
+    result = read_groups(load(server.port, group, ["--requests", str(REQUESTS_AFTER_ABORTS)]))["mixed"]
+    print(
+        f"afterwards {result.answered:,} of {REQUESTS_AFTER_ABORTS:,} mixed requests answered, {result.aborted:,} left"
+    )
+    return [f"wrong answers afterwards, the first: {result.first_breach}"] if result.first_breach else []
 
 
 def _settled(server: Server, deadline_s: float, is_settled: Callable[[Usage], bool]) -> Usage:
@@ -105,10 +119,18 @@ def _cells(usage: Usage) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench/soak.py", description="Send mixed requests and check every body.")
+    parser = argparse.ArgumentParser(
+        prog="bench/soak.py", description="Send mixed or aborted requests and check every body."
+    )
     parser.add_argument("--server", default=OURS, help=f"a name from peers.toml (default {OURS})")
     parser.add_argument("--server-options", default="", help='more options for the server, e.g. "--threads 8"')
     parser.add_argument("--requests", type=int, default=1_000_000, help="in all (default 1,000,000)")
+    parser.add_argument(
+        "--aborted",
+        type=int,
+        metavar="N",
+        help="instead N requests that the client leaves at random points, by FIN or RST",
+    )
     parser.add_argument("--slices", type=int, default=10, help="the usage is read after each (default 10)")
     parser.add_argument("--connections", type=int, default=64, help="at a time (default 64)")
     parser.add_argument("--seed", type=int, default=1, help="of the first slice; a seed repeats its order")

@@ -1,11 +1,8 @@
-"""Bodies of known content in both directions: echo, upload, download, stream, JSON, file."""
+"""Bodies of known content in both directions: echo, upload, download, stream, JSON."""
 
 from __future__ import annotations
 
-import atexit
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,7 +14,7 @@ TEXT = ("Content-Type", "text/plain")
 
 
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """``/echo``, ``/upload``, ``/download``, ``/stream``, ``/json`` and ``/file``; the size is the query string."""
+    """``/echo``, ``/upload``, ``/download``, ``/stream`` and ``/json``; the size is the query string."""
     path = environ["PATH_INFO"]
     if path == "/echo":
         return _whole(start_response, environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
@@ -31,11 +28,6 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     if path == "/json":
         document = {"message": "Hello, world!", "items": [1, 2, 3], "ok": True}
         return _whole(start_response, json.dumps(document).encode(), "application/json")
-    if path == "/file":
-        start_response("200 OK", [TEXT, ("Content-Length", str(len(PATTERN)))])
-        file = open(_FILE, "rb")  # noqa: SIM115 - the server closes it, PEP 3333 "Optional Platform-Specific File Handling"
-        wrapper = environ.get("wsgi.file_wrapper")
-        return wrapper(file, 65536) if wrapper else iter(lambda: file.read(65536), b"")
     start_response("404 Not Found", [TEXT, ("Content-Length", "0")])
     return []
 
@@ -55,15 +47,3 @@ def _drain(body: Any, length: int) -> int:
 def _stream() -> Iterator[bytes]:
     for start in range(0, CHUNKS * CHUNK_BYTES, CHUNK_BYTES):
         yield PATTERN[start : start + CHUNK_BYTES]
-
-
-def _write_file() -> str:
-    descriptor, path = tempfile.mkstemp(prefix="bench-file-")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(PATTERN)
-    owner = os.getpid()
-    atexit.register(lambda: os.unlink(path) if os.getpid() == owner and os.path.exists(path) else None)
-    return path
-
-
-_FILE = _write_file()

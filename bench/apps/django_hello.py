@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import django
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
@@ -23,5 +25,17 @@ def hello(request: HttpRequest) -> HttpResponse:
     return HttpResponse("Hello, world!\n", headers={"Content-Length": "14"})
 
 
+def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Reads and closes the response itself.
+
+    Django ends a request (its signals, its connections) in ``close()``, a quarter of the whole. Called here, it makes
+    the same work under every server.
+    """
+    response = _handler(environ, start_response)
+    body = list(response)
+    response.close()
+    return body
+
+
 urlpatterns = [path("", hello)]
-app = get_wsgi_application()
+_handler = get_wsgi_application()

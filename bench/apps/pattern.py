@@ -4,5 +4,10 @@ from __future__ import annotations
 
 PATTERN_BYTES = 2 << 20
 
-PATTERN = b"".join(b"%07d\n" % offset for offset in range(0, PATTERN_BYTES, 8))
-"""Lines of eight bytes, each holding its offset; ``client/src/pattern.rs`` builds the same."""
+
+def pattern(size_bytes: int) -> bytes:
+    """Lines of eight bytes, each holding its offset in hexadecimal; ``client/src/pattern.rs`` builds the same."""
+    return b"".join(b"%07x\n" % offset for offset in range(0, size_bytes, 8))
+
+
+PATTERN = pattern(PATTERN_BYTES)

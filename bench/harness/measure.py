@@ -63,7 +63,7 @@ def measure(peer: Peer, workload: Workload, seconds: float, warm_up_s: float) ->
     Raises ServerFailed when the server does not start, and RuntimeError when the client itself fails.
     """
     port = free_port()
-    command = peer.arguments(workload.app, port, workload.is_waiting)
+    command = peer.arguments(workload.app, port, workload.is_waiting, workload.workers)
     with Server(peer.name, command, port, core=SERVER_CORE) as server:
         load(port, workload.arguments(), ["--seconds", str(warm_up_s)])
         empty_kib = server.usage().pss_kib

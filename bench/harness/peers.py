@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.paths import LAUNCH, PEERS, VENV
+from harness.paths import LAUNCH, PEERS, STATIC, UNPACKED, VENV
 
 OURS = "dragoman"
 HOST = "127.0.0.1"
-KEYS = {"package", "version", "install", "needs", "command", "waiting", "cannot", "only", "settings"}
+KEYS = {"package", "version", "install", "needs", "debian", "command", "waiting", "cannot", "only", "settings"}
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,14 @@ class Peer:
     version: str | None = None
     install: str | None = None
     needs: str | None = None
+    debian: str | None = None
+    """The program, on the PATH or unpacked, where ``package`` is a Debian package and no distribution."""
     waiting: tuple[str, ...] | None = None
     cannot: Mapping[str, str] = field(default_factory=dict)
     only: tuple[str, ...] = ()
     venv: Path = VENV
 
-    def arguments(self, app: str, port: int, is_waiting: bool) -> list[str]:
+    def arguments(self, app: str, port: int, is_waiting: bool, workers: int = 1) -> list[str]:
         """The command line that serves ``app`` (``module:attribute`` in ``bench/apps``) on a loopback port."""
         template = self.waiting if is_waiting and self.waiting else self.command
         binaries = self.venv / "bin"
@@ -42,6 +47,9 @@ class Peer:
             "bin": binaries,
             "python": binaries / "python",
             "launch": LAUNCH,
+            "static": STATIC,
+            "workers": workers,
+            "program": self.program() or self.debian,
         }
         return [word.format(**facts) for word in template]
 
@@ -53,8 +61,20 @@ class Peer:
         """What pip is given to install it; a path is relative to the project's root."""
         return self.install or (f"{self.package}=={self.version}" if self.version else self.package)
 
+    def program(self) -> Path | None:
+        """Where the program of a Debian package is, ``None`` for a distribution or when it is not there."""
+        if self.debian is None:
+            return None
+        unpacked = UNPACKED / "usr" / "sbin" / self.debian
+        # Debian keeps servers in /usr/sbin, which is on the PATH of root alone.
+        found = shutil.which(self.debian, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        return unpacked if unpacked.exists() else Path(found) if found else None
+
     def installed_version(self) -> str | None:
         """The version in its environment, ``None`` when it is not installed there."""
+        if self.debian is not None:
+            program = self.program()
+            return _version_of(program) if program else None
         python = self.venv / "bin" / "python"
         code = "import importlib.metadata as m, sys; print(m.version(sys.argv[1]))"
         if not python.exists():
@@ -82,3 +102,10 @@ def load(path: Path = PEERS) -> dict[str, Peer]:
         command = tuple(row.pop("command"))
         peers[name] = Peer(name, command=command, waiting=tuple(waiting) if waiting else None, only=only, **row)
     return peers
+
+
+def _version_of(program: Path) -> str | None:
+    """What ``program -v`` says, as "nginx version: nginx/1.22.1" does; ``None`` when it does not even start."""
+    run = subprocess.run([program, "-v"], capture_output=True, text=True, check=False)
+    found = re.search(r"\d+(\.\d+)+", run.stdout + run.stderr)
+    return found[0] if run.returncode == 0 and found else None

@@ -12,6 +12,8 @@ from harness.measure import Sample
 from harness.peers import Peer
 from harness.workloads import Workload
 
+FOOTPRINT = ("hello", "workers-4")
+"""The workloads that start-up time and memory are taken from."""
 Samples = Mapping[tuple[str, str], Sequence[Sample | None]]
 """(workload, server) → one entry for each round; ``None`` where the server failed."""
 
@@ -54,6 +56,7 @@ Machine: {_cpu_model()}, Linux {platform.release()}, Python {platform.python_ver
 
 def _workload(workload: Workload, samples: Samples, conditions: Conditions) -> str:
     columns = ["server", "CPU µs/request", "ratio"]
+    columns += ["CPU µs/MiB"] if workload.body_mib else []
     for group in workload.groups:
         prefix = "" if len(workload.groups) == 1 else f"{group.name} "
         columns += [f"{prefix}requests/s", f"{prefix}p99 ms", "ratio"]
@@ -82,6 +85,8 @@ def _workload(workload: Workload, samples: Samples, conditions: Conditions) -> s
 def _row(name: str, workload: Workload, rounds: Sequence[Sample | None], base: Sequence[Sample | None]) -> list[str]:
     good = [sample for sample in rounds if sample]
     cells = [name, spread([sample.cpu_us for sample in good]), _ratio(rounds, base, lambda sample: sample.cpu_us)]
+    if workload.body_mib:
+        cells.append(spread([sample.cpu_us / workload.body_mib for sample in good]))
     for group in workload.groups:
         cells.append(spread([sample.groups[group.name].per_second for sample in good]))
         cells.append(spread([sample.groups[group.name].p99_us / 1000 for sample in good]))
@@ -101,17 +106,22 @@ def _ratio(rounds: Sequence[Sample | None], base: Sequence[Sample | None], value
 
 
 def _footprint(samples: Samples, conditions: Conditions) -> str:
-    """Start-up time and memory after the hello load, which every measurement yields by the way."""
+    """Start-up time and memory after a load of small requests, which every measurement yields by the way."""
     rows = []
     for peer in conditions.peers:
-        good = [sample for sample in samples.get(("hello", peer.name), ()) if sample]
-        if good:
-            start_ms = spread([sample.start_s * 1000 for sample in good])
-            rows.append([peer.name, start_ms, spread([sample.pss_kib / 1024 for sample in good])])
+        one, four = ([sample for sample in samples.get((name, peer.name), ()) if sample] for name in FOOTPRINT)
+        if one or four:
+            start_ms = spread([sample.start_s * 1000 for sample in one]) if one else "–"
+            memory = [spread([sample.pss_kib / 1024 for sample in some]) if some else "–" for some in (one, four)]
+            rows.append([peer.name, start_ms, *memory])
     if not rows:
         return ""
-    table = _table(["server", "start to first answer, ms", "memory after load, MiB (PSS)"], rows)
-    return f"## start-up and memory\n\nWhat does one worker take before it serves, and after?\n\n{table}"
+    columns = ["server", "start to first answer, ms", "1 worker, MiB (PSS)", "4 workers, MiB (PSS)"]
+    return f"""## start-up and memory
+
+How long from the start of the program to its first answer, and what do one worker and four take after a load?
+
+{_table(columns, rows)}"""
 
 
 def _servers(conditions: Conditions) -> str:

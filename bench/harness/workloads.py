@@ -35,6 +35,10 @@ class Workload:
     """Part of ``make bench``; the others run when named, or with ``--all``."""
     idle_connections: int = 0
     """Kept open beside the groups, each after one answer."""
+    workers: int = 1
+    """Worker processes that the server is to run."""
+    body_mib: float | None = None
+    """Size of the one body that each request moves, for the cost of a byte."""
     ideal_per_second: float | None = None
     """What the sleep alone would allow, for the closed loop of the first group."""
 
@@ -95,6 +99,20 @@ TABLE: tuple[Workload, ...] = (
         "cpu:app",
         (Group("slow", 4, ("--path", "/cpu", *HELLO)), Group("fast", 8, ("--path", "/fast", *HELLO))),
     ),
+    Workload(
+        "cpu-1ms",
+        "What is left of the difference when each request computes for 1 ms?",
+        "cpu:app",
+        _one(16, "--path", "/cpu", *HELLO),
+        ideal_per_second=1_000,
+    ),
+    Workload(
+        "workers-4",
+        "And what does one question cost four worker processes? (Their memory stands under start-up and memory.)",
+        "hello:app",
+        _one(32, *HELLO),
+        workers=4,
+    ),
     _idle(1_000),
     _idle(10_000),
     Workload("fresh", "What does a new connection for each request cost?", "hello:app", _one(32, "--fresh", *HELLO)),
@@ -110,12 +128,14 @@ TABLE: tuple[Workload, ...] = (
         "What does a large upload cost?",
         "bodies:app",
         _one(8, "--path", "/upload", "--body-bytes", str(MIB), "--reply-text", f"{MIB}\n"),
+        body_mib=1,
     ),
     Workload(
         "download-1m",
         "What does a large body in one block cost?",
         "bodies:app",
         _one(8, "--path", f"/download?{MIB}", "--reply-bytes", str(MIB)),
+        body_mib=1,
     ),
     Workload(
         "stream-64",
@@ -124,10 +144,11 @@ TABLE: tuple[Workload, ...] = (
         _one(32, "--path", "/stream", "--reply-bytes", "65536"),
     ),
     Workload(
-        "file-2m",
-        "What does a file of 2 MiB by wsgi.file_wrapper cost?",
-        "bodies:app",
-        _one(8, "--path", "/file", "--reply-bytes", str(2 * MIB)),
+        "file-10m",
+        "What does a static file of 10 MiB by wsgi.file_wrapper cost, and by nginx?",
+        "static_file:app",
+        _one(8, "--path", "/10m", "--reply-bytes", str(10 * MIB)),
+        body_mib=10,
     ),
     Workload(
         "json",

@@ -55,6 +55,7 @@ fn plan_of(group: &GroupOptions, options: &Options, lane: u64) -> Box<dyn Plan> 
     match &group.load {
         Load::Repeat(template, depth) => Box::new(Repeat::new(template, *depth)),
         Load::Mixed(seed) => Box::new(mixed::Mixed::new(&options.address.to_string(), *seed, lane)),
+        Load::Aborted(seed) => Box::new(mixed::Mixed::aborting(&options.address.to_string(), *seed, lane)),
     }
 }
 

@@ -9,18 +9,28 @@ pub struct Mixed {
     random: Random,
     host: String,
     next_id: u64,
+    /// Every request is left, at a random point, by FIN or by RST.
+    is_aborting: bool,
 }
 
 impl Mixed {
     /// The plan number `lane` of a run; other lanes and other seeds give other orders.
     pub fn new(host: &str, seed: u64, lane: u64) -> Self {
         let random = Random::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (lane + 1));
-        Self { random, host: host.into(), next_id: lane * 1_000_000_000_000 + 1 }
+        Self { random, host: host.into(), next_id: lane * 1_000_000_000_000 + 1, is_aborting: false }
+    }
+
+    /// The same with nothing but requests that the client leaves.
+    pub fn aborting(host: &str, seed: u64, lane: u64) -> Self {
+        Self { is_aborting: true, ..Self::new(host, seed, lane) }
     }
 }
 
 impl Plan for Mixed {
     fn next(&mut self, requests_left: u64) -> Batch {
+        if self.is_aborting {
+            return self.aborted();
+        }
         match self.random.below(1000) {
             0..60 => {
                 let depth = 2 + self.random.below(15) as u64;
@@ -229,6 +239,15 @@ mod tests {
     fn a_batch_never_holds_more_requests_than_are_left() {
         let mut plan = Mixed::new("h", 1, 0);
         assert!((0..2000).all(|_| plan.next(3).expected.len() <= 3));
+    }
+
+    #[test]
+    fn an_aborting_plan_leaves_every_request_by_fin_and_by_rst() {
+        let mut plan = Mixed::aborting("h", 1, 0);
+        let ends: Vec<End> = (0..100).map(|_| plan.next(100).end).collect();
+        let resets = ends.iter().filter(|end| matches!(end, End::Abort { is_reset: true, .. })).count();
+        assert!(ends.iter().all(|end| matches!(end, End::Abort { .. })));
+        assert!((20..80).contains(&resets));
     }
 
     #[test]

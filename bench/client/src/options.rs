@@ -26,6 +26,7 @@ Group options (each group runs on a thread of its own):
   --reply-echo        the answer's body is the request's
   --status N          the answer's status (default 200)
   --mixed SEED        the mixed plan for apps/mixed.py instead of one request
+  --aborted SEED      its aborted requests alone: the client leaves at a random point, by FIN or by RST
 ";
 
 /// One run.
@@ -56,6 +57,8 @@ pub enum Load {
     Repeat(Box<Template>, usize),
     /// The mixed plan of this seed.
     Mixed(u64),
+    /// Its aborted requests alone.
+    Aborted(u64),
 }
 
 /// Reads the arguments after the program's name; the error is one sentence for the caller.
@@ -96,7 +99,7 @@ struct Draft {
     reply: Option<Body>,
     is_echo: bool,
     status: u16,
-    mixed_seed: Option<u64>,
+    mixed: Option<Load>,
 }
 
 impl Draft {
@@ -114,7 +117,7 @@ impl Draft {
             reply: None,
             is_echo: false,
             status: 200,
-            mixed_seed: None,
+            mixed: None,
         }
     }
 
@@ -132,7 +135,8 @@ impl Draft {
             "--reply-bytes" => self.reply = Some(slice(flag, arguments.next())?),
             "--reply-echo" => self.is_echo = true,
             "--status" => self.status = number(flag, arguments.next())?,
-            "--mixed" => self.mixed_seed = Some(number(flag, arguments.next())?),
+            "--mixed" => self.mixed = Some(Load::Mixed(number(flag, arguments.next())?)),
+            "--aborted" => self.mixed = Some(Load::Aborted(number(flag, arguments.next())?)),
             _ => return Err(format!("{flag}: no such option\n\n{USAGE}")),
         }
         Ok(())
@@ -146,8 +150,8 @@ impl Draft {
         if self.is_fresh && self.depth > 1 {
             return Err(format!("group {name}: --fresh closes after each answer, so nothing can be pipelined"));
         }
-        if let Some(seed) = self.mixed_seed {
-            return Ok(GroupOptions { name, connections: self.connections, load: Load::Mixed(seed) });
+        if let Some(load) = self.mixed {
+            return Ok(GroupOptions { name, connections: self.connections, load });
         }
         let reply = if self.is_echo { self.body.clone() } else { self.reply };
         let Some(reply) = reply else {

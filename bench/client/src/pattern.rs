@@ -3,16 +3,16 @@
 use std::sync::{Arc, OnceLock};
 
 /// Length of the pattern, and so the largest `start + length` of a slice.
-pub const PATTERN_BYTES: usize = 2 << 20;
+pub const PATTERN_BYTES: usize = 10 << 20;
 
-/// The whole pattern: lines of eight bytes, each holding its offset in decimal (`0000008\n`).
+/// The whole pattern: lines of eight bytes, each holding its offset in hexadecimal (`0000008\n`).
 ///
 /// `apps/pattern.py` builds the same. A slice in the wrong place, of the wrong length or from another
 /// request differs in its first line.
 pub fn pattern() -> Arc<[u8]> {
     static PATTERN: OnceLock<Arc<[u8]>> = OnceLock::new();
     Arc::clone(PATTERN.get_or_init(|| {
-        (0..PATTERN_BYTES).step_by(8).flat_map(|offset| format!("{offset:07}\n").into_bytes()).collect()
+        (0..PATTERN_BYTES).step_by(8).flat_map(|offset| format!("{offset:07x}\n").into_bytes()).collect()
     }))
 }
 
@@ -65,6 +65,7 @@ mod tests {
     #[test]
     fn every_line_of_the_pattern_tells_its_offset() {
         assert_eq!(Body::slice(8, 9).bytes(), b"0000008\n0");
+        assert_eq!(Body::slice(PATTERN_BYTES - 8, 8).bytes(), b"09ffff8\n");
         assert_eq!(pattern().len(), PATTERN_BYTES);
     }
 
