@@ -26,6 +26,13 @@ test: $(VENV)/.equipped ## Build, and run all tests, Rust's and Python's. ARGS="
 	cargo test --quiet
 	$(BIN)/python -m pytest $(ARGS)
 
+# In a target directory of its own, because every crate is built anew; without the optimiser's last minutes, which models
+# do not need. The library alone: nothing else has models.
+.PHONY: loom
+loom: need ## Explore the hand-over's models (minutes). LOOM_MAX_PREEMPTIONS=4 make loom explores more of them.
+	RUSTFLAGS='--cfg loom' CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		cargo test --quiet --release --package dragoman-engine --lib --target-dir target/loom handover::models $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.equipped ## Formats, lints and types of everything.
 	cargo fmt --all --check

@@ -3,7 +3,7 @@
 use crate::connection::{After, Connection, Phase};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
-use crate::leadership::Lead;
+use crate::handover::Lead;
 use crate::options::{BATCH_BYTES, BATCH_REQUESTS};
 use crate::outgoing::{Outgoing, push};
 use crate::output::Flushed;

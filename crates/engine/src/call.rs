@@ -5,7 +5,7 @@ use crate::connection::{Connection, Phase};
 use crate::engine::Engine;
 use crate::exchange::{Exchange, Request, RequestBody, Stream, Turn};
 use crate::gateway::Gateway;
-use crate::leadership::Lead;
+use crate::handover::Lead;
 use crate::mailbox::Level;
 use crate::outgoing::Outgoing;
 use crate::pace::Pace;

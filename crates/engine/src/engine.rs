@@ -5,12 +5,12 @@ use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::counters::Counters;
 use crate::gateway::{Gateway, Peer};
+use crate::handover::{Bounds, Inbox, Lead, Leadership};
 use crate::in_flight::InFlight;
-use crate::leadership::{Lead, Leadership};
 use crate::listener::Listener;
 use crate::mailbox::{Event, Level, Mailbox};
 use crate::notices::Notices;
-use crate::options::Options;
+use crate::options::{Options, WAITING_FOR_PEERS};
 use crate::predictor::Predictor;
 use crate::reactor::{Reactor, Token};
 use crate::scheduler::Scheduler;
@@ -37,11 +37,17 @@ const STOPPING: u8 = 2;
 
 /// What threads that are not the leader put down for it.
 #[derive(Debug)]
-pub(crate) struct Inbox<M> {
+pub(crate) struct PutDown<M> {
     /// Slots whose deadline is before their entry in the timer wheel.
     pub timers: Vec<u32>,
     /// Connections that want to be looked at.
     pub connections: Vec<Box<Connection<M>>>,
+}
+
+impl<M> Default for PutDown<M> {
+    fn default() -> Self {
+        Self { timers: Vec::new(), connections: Vec::new() }
+    }
 }
 
 /// One process's engine around one gateway.
@@ -69,8 +75,7 @@ pub struct Engine<G: Gateway> {
     pub(crate) null: OwnedFd,
     mailbox: Arc<Mailbox>,
     reactor: UnsafeCell<Reactor<G::Memory>>,
-    inbox: Mutex<Inbox<G::Memory>>,
-    has_inbox: AtomicBool,
+    inbox: Inbox<PutDown<G::Memory>>,
     wake: OwnedFd,
     signal_writer: OwnedFd,
     phase: AtomicU8,
@@ -100,8 +105,13 @@ impl<G: Gateway> Engine<G> {
         epoll::add(&poll, &signal_reader, Token::Signal.data(), epoll::EventFlags::IN)?;
         let mailbox = Arc::new(Mailbox::new()?);
         let (leadership, lead) = Leadership::new();
-        let retire = Duration::from_millis(options.retire_ms);
-        let scheduler = Scheduler::new(lead, options.threads.max(1), options.queue, retire, Arc::clone(&mailbox));
+        let bounds = Bounds {
+            permits: options.threads.max(1),
+            queue: options.queue,
+            peer_waits: WAITING_FOR_PEERS,
+            retire: Duration::from_millis(options.retire_ms),
+        };
+        let scheduler = Scheduler::new(lead, bounds, Arc::clone(&mailbox));
         let reactor = UnsafeCell::new(Reactor::new(clock.now_ms()));
         Ok(Arc::new(Self {
             gateway,
@@ -123,8 +133,7 @@ impl<G: Gateway> Engine<G> {
             signal_writer,
             mailbox,
             reactor,
-            inbox: Mutex::new(Inbox { timers: Vec::new(), connections: Vec::new() }),
-            has_inbox: AtomicBool::new(false),
+            inbox: Inbox::default(),
             wake,
             phase: AtomicU8::new(RUNNING),
             in_flight: Mutex::new(Vec::new()),
@@ -265,20 +274,14 @@ impl<G: Gateway> Engine<G> {
     }
 
     /// Puts something down for the leader and wakes it.
-    pub(crate) fn put_down(&self, fill: impl FnOnce(&mut Inbox<G::Memory>)) {
-        fill(&mut self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
-        self.has_inbox.store(true, Release);
+    pub(crate) fn put_down(&self, fill: impl FnOnce(&mut PutDown<G::Memory>)) {
+        self.inbox.put_down(fill);
         self.wake_leader();
     }
 
     /// What was put down since the last time.
-    pub(crate) fn take_inbox(&self) -> Option<Inbox<G::Memory>> {
-        if !self.has_inbox.swap(false, AcqRel) {
-            return None;
-        }
-        let mut inbox = self.inbox.lock().unwrap_or_else(PoisonError::into_inner);
-        let (timers, connections) = (std::mem::take(&mut inbox.timers), std::mem::take(&mut inbox.connections));
-        Some(Inbox { timers, connections })
+    pub(crate) fn take_inbox(&self) -> Option<PutDown<G::Memory>> {
+        self.inbox.take()
     }
 
     /// Ends the leader's wait for events.

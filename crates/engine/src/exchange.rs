@@ -4,7 +4,7 @@ use crate::clock::{DateText, monotonic_us};
 use crate::connection::{After, Connection};
 use crate::engine::Engine;
 use crate::gateway::{Gateway, Held, Peer, Unlock};
-use crate::leadership::Calling;
+use crate::handover::Calling;
 use crate::options::UNLOCKED_SEND;
 use crate::outgoing::{Outgoing, push};
 use crate::output::{Flushed, Output, Piece};

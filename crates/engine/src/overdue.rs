@@ -3,7 +3,7 @@
 use crate::connection::{Connection, Phase};
 use crate::engine::Engine;
 use crate::gateway::{Gateway, Peer};
-use crate::leadership::Lead;
+use crate::handover::Lead;
 use crate::pace::Breach;
 use crate::plan::Refusal;
 

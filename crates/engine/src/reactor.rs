@@ -3,7 +3,7 @@
 use crate::connection::{After, Connection, Phase};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
-use crate::leadership::Lead;
+use crate::handover::Lead;
 use crate::listener::Accepted;
 use crate::mailbox::{Event, Level};
 use crate::output::Flushed;
@@ -143,9 +143,6 @@ impl<G: Gateway> Engine<G> {
         // An interrupted wait is a turn without events.
         let events = epoll::wait(&self.poll, &mut room, timeout.as_ref()).map_or(&mut [][..], |(events, _)| events);
         let now_ms = self.clock.refresh();
-        if !events.is_empty() {
-            self.sentinel.work();
-        }
         for event in events {
             let flags = event.flags;
             match Token::of(event.data) {
@@ -165,6 +162,9 @@ impl<G: Gateway> Engine<G> {
         self.run_timers(lead, now_ms);
         self.look_after_queue(lead, now_ms);
         self.look_after_drain(lead, now_ms);
+        if !self.reactor(lead).batch.is_empty() {
+            self.sentinel.work();
+        }
     }
 
     /// Finds the connection that an entry of the batch is about; `None` when it is away or gone.
@@ -180,7 +180,7 @@ impl<G: Gateway> Engine<G> {
             Ready::Event { descriptor, generation, is_hangup } => {
                 let slot = self.slots.get(descriptor)?;
                 match slot.find(lead, generation) {
-                    Found::Connection(connection) => Some((connection, is_hangup)),
+                    Found::Resting(connection) => Some((connection, is_hangup)),
                     Found::Out { has_output: true } => {
                         self.flush_for_owner(lead, descriptor, generation);
                         None

@@ -2,11 +2,8 @@
 
 use crate::engine::Engine;
 use crate::gateway::Gateway;
-use crate::leadership::Leadership;
-use std::sync::atomic::{
-    AtomicBool,
-    Ordering::{Relaxed, SeqCst},
-};
+use crate::handover::{Drowse, Leadership};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
@@ -20,27 +17,18 @@ pub struct Sentinel {
     tick: Duration,
     thread: OnceLock<Thread>,
     is_started: AtomicBool,
-    has_work: AtomicBool,
-    is_asleep: AtomicBool,
+    drowse: Drowse,
 }
 
 impl Sentinel {
     /// A sentinel that has no thread yet.
     pub fn new(tick: Duration) -> Self {
-        Self {
-            tick,
-            thread: OnceLock::new(),
-            is_started: AtomicBool::new(false),
-            has_work: AtomicBool::new(false),
-            is_asleep: AtomicBool::new(false),
-        }
+        Self { tick, thread: OnceLock::new(), is_started: AtomicBool::new(false), drowse: Drowse::default() }
     }
 
     /// The leader has events: the sentinel stays awake, or wakes.
     pub fn work(&self) {
-        // The store must be seen by a sentinel that decides to sleep, or its decision by the load below: hence SeqCst.
-        self.has_work.store(true, SeqCst);
-        if self.is_asleep.load(SeqCst) {
+        if self.drowse.work() {
             self.wake();
         }
     }
@@ -58,16 +46,17 @@ impl Sentinel {
             return;
         }
         let watched = Arc::clone(engine);
-        let spawned = std::thread::Builder::new()
-            .name("dragoman-sentinel".into())
-            .stack_size(128 * 1024)
-            .spawn(move || watched.sentinel.watch(&watched));
-        match spawned {
-            Ok(handle) => drop(engine.sentinel.thread.set(handle.thread().clone())),
-            Err(error) => engine.log(
+        let spawned =
+            std::thread::Builder::new().name("dragoman-sentinel".into()).stack_size(128 * 1024).spawn(move || {
+                // Known before it can sleep: whoever wakes it knows it then.
+                let _ = watched.sentinel.thread.set(std::thread::current());
+                watched.sentinel.watch(&watched);
+            });
+        if let Err(error) = spawned {
+            engine.log(
                 crate::mailbox::Level::Error,
                 format!("the sentinel thread could not be started ({error}): a slow call will block the others"),
-            ),
+            );
         }
     }
 
@@ -82,20 +71,12 @@ impl Sentinel {
                 engine.counters.deposed();
             }
             before = now;
-            let is_working = self.has_work.swap(false, Relaxed) || Leadership::is_busy(now);
+            let is_working = self.drowse.had_work() || Leadership::is_busy(now);
             idle_ticks = if is_working { 0 } else { idle_ticks + 1 };
             if idle_ticks >= IDLE_TICKS {
-                self.sleep();
+                self.drowse.sleep(std::thread::park);
                 idle_ticks = 0;
             }
         }
-    }
-
-    fn sleep(&self) {
-        self.is_asleep.store(true, SeqCst);
-        if !self.has_work.load(SeqCst) {
-            std::thread::park();
-        }
-        self.is_asleep.store(false, SeqCst);
     }
 }

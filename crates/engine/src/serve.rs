@@ -4,8 +4,8 @@ use crate::clock::DateText;
 use crate::connection::{After, Connection, Phase};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
+use crate::handover::Lead;
 use crate::in_flight::InFlight;
-use crate::leadership::Lead;
 use crate::memo::Memo;
 use crate::options::READ_BYTES;
 use crate::outgoing::Outgoing;
@@ -43,7 +43,7 @@ pub(crate) struct ServingThread<G: Gateway> {
     pub memo: Memo,
     pub date: DateText,
     pub in_flight: Arc<InFlight>,
-    parking: Arc<Parking<G::Memory>>,
+    parking: Parking<G::Memory>,
 }
 
 impl<G: Gateway> ServingThread<G> {
@@ -60,7 +60,7 @@ impl<G: Gateway> ServingThread<G> {
             memo: Memo::default(),
             date: DateText::default(),
             in_flight,
-            parking: Arc::new(Parking::default()),
+            parking: Parking::default(),
         }
     }
 
@@ -141,6 +141,8 @@ impl<G: Gateway> Engine<G> {
 
     /// Leads until deposed or until the engine stops.
     fn lead(&self, mut lead: Lead, thread: &mut ServingThread<G>) {
+        // The batch may hold requests from before, for which no event of this leader's own wakes the sentinel.
+        self.sentinel.work();
         self.send_waiting_answers(&mut lead);
         self.hand_off(&mut lead);
         while !self.is_stopping() {

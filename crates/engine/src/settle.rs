@@ -5,7 +5,7 @@ use crate::clock::DateText;
 use crate::connection::{After, Connection, Phase};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
-use crate::leadership::Lead;
+use crate::handover::Lead;
 use crate::options::UNLOCKED_SEND;
 use crate::outgoing::{Outgoing, push};
 use crate::output::Flushed;

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub mod client;
+pub mod mixture;
 
 use dragoman_engine::{Engine, Event, Exchange, Gateway, Held, Listener, Options, PaceRule, RequestBody, Unlock};
 use dragoman_http1::ResponseHead;

@@ -5,10 +5,9 @@
 //! cell without an owner, and either the leader takes it back (`call_ends`) or somebody deposes the leader (`depose`):
 //! both are one compare-and-swap on the same word, so exactly one of them succeeds.
 
-use std::sync::atomic::{
-    AtomicU64,
-    Ordering::{AcqRel, Acquire, Relaxed, Release},
-};
+use super::edge;
+use super::sync::AtomicU64;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 const BUSY: u64 = 1;
 const CALL: u64 = 2;
@@ -39,13 +38,16 @@ impl Leadership {
         let epoch = lead.0 & !(EPOCH - 1);
         let call = (lead.0 + CALL) & (EPOCH - 1) & !BUSY;
         let word = epoch | call | BUSY;
+        edge();
         self.word.store(word, Release);
+        edge();
         Calling(word)
     }
 
     /// The call is over. `None`: the caller was deposed meanwhile and owns nothing of the reactor any more.
     pub fn call_ends(&self, calling: Calling) -> Option<Lead> {
         let lead = calling.0 & !BUSY;
+        edge();
         self.word.compare_exchange(calling.0, lead, Acquire, Relaxed).ok().map(|_| Lead(lead))
     }
 
@@ -62,6 +64,7 @@ impl Leadership {
     /// Takes the leadership away in the middle of the call that was observed.
     pub fn depose(&self, observed: u64) -> Option<Lead> {
         debug_assert!(Self::is_busy(observed));
+        edge();
         let next = (observed & !(EPOCH - 1)).wrapping_add(EPOCH);
         self.word.compare_exchange(observed, next, AcqRel, Relaxed).ok().map(|_| Lead(next))
     }
@@ -72,7 +75,7 @@ impl Leadership {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::Leadership;
 
