@@ -55,9 +55,18 @@ bench-instructions: need ## Count the instructions of a request with valgrind.
 	$(PYTHON) bench/setup.py
 	bench/.venv/bin/python bench/instructions.py $(ARGS)
 
+# Without a wheel of Atheris for this Python the Python targets get random inputs, and say so.
+.PHONY: fuzz
+fuzz: SECONDS_EACH ?= 60
+fuzz: $(VENV)/.built ## Fuzz each target, SECONDS_EACH=60 long, with AddressSanitizer. ARGS="head engine" takes some.
+	@command -v c++ >/dev/null || { echo 'make: a C++ compiler is needed for libFuzzer; on Debian: apt-get install g++' >&2; exit 1; }
+	@$(BIN)/python -m pip install --only-binary :all: atheris || echo 'make: no atheris here: inputs of the Python targets are random' >&2
+	@$(BIN)/python fuzz/run.py --seconds $(SECONDS_EACH) $(ARGS)
+
 .PHONY: clean
 clean: ## Remove the environment and everything that was built.
 	rm -rf $(VENV) target dist bench/.venv bench/client/target bench/out
+	rm -rf fuzz/target fuzz/artifacts fuzz/corpus fuzz/corpus-seed
 	rm -f python/dragoman/_native*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -70,7 +70,7 @@ def test_a_streamed_body_that_trickles_is_a_disconnection_for_the_application() 
 
 
 def test_readers_that_trickle_are_cut_and_told_of_once() -> None:
-    with serve(*BRISK, "--write-timeout", "600") as server, contextlib.ExitStack() as stack:
+    with serve(*BRISK, "--min-write-rate", "1M", "--write-timeout", "600") as server, contextlib.ExitStack() as stack:
         for _ in range(3):
             wire = stack.enter_context(server.connect(receive_buffer=4096))
             wire.send(request_bytes("GET", "/big"))

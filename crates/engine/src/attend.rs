@@ -363,7 +363,11 @@ impl<G: Gateway> Engine<G> {
 }
 
 /// Whether a message that need not be readable otherwise is a HEAD request, whose answer has no body.
-pub(crate) fn is_head(message: &[u8]) -> bool {
+pub(crate) fn is_head(mut message: &[u8]) -> bool {
+    // RFC 9112 §2.2: empty lines before the request line count for nothing, here too.
+    while let Some(rest) = message.strip_prefix(b"\r\n") {
+        message = rest;
+    }
     message.starts_with(b"HEAD ")
 }
 

@@ -21,7 +21,11 @@ pub fn short_repr<'py>(value: &Bound<'py, PyAny>) -> Bound<'py, PyString> {
     let text = reprlib(value.py()).and_then(|repr| repr.call_method1("repr", (value,))).and_then(|text| text.str());
     match text {
         Ok(text) => short_text(&text),
-        Err(_) => PyString::new(value.py(), &format!("<{} without a repr>", type_name(value))),
+        Err(error) => {
+            // PyO3 counts this thread as attached here, so that the exception and its frames do not outlive the request.
+            Python::attach(|_| drop(error));
+            PyString::new(value.py(), &format!("<{} without a repr>", type_name(value)))
+        }
     }
 }
 
