@@ -8,6 +8,8 @@ RUST_SOURCES := $(shell find crates -name '*.rs' -o -name Cargo.toml) Cargo.toml
 # The first Python that is new enough; `make PYTHON=python3.13 ...` takes another one.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $$python && break; done)
+COUNT ?= 20000
+SEED ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
 # The interpreter that the native module is built for, also when clippy reads it.
@@ -62,6 +64,10 @@ fuzz: $(VENV)/.built ## Fuzz each target, SECONDS_EACH=60 long, with AddressSani
 	@command -v c++ >/dev/null || { echo 'make: a C++ compiler is needed for libFuzzer; on Debian: apt-get install g++' >&2; exit 1; }
 	@$(BIN)/python -m pip install --only-binary :all: atheris || echo 'make: no atheris here: inputs of the Python targets are random' >&2
 	@$(BIN)/python fuzz/run.py --seconds $(SECONDS_EACH) $(ARGS)
+
+.PHONY: differential
+differential: $(VENV)/.equipped ## Compare with other servers what is read of mutated requests (minutes). COUNT=2000 SEED=7 are possible.
+	$(BIN)/python -m tests.differential --count $(COUNT) --seed $(SEED)
 
 .PHONY: clean
 clean: ## Remove the environment and everything that was built.

@@ -1,6 +1,7 @@
 """The error log: lines with time, process and level that no value inside a message can forge."""
 
 import os
+import select
 import sys
 import threading
 import time
@@ -18,6 +19,8 @@ __all__ = ["ErrorStream", "Log", "access_log_fd", "fill_standard_descriptors", "
 LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error", "critical")
 # A bound on what is held back of a line that does not end.
 HELD_CHARACTERS = 8192
+# How long a line may wait for the reader of a pipe that has taken the lines before it.
+PATIENCE_MS = 200
 
 
 class Log:
@@ -29,6 +32,7 @@ class Log:
 
     def __init__(self, fd: int = 2, level: str = "info") -> None:
         self.fd = fd
+        self.output = Output(fd)
         self.least = LEVELS.index(level)
 
     def write(self, level: str, message: str) -> None:
@@ -38,7 +42,7 @@ class Log:
             return
         stamp = time.strftime("%Y-%m-%d %H:%M:%S %z")
         body = printable(message, keep="\n\t").replace("\n", "\n  ")
-        write_all(self.fd, f"[{stamp}] [{os.getpid()}] [{LEVELS[rank].upper()}] {body}\n")
+        self.output.write(f"[{stamp}] [{os.getpid()}] [{LEVELS[rank].upper()}] {body}\n")
 
     def debug(self, message: str) -> None:
         """Details of use to those who look for a fault."""
@@ -68,7 +72,7 @@ class ErrorStream:
     """
 
     def __init__(self, fd: int) -> None:
-        self.fd = fd
+        self.output = Output(fd)
         # A request runs in a context of its own, which ends with it: what a context holds is known to be its own.
         self.line: ContextVar[UnfinishedLine | None] = ContextVar("dragoman.unfinished_line", default=None)
         self.lines: set[weakref.ref[UnfinishedLine]] = set()
@@ -95,7 +99,7 @@ class ErrorStream:
         line = self.line.get()
         # A copy of the context in another thread holds the same line, which is not that thread's.
         if line is None or line.thread != threading.get_ident():
-            line = UnfinishedLine(self.fd)
+            line = UnfinishedLine(self.output)
             self.lines.add(weakref.ref(line, self.lines.discard))
             self.line.set(line)
         return line
@@ -104,8 +108,8 @@ class ErrorStream:
 class UnfinishedLine:
     """The text behind the last line end that one thread has written in one context."""
 
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
+    def __init__(self, output: "Output") -> None:
+        self.output = output
         self.thread = threading.get_ident()
         self.text = ""
 
@@ -115,14 +119,14 @@ class UnfinishedLine:
         whole, line_end, rest = self.text.rpartition("\n")
         if line_end:
             self.text = rest
-            write_all(self.fd, whole + line_end)
+            self.output.write(whole + line_end)
         if len(self.text) >= HELD_CHARACTERS:
             self.write_out()
 
     def write_out(self) -> None:
         """Write what there is, without ending the line."""
         text, self.text = self.text, ""
-        write_all(self.fd, text)
+        self.output.write(text)
 
     def finish(self) -> None:
         """Write what there is as a line."""
@@ -195,11 +199,47 @@ def is_terminal(fd: int) -> bool:
         return False
 
 
-def write_all(fd: int, text: str) -> None:
-    """All of `text` to `fd`. A log that cannot be written to (disk full, reader gone) loses lines, not requests."""
-    rest = memoryview(text.encode("utf-8", "backslashreplace"))
-    while rest:
+class Output:
+    """Writes to a descriptor. One that cannot be written to (disk full, reader gone or asleep) costs lines, no time.
+
+    Lines that are lost are counted, and told of in a line before the next one that can be written.
+    """
+
+    # Of all outputs of the process, whose descriptors may be one and the same pipe: the room that one has seen is not
+    # taken by another. Taken again by a signal handler that logs in the middle of a line.
+    lock = threading.RLock()
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.lost_lines = 0
+
+    def write(self, text: str) -> None:
+        """Append `text` as far as there is room for it."""
+        data = text.encode("utf-8", "backslashreplace")
+        with self.lock:
+            if self.lost_lines:
+                note = f"dragoman: error log: {self.lost_lines} lines lost, the output did not take them in time\n"
+                if self.write_in_time(note.encode()) == 0:
+                    self.lost_lines += data.count(b"\n")
+                    return
+                self.lost_lines = 0
+            written = self.write_in_time(data)
+            self.lost_lines += data.count(b"\n", written)
+
+    def write_in_time(self, data: bytes) -> int:
+        """How many bytes could be written. Only what finds a pipe full first waits for its reader."""
+        room = select.poll()
+        room.register(self.fd, select.POLLOUT)
+        patience_ms = 0 if self.lost_lines else PATIENCE_MS
+        written = 0
         try:
-            rest = rest[os.write(fd, rest) :]
+            # pipe(7): up to PIPE_BUF bytes are taken without waiting where poll(2) has said that there is room.
+            while written < len(data) and room.poll(patience_ms):
+                written += os.write(self.fd, data[written : written + select.PIPE_BUF])
         except OSError:
-            return
+            pass
+        return written
+
+
+# A child that is forked while another thread writes must not wait for that thread, which it does not have.
+os.register_at_fork(after_in_child=Output.lock._at_fork_reinit)  # type: ignore[attr-defined]

@@ -70,6 +70,8 @@ class Process:
 
     def serve_alone(self) -> int:
         """Serve in this very process."""
+        # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
+        signal.signal(signal.SIGUSR1, lambda number, frame: self.reopen_logs())
         loaded = load(self.settings.application)
         status, stuck = self.serve(loaded, when_ready=lambda: self.tell_start(loaded.name))
         if stuck:

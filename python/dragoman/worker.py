@@ -192,6 +192,8 @@ def serve(
     handlers = {signal.SIGTERM: on_term, signal.SIGINT: on_quit, signal.SIGQUIT: on_quit, signal.SIGUSR1: on_reopen}
     for number, handler in handlers.items():
         signal.signal(number, handler)
+    # The engine has had its copy since before the last line: a rotation in between has passed it by.
+    worker.reopen_access_log()
     # The first effect of a signal is native: the drain begins though Python code may hold the GIL for long.
     signal.set_wakeup_fd(worker.server.signal_fd(), warn_on_full_buffer=False)
     ForkHooks(handlers, worker.server).register()

@@ -82,17 +82,23 @@ class Server:
         env: Mapping[str, str] | None = None,
         cwd: Path = REPOSITORY,
         pass_fds: Sequence[int] = (),
+        wrapper: Sequence[str] = (),
+        address: Address | None = None,
     ) -> None:
+        """Starts it, and returns when it listens.
+
+        wrapper   a command that runs the one behind it, such as `unshare --mount`
+        address   where it will listen, for servers whose log goes elsewhere; else it is read from the log
+        """
         self.application = application
         self.status: int | None = None
-        self.process = start_process(
-            peers.command(application, list(binds), list(flags)), env=env, cwd=cwd, pass_fds=pass_fds
-        )
+        command = [*wrapper, *peers.command(application, list(binds), list(flags))]
+        self.process = start_process(command, env=env, cwd=cwd, pass_fds=pass_fds)
         assert self.process.stdout is not None and self.process.stderr is not None
         self.output = Stream(self.process.stdout)
         self.log = Stream(self.process.stderr)
         try:
-            self.address = self._await_address()
+            self.address = self._await_address() if address is None else self._await_listener(address)
         except BaseException:
             self.kill()
             raise
@@ -157,6 +163,17 @@ class Server:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.status = self.process.wait()
+
+    def _await_listener(self, address: Address) -> Address:
+        until = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                Wire(address).close()
+                return address
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() >= until:
+                    raise ServerDidNotStart(f"status {self.process.poll()}, nobody listens at {address}") from None
+                time.sleep(0.01)
 
     def _await_address(self) -> Address:
         try:

@@ -82,7 +82,13 @@ class Response(Head):
 class Wire:
     """One client connection. A context manager; every read has a deadline."""
 
-    def __init__(self, address: Address, deadline_s: float = DEADLINE_S, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        address: Address,
+        deadline_s: float = DEADLINE_S,
+        receive_buffer: int | None = None,
+        source: tuple[str, int] | None = None,
+    ) -> None:
         if isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX)
         else:
@@ -91,6 +97,8 @@ class Wire:
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(deadline_s)
+        if source is not None:
+            self.socket.bind(source)
         self.socket.connect(address)
         self._buffer = bytearray()
 

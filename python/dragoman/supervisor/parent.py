@@ -62,6 +62,7 @@ class Place:
     is_ready: bool = False
     failure: str = ""
     deaths_in_a_row: int = 0
+    failed_starts: int = 0  # in a row
     start_at: float = 0.0
 
 
@@ -199,6 +200,8 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             for number in (*SIGNALS, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
+            # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
+            signal.signal(signal.SIGUSR1, lambda number, frame: self.reopen_logs())
             # The ends of the others' channels too: while a copy is open, its worker would not see the parent's death.
             for place in self.places:
                 if place.channel is not None:
@@ -264,11 +267,12 @@ class Supervisor:
         has_settled = place.is_ready and time.monotonic() - place.started_at >= plan.SETTLED_S
         place.deaths_in_a_row = 1 if has_settled else place.deaths_in_a_row + 1
         is_unbootable = not place.is_ready
+        place.failed_starts = place.failed_starts + 1 if is_unbootable else 0
         if self.phase is Phase.SERVING:
             self.tell_death(place, pid, exit_code)
         place.is_ready = False
         self.happen(Event.WORKER_UNBOOTABLE if is_unbootable else Event.WORKER_DIED, place)
-        if is_unbootable and place.deaths_in_a_row >= plan.BOOT_TRIES and not any(one.is_ready for one in self.places):
+        if is_unbootable and place.failed_starts >= plan.BOOT_TRIES and not any(one.is_ready for one in self.places):
             self.happen(Event.BOOT_HOPELESS)
 
     def tell_death(self, place: Place, pid: int, exit_code: int) -> None:
