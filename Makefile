@@ -35,6 +35,12 @@ loom: need ## Explore the hand-over's models (minutes). LOOM_MAX_PREEMPTIONS=4 m
 	RUSTFLAGS='--cfg loom' CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 		cargo test --quiet --release --package dragoman-engine --lib --target-dir target/loom handover::models $(ARGS)
 
+.PHONY: hostile
+hostile: $(VENV)/.equipped ## Attack it for about ten minutes, with slowhttptest too. ARGS="-k slow-heads" chooses.
+	@command -v slowhttptest >/dev/null || apt-get install -y -qq slowhttptest || { \
+		echo 'make: slowhttptest is needed; on Debian and Ubuntu: apt-get install slowhttptest' >&2; exit 1; }
+	DRAGOMAN_TEST_LONG=1 $(BIN)/python -m pytest tests/hostile $(ARGS)
+
 .PHONY: check
 check: $(VENV)/.equipped ## Formats, lints and types of everything.
 	cargo fmt --all --check

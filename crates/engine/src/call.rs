@@ -69,6 +69,7 @@ impl<G: Gateway> Engine<G> {
             outgoing: &mut thread.outgoing,
             date: &mut thread.date,
             turn,
+            began_tick: tick,
             progress: Progress::default(),
             is_kept,
             spill: Spill::default(),

@@ -120,6 +120,8 @@ pub struct Exchange<'t, G: Gateway> {
     pub(crate) outgoing: &'t mut Outgoing,
     pub(crate) date: &'t mut DateText,
     pub(crate) turn: Turn,
+    /// The tick at which the call began.
+    pub(crate) began_tick: u64,
     pub(crate) progress: Progress,
     /// The client wants the connection kept, and so do we.
     pub(crate) is_kept: bool,
@@ -251,6 +253,10 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         let is_head = self.request.line.method == b"HEAD";
         let unread = self.stream.left > engine.options.discard_bytes || self.stream.owes_continue;
         let is_kept = self.is_kept && !unread && !engine.is_draining();
+        if engine.clock.tick() != self.began_tick {
+            // Nobody else may have looked at the clock while the call went on.
+            engine.clock.refresh();
+        }
         let date = self.date.at(engine.clock.unix_s());
         let server = engine.options.server.as_bytes();
         let out = &mut self.outgoing.tail;

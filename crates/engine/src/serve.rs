@@ -79,10 +79,15 @@ impl<G: Gateway> ServingThread<G> {
 
     /// The same for a thread that is counted as waiting already.
     fn take_counted_lock(&mut self, engine: &Engine<G>) {
+        let tick = engine.clock.tick();
         engine.gateway.resume(&mut self.gateway);
         engine.scheduler.lock_wait_ends();
         self.has_lock = true;
         self.lock_tick = engine.clock.tick();
+        if self.lock_tick != tick {
+            // The wait may have been long, and nobody else need have looked at the clock meanwhile.
+            engine.clock.refresh();
+        }
     }
 
     /// Whether it may begin a call now: takes a permit where it has none.

@@ -29,6 +29,7 @@ impl<G: Gateway> Engine<G> {
         refused: Refusal,
         is_head: bool,
     ) {
+        self.clock.refresh();
         let date = thread.date.at(self.clock.unix_s());
         self.answer_refusal(&mut thread.outgoing, connection, refused, is_head, date);
     }

@@ -127,6 +127,12 @@ impl Spool {
 
     /// Takes body bytes from the front of `input`; returns how many were used. All are, unless the body ended.
     pub fn feed(&mut self, input: &[u8], limits: &Limits, plan: SpoolPlan<'_>) -> Result<usize, SpoolError> {
+        let used = self.decode(input, limits, plan)?;
+        self.write_out()?;
+        Ok(used)
+    }
+
+    fn decode(&mut self, input: &[u8], limits: &Limits, plan: SpoolPlan<'_>) -> Result<usize, SpoolError> {
         let mut used = 0;
         while !self.is_complete {
             let rest = &input[used..];
@@ -160,22 +166,23 @@ impl Spool {
         Ok(Collected::File(file, self.len))
     }
 
+    /// Keeps a run of data in memory, which is written out when a file is there.
     fn keep(&mut self, data: &[u8], plan: SpoolPlan<'_>) -> Result<(), SpoolError> {
-        if data.is_empty() {
-            return Ok(());
-        }
         self.len += data.len() as u64;
         if self.file.is_none() && self.len > plan.memory as u64 {
-            let file = self.file.insert(SpoolFile::new(plan).map_err(SpoolError::Io)?);
-            file.write(&std::mem::take(&mut self.memory)).map_err(SpoolError::Io)?;
+            self.file = Some(SpoolFile::new(plan).map_err(SpoolError::Io)?);
         }
-        match &mut self.file {
-            Some(file) => file.write(data).map_err(SpoolError::Io),
-            None => {
-                self.memory.extend_from_slice(data);
-                Ok(())
-            }
-        }
+        self.memory.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// One write for all runs of an input: a write for each would let a client that sends chunks of one byte make a system
+    /// call of each.
+    fn write_out(&mut self) -> Result<(), SpoolError> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.write(&self.memory).map_err(SpoolError::Io)?;
+        self.memory = Vec::new();
+        Ok(())
     }
 }
 

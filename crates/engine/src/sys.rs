@@ -86,6 +86,21 @@ pub fn is_settled(stream: BorrowedFd<'_>) -> bool {
     unacknowledged(stream) == 0 && rustix::io::ioctl_fionread(stream) == Ok(0)
 }
 
+/// Bounds the output that a TCP socket holds and has not sent yet (tcp(7), TCP_NOTSENT_LOWAT); accepted sockets inherit it.
+pub fn limit_unsent(socket: BorrowedFd<'_>, bytes: u32) -> std::io::Result<()> {
+    // SAFETY: the value is a u32 of the length given, which lives across the call; the descriptor is borrowed.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_NOTSENT_LOWAT,
+            (&raw const bytes).cast(),
+            size_of::<u32>() as libc::socklen_t,
+        )
+    };
+    if set == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
 /// Ends our side; what is already sent still arrives.
 pub fn shut_down_writing(stream: impl AsFd) {
     // A peer that is gone already makes this fail, and nothing is lost.

@@ -1,0 +1,52 @@
+"""One client's share: what it can make the kernel hold and the server do, counted instead of timed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.hostile.yardstick import await_that
+from tests.support.server import Server
+from tests.support.wire import DEADLINE_S, chunked_request_bytes, request_bytes
+
+APP = "tests.hostile.apps_hostile:app"
+CHUNKS = 1_200_000
+"""Of one byte: more than the server keeps in memory of a chunked body."""
+CALLS = 20_000
+KERNEL_BYTES = 1 << 20
+
+
+def test_a_body_of_tiny_chunks_is_not_written_to_its_file_chunk_by_chunk() -> None:
+    with Server(APP) as server:
+        before = write_calls(server.pid)
+        with server.connect() as wire:
+            wire.send(chunked_request_bytes("/read", [b"a"] * CHUNKS))
+            assert wire.read_response().body == b"%d" % CHUNKS
+        assert write_calls(server.pid) - before <= CALLS
+
+
+def test_the_kernel_holds_little_for_a_client_that_does_not_read() -> None:
+    """Megabytes for each would be memory that no limit of the server counts, and a copy that all others wait for."""
+    with Server(APP) as server, server.connect(receive_buffer=4096) as wire:
+        wire.send(request_bytes("GET", "/large"))
+        ports = server.address[1], wire.socket.getsockname()[1]
+        assert await_that(lambda: unacknowledged(*ports) > 0, DEADLINE_S)
+        # The answer to another client comes after the turn in which the first one's output was sent.
+        server.request()
+        held = unacknowledged(*ports)
+        assert held <= KERNEL_BYTES, f"{held / 2**20:.1f} MiB"
+
+
+def write_calls(pid: int) -> int:
+    """write(2) and its kin so far (proc(5), io)."""
+    lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("syscw:"))
+
+
+def unacknowledged(local_port: int | str, remote_port: int) -> int:
+    """Bytes in the kernel's send queue of the connection between these loopback ports (proc(5), net/tcp)."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        local, remote = (int(end.partition(":")[2], 16) for end in fields[1:3])
+        if (local, remote) == (local_port, remote_port):
+            return int(fields[4].partition(":")[0], 16)
+    return 0
