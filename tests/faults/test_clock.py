@@ -57,7 +57,6 @@ def test_clock_that_jumps_ends_no_connection_and_date_follows(
         assert server.stop() == 0
 
 
-# Not strict: the leading thread may look at the clock in the moment between the jump and the answer.
 @pytest.mark.parametrize("offset_s", [HOUR_S, -HOUR_S], ids=["forward", "back"])
 def test_date_of_a_slow_call_is_the_time_of_its_answer(channel: Channel, fault: Shim, offset_s: int) -> None:
     """RFC 9110 §6.6.1: Date is when the message was made. The jump stands for the time that such a call takes."""

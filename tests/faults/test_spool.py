@@ -93,12 +93,12 @@ def test_spool_directory_that_is_gone_is_500_for_its_bodies_until_it_is_back(
             assert list(tmp_path.rglob("dragoman-*")) == []
 
 
-def test_limit_of_file_size_is_500_for_that_request_and_no_signal_that_kills(probe_listener: object) -> None:
+def test_limit_of_file_size_is_507_for_that_request_and_no_signal_that_kills(probe_listener: object) -> None:
     """RLIMIT_FSIZE sends SIGXFSZ, whose default effect is the end of the process."""
     with Server(APP, *SPOOLS_SOON) as server:
         resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (64 * KIB, 64 * KIB))
         with server.connect() as wire:
-            assert send_and_read(wire, chunked_request_bytes("/length", chunks(100 * KIB))) == 500
+            assert send_and_read(wire, chunked_request_bytes("/length", chunks(100 * KIB))) == 507
         with server.connect() as wire:
             assert send_and_read(wire, chunked_request_bytes("/length", chunks(50 * KIB))) == 200
 

@@ -38,17 +38,18 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a server on the unix socket `tmp_path`/s, by a shell that closes descriptors; returns once it listens."""
     (tmp_path / "shop.py").write_text(APPLICATION)
     started: list[subprocess.Popen[bytes]] = []
+    # It listens to the end: each worker loads the application, and not all at the same time.
+    loaded = socket.socket(socket.AF_UNIX)
+    loaded.bind(str(tmp_path / "loaded"))
+    loaded.listen()
+    loaded.settimeout(DEADLINE_S)
 
     def start_closed(closed: str, *flags: str) -> subprocess.Popen[bytes]:
-        with socket.socket(socket.AF_UNIX) as loaded:
-            # Sockets listen before the application is loaded, so that this is when a client can come.
-            loaded.bind(str(tmp_path / "loaded"))
-            loaded.listen()
-            loaded.settimeout(DEADLINE_S)
-            server = [sys.executable, "-m", "dragoman", "shop", "--chdir", str(tmp_path), "-b", f"unix:{tmp_path}/s"]
-            command = ["sh", "-c", f'exec "$@" {closed}', "sh", *server, *flags]
-            started.append(start_process(command, env={"LOADED": str(tmp_path / "loaded")}))
-            loaded.accept()[0].close()
+        server = [sys.executable, "-m", "dragoman", "shop", "--chdir", str(tmp_path), "-b", f"unix:{tmp_path}/s"]
+        command = ["sh", "-c", f'exec "$@" {closed}', "sh", *server, *flags]
+        started.append(start_process(command, env={"LOADED": str(tmp_path / "loaded")}))
+        # Sockets listen before the application is loaded, so that this is when a client can come.
+        loaded.accept()[0].close()
         return started[-1]
 
     yield start_closed
@@ -56,6 +57,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+    loaded.close()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

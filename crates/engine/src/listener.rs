@@ -2,6 +2,7 @@
 
 use crate::gateway::Peer;
 use crate::sys;
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, acceptfrom_with, sockopt};
 use std::io;
@@ -55,6 +56,11 @@ impl Listener {
             sys::limit_unsent(socket.as_fd(), UNSENT_BYTES)?;
         }
         Ok(Self { socket })
+    }
+
+    /// Whether a client waits to be accepted.
+    pub fn has_waiting(&self) -> bool {
+        !sys::wait_for(self.socket.as_fd(), PollFlags::IN, 0).is_empty()
     }
 
     /// Accepts one connection.

@@ -11,7 +11,8 @@ use crate::plan::Refusal;
 use crate::slot::{Found, Slots};
 use crate::sys;
 use crate::timer::Wheel;
-use rustix::event::{PollFlags, Timespec, epoll};
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -256,9 +257,10 @@ impl<G: Gateway> Engine<G> {
     }
 
     fn accept(&self, lead: &mut Lead, index: usize, most: usize) {
+        let mut has_made_room = false;
         for _ in 0..most {
             if self.counters.open.load(Relaxed) >= self.connections {
-                if sys::wait_for(self.listeners[index].as_fd(), PollFlags::IN, 0).is_empty() {
+                if !self.listeners[index].has_waiting() {
                     return;
                 }
                 if !self.make_room(lead) {
@@ -273,6 +275,7 @@ impl<G: Gateway> Engine<G> {
                     let Some(slot) = self.slots.get_or_make(descriptor) else { continue };
                     connection.generation = slot.open(lead);
                     connection.deadline_ms = self.clock.now_ms() + self.options.first_byte_ms;
+                    has_made_room = false;
                     self.counters.accepted();
                     self.reactor(lead).accept_pause_ms = ACCEPT_PAUSE_MS;
                     self.counters.open.fetch_add(1, Relaxed);
@@ -285,7 +288,10 @@ impl<G: Gateway> Engine<G> {
                     let _ = epoll::delete(&self.poll, &self.listeners[index]);
                     return self.log(Level::Error, format!("a listener is of no use any more: {error}"));
                 }
-                Accepted::Exhausted(_) if self.make_room(lead) => {}
+                // Said without a look at the queue, which may be empty.
+                Accepted::Exhausted(_) if !self.listeners[index].has_waiting() => return,
+                // Our own limit: what we close is what the next one gets. Once, or the limit is not what it looks like.
+                Accepted::Exhausted(Errno::MFILE) if !has_made_room && self.make_room(lead) => has_made_room = true,
                 Accepted::Exhausted(error) => return self.pause_accepting(lead, &error.to_string()),
             }
         }
