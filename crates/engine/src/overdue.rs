@@ -6,6 +6,8 @@ use crate::gateway::{Gateway, Peer};
 use crate::handover::Lead;
 use crate::pace::Breach;
 use crate::plan::Refusal;
+use crate::sys;
+use std::os::fd::AsFd;
 
 /// Least number of connections that make room at once: a look at all of them is paid for by several newcomers.
 const MAKE_ROOM: usize = 16;
@@ -108,14 +110,22 @@ impl<G: Gateway> Engine<G> {
             return false;
         }
         waiting.select_nth_unstable(most - 1);
+        let mut has_made_room = false;
         for (_, descriptor) in waiting.drain(..most) {
-            let Some(connection) = self.slots.get(descriptor).and_then(|slot| slot.take_idle(lead)) else { continue };
+            let Some(slot) = self.slots.get(descriptor) else { continue };
+            let Some(connection) = slot.take_idle(lead) else { continue };
+            if sys::has_unread(connection.as_fd()) {
+                // Its request has come already: only its turn has not.
+                let _ = slot.put(connection);
+                continue;
+            }
+            has_made_room = true;
             self.counters.evicted();
             let text = "room was short: the connections that had waited longest without a request were closed";
             self.notice("evicted", &connection.peer, text);
             self.close(connection);
         }
-        true
+        has_made_room
     }
 
     /// The order in which connections make room: kind, then the begin of their wait.

@@ -83,7 +83,12 @@ pub fn unacknowledged(stream: BorrowedFd<'_>) -> u64 {
 
 /// Whether closing now loses nothing: the peer has everything that was sent, and nothing of its own is unread.
 pub fn is_settled(stream: BorrowedFd<'_>) -> bool {
-    unacknowledged(stream) == 0 && rustix::io::ioctl_fionread(stream) == Ok(0)
+    unacknowledged(stream) == 0 && !has_unread(stream)
+}
+
+/// Whether bytes of the peer's wait to be read.
+pub fn has_unread(stream: BorrowedFd<'_>) -> bool {
+    rustix::io::ioctl_fionread(stream) != Ok(0)
 }
 
 /// Bounds the output that a TCP socket holds and has not sent yet (tcp(7), TCP_NOTSENT_LOWAT); accepted sockets inherit it.
