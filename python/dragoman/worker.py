@@ -158,10 +158,14 @@ class Worker:
 
 def tell_exception(log: Log, environ: Mapping[str, Any], error: BaseException) -> None:
     """An exception left the application: method, path and its whole traceback go to `log`."""
-    request = f"{environ.get('REQUEST_METHOD', '')} {environ.get('RAW_URI', environ.get('PATH_INFO', ''))}"
+    # A __str__ or __repr__ of the application's may raise anything, SystemExit too.
+    try:
+        request = f"{environ.get('REQUEST_METHOD', '')} {environ.get('RAW_URI', environ.get('PATH_INFO', ''))}"
+    except BaseException as unnamed:
+        request = f"a request whose environ cannot be shown ({type(unnamed).__name__})"
     try:
         details = traceback_of(error)
-    except Exception:  # a __str__ or __repr__ of the application's that raises itself
+    except BaseException:
         details = f"{type(error).__name__}, which cannot be shown: {traceback.format_exc(limit=0).strip()}"
     log.error(f"exception in the application: {printable(request)}\n{details}")
 

@@ -16,12 +16,13 @@ import pytest
 
 from dragoman import _native
 from dragoman.contract import RULES
+from dragoman.contract.report import exception_text
 from dragoman.errors import OperatorError, UsageError
 from dragoman.log import Log
 from dragoman.settings import Settings, settings_from
 from dragoman.testing import serve
 from dragoman.types import Environ, StartResponse
-from dragoman.worker import Worker, check_options, options_of
+from dragoman.worker import Worker, check_options, options_of, tell_exception
 
 DEADLINE_S = 20.0
 
@@ -284,3 +285,33 @@ def test_processes_that_an_application_starts_can_be_terminated() -> None:
 
     with serve(app) as server:
         assert get(server.url) == str(-signal.SIGTERM).encode()
+
+
+class Unspeakable:
+    """A value of the application's whose text ends the program."""
+
+    def __str__(self) -> str:
+        raise SystemExit("not a text")
+
+    __repr__ = __str__
+
+
+class UnspeakableError(Exception):
+    __str__ = Unspeakable.__str__
+
+
+@pytest.mark.parametrize("error", [ValueError("told"), UnspeakableError()])
+@pytest.mark.parametrize("method", ["GET", Unspeakable()])
+def test_an_exception_is_told_of_whatever_its_text_and_the_environ_raise(
+    tmp_path: Path, error: Exception, method: object
+) -> None:
+    with open(tmp_path / "log", "w+b") as file:
+        tell_exception(Log(file.fileno()), {"REQUEST_METHOD": method, "PATH_INFO": "/"}, error)
+        file.seek(0)
+        text = file.read().decode()
+    assert "exception in the application: " in text
+    assert type(error).__name__ in text
+
+
+def test_a_report_is_made_of_an_exception_without_a_text() -> None:
+    assert exception_text(UnspeakableError()) == "UnspeakableError"

@@ -219,8 +219,8 @@ def exception_text(exception: object) -> str:
         return printable(str(exception))
     try:
         text = str(exception)
-    except Exception:
-        text = ""  # an exception whose __str__ raises
+    except BaseException:
+        text = ""  # an exception whose __str__ raises, perhaps SystemExit
     return printable(f"{type(exception).__name__}: {text}" if text else type(exception).__name__)
 
 
