@@ -224,7 +224,8 @@ class Output:
                     return
                 self.lost_lines = 0
             written = self.write_in_time(data)
-            self.lost_lines += data.count(b"\n", written)
+            if written < len(data):
+                self.lost_lines += max(1, data.count(b"\n", written))
 
     def write_in_time(self, data: bytes) -> int:
         """How many bytes could be written. Only what finds a pipe full first waits for its reader."""

@@ -203,7 +203,12 @@ impl<G: Gateway> Engine<G> {
                 self.reactor(lead).next_turn.push(Ready::Resumed(connection));
                 Ok(())
             }
-            None if self.scheduler.has_waiting() => self.wait_for_thread(connection),
+            None if self.scheduler.has_waiting() && connection.has_unread_request() => {
+                self.wait_for_thread(connection)?;
+                // It looks after the queue.
+                self.wake_leader();
+                Ok(())
+            }
             None => Err(connection),
         }
     }

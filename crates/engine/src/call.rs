@@ -40,6 +40,12 @@ impl<G: Gateway> Engine<G> {
         if holds_answers {
             self.lay_answers_down(lead, &mut thread.outgoing, connection, slot);
         }
+        let tick = self.clock.tick();
+        if thread.work_tick != tick {
+            // Once a tick is enough: it falls asleep only after many.
+            thread.work_tick = tick;
+            self.sentinel.work();
+        }
         let turn = match lead.take() {
             Some(lead) => Turn::Leading(self.leadership.call_begins(lead)),
             None => Turn::Detached,
@@ -101,7 +107,7 @@ impl<G: Gateway> Engine<G> {
         if holds_answers {
             self.take_answers_up(lead, &mut thread.outgoing, slot);
         }
-        if progress.is_aborted {
+        if progress.is_aborted && !progress.is_gone {
             self.counters.aborted();
         }
         if let Some(log) = &self.access_log {

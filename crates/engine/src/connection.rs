@@ -142,6 +142,11 @@ impl<M> Connection<M> {
         self.pace.get_or_insert_with(|| Pace::new(rule)).wait(rule, now_ms)
     }
 
+    /// Whether it rests until its peer sends something.
+    pub fn waits_for_bytes(&self) -> bool {
+        matches!(self.phase, Phase::FirstByte | Phase::Head | Phase::Body | Phase::Idle)
+    }
+
     /// Descriptor number, which is the slot number.
     pub fn descriptor(&self) -> u32 {
         self.stream.as_raw_fd() as u32

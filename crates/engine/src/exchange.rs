@@ -314,11 +314,17 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         }
         let rule = &self.engine.options.write_pace;
         let mut moved = 0;
+        let mut has_waited = false;
         loop {
             let (held, left) = self.output_waiting();
             if held <= self.engine.options.output_buffer {
+                if has_waited && let Some(pace) = &mut self.connection.pace {
+                    // The producer's own time, until the next block, is not the client's.
+                    pace.moved(rule, monotonic_ms(), moved.max(1));
+                }
                 return Ok(());
             }
+            has_waited = true;
             let now_ms = monotonic_ms();
             let until_ms = self.connection.wait_for_reader(rule, now_ms, moved);
             if let Some(breach) = self.connection.pace.and_then(|pace| pace.breach(rule, now_ms)) {

@@ -111,7 +111,10 @@ impl<G: Gateway> Engine<G> {
         }
         waiting.select_nth_unstable(most - 1);
         let mut has_made_room = false;
-        for (_, descriptor) in waiting.drain(..most) {
+        for (place, (_, descriptor)) in waiting.into_iter().enumerate() {
+            if has_made_room && place >= most {
+                break;
+            }
             let Some(slot) = self.slots.get(descriptor) else { continue };
             let Some(connection) = slot.take_idle(lead) else { continue };
             if sys::has_unread(connection.as_fd()) {

@@ -212,6 +212,12 @@ impl<G: Gateway> Engine<G> {
         }
     }
 
+    /// Whether a request has waited for its follower for as long as it may.
+    pub(crate) fn has_overdue_hand_off(&self, lead: &mut Lead) -> bool {
+        let first = self.reactor(lead).for_followers.front();
+        first.is_some_and(|(came, _)| came + SPREAD_TICKS <= self.clock.tick())
+    }
+
     /// Requests that have waited too long for a thread are answered by the engine.
     fn look_after_queue(&self, lead: &mut Lead, now_ms: u64) {
         let reactor = self.reactor(lead);
@@ -315,12 +321,12 @@ impl<G: Gateway> Engine<G> {
         let is_due = match accepting {
             Accepting::On => self.is_draining(),
             Accepting::Off => !self.is_draining(),
-            Accepting::PausedUntil(until_ms) => until_ms <= now_ms && !self.is_draining(),
+            Accepting::PausedUntil(until_ms) => until_ms <= now_ms || self.is_draining(),
         };
         if !is_due {
             return;
         }
-        if accepting == Accepting::On {
+        if self.is_draining() {
             // What waits in the backlog was promised a connection: it is answered before the doors close.
             (0..self.listeners.len()).for_each(|index| self.accept(lead, index, usize::MAX));
             self.unlisten();
@@ -391,6 +397,10 @@ impl<G: Gateway> Engine<G> {
                 // Nobody but the leader marks, and the leader is here: giving back cannot fail.
                 let _ = slot.put(connection);
                 return;
+            }
+            // What it was waited for has come, and only its turn has not.
+            Some(connection) if connection.waits_for_bytes() && sys::has_unread(connection.as_fd()) => {
+                return self.reactor(lead).batch.push_back(Ready::Resumed(connection));
             }
             Some(connection) => return self.time_out(lead, connection),
             // Away: look again in a second, when it may be back with an earlier deadline.

@@ -37,6 +37,8 @@ pub(crate) struct ServingThread<G: Gateway> {
     pub has_lock: bool,
     /// The tick at which it took the lock.
     pub lock_tick: u64,
+    /// The tick at which it last told the sentinel of a call.
+    pub work_tick: u64,
     /// Where bytes are read to; nothing is kept in it between two connections.
     pub scratch: Vec<u8>,
     pub outgoing: Outgoing,
@@ -55,6 +57,7 @@ impl<G: Gateway> ServingThread<G> {
             has_permit: false,
             has_lock: false,
             lock_tick: 0,
+            work_tick: u64::MAX,
             scratch: vec![0; READ_BYTES],
             outgoing: Outgoing::default(),
             memo: Memo::default(),
@@ -151,6 +154,10 @@ impl<G: Gateway> Engine<G> {
         self.send_waiting_answers(&mut lead);
         self.hand_off(&mut lead);
         while !self.is_stopping() {
+            if self.has_overdue_hand_off(&mut lead) {
+                thread.give_lock(self);
+                self.hand_off(&mut lead);
+            }
             let Some(ready) = self.reactor(&mut lead).batch.pop_front() else {
                 thread.give_way(self);
                 self.hand_off(&mut lead);

@@ -6,6 +6,7 @@ use common::client::Client;
 use common::{Running, patient, start};
 use dragoman_engine::{Options, PaceRule};
 use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -109,6 +110,15 @@ fn a_slow_reader_that_keeps_the_rate_is_served_though_the_socket_takes_nothing_f
 }
 
 #[test]
+fn the_time_between_two_blocks_is_the_producers_and_not_the_readers() {
+    let rule = PaceRule { idle_ms: 400, rate: 1_000, grace_ms: 400 };
+    let running = start(Options { write_pace: rule, ..Options::default() });
+    let mut client = Client::connect(running.address);
+    client.send(b"GET /pulse/8000000/900 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response().body.len(), 32_000_000);
+}
+
+#[test]
 fn a_new_client_is_served_at_the_limit_of_connections_and_the_longest_idle_make_room() {
     let running = start(Options { connections: 40, ..Options::default() });
     let mut idle: Vec<_> = (0..40).map(|_| Client::connect(running.address)).collect();
@@ -183,4 +193,56 @@ fn a_refused_client_that_goes_on_sending_still_reads_its_answer() {
         }
     }
     assert!(client.response().status == 400);
+}
+
+#[test]
+fn a_drain_closes_the_doors_though_accepting_pauses() {
+    let running = start(Options { connections: 1, ..Options::default() });
+    let mut busy = Client::connect(running.address);
+    busy.send(b"GET /sleep/2000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_for(&running, "depositions", 1);
+    let waiting = Client::connect(running.address);
+    wait_for(&running, "accept_pauses", 1);
+    running.engine.drain();
+    let until = Instant::now() + DEADLINE;
+    while TcpStream::connect(running.address).is_ok() {
+        assert!(Instant::now() < until, "the listener is still open");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(busy.response().status, 200);
+    drop(waiting);
+}
+
+#[test]
+fn what_has_come_in_time_is_not_too_late_because_the_leader_was_busy() {
+    // With ticks of a second nobody is deposed: the call below holds everything up past the others' deadlines.
+    let options = Options { keep_alive_ms: 600, body_pace: patient(600), tick_us: 1_000_000, ..Options::default() };
+    let running = start(options);
+    let mut kept = Client::connect(running.address);
+    assert_eq!(kept.get("/").status, 200);
+    let mut upload = Client::connect(running.address);
+    upload.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    let mut slow = Client::connect(running.address);
+    wait_for(&running, "accepted", 3);
+    slow.send(b"GET /spin/1000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    std::thread::sleep(Duration::from_millis(200));
+    kept.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    upload.send(b"world");
+    assert_eq!((kept.response().status, upload.response().status), (200, 200));
+    assert_eq!(slow.response().status, 200);
+}
+
+#[test]
+fn a_client_that_leaves_in_its_upload_is_counted_once() {
+    let running = start(Options::default());
+    let mut client = Client::connect(running.address);
+    client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 600000\r\n\r\nabc");
+    drop(client);
+    wait_for(&running, "requests", 1);
+    let until = Instant::now() + DEADLINE;
+    while count(&running, "open") > 0 {
+        assert!(Instant::now() < until, "{:?}", running.engine.stats());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(count(&running, "aborted"), 1);
 }

@@ -52,7 +52,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Routes: `/` hello · `/sleep/MS` · `/spin/MS` with the lock held · `/echo` · `/big/BYTES` by reference ·
-/// `/stream/CHUNKS/BYTES` flushed one by one · `/file/BYTES` · `/none` answers nothing · `/panic`.
+/// `/stream/CHUNKS/BYTES` flushed one by one ·
+/// `/pulse/BYTES/MS` four blocks so far apart · `/file/BYTES` · `/none` answers nothing · `/panic`.
 #[derive(Default)]
 pub struct Hello {
     pub lock: ThreadLock,
@@ -153,6 +154,20 @@ impl Hello {
                     if exchange.flush(lock).is_err() {
                         return;
                     }
+                }
+                exchange.finish();
+                return;
+            }
+            "pulse" => {
+                exchange.send_head(head, None);
+                for _ in 0..4 {
+                    exchange.send_held(held(vec![b'x'; first as usize]));
+                    if exchange.flush(lock).is_err() {
+                        return;
+                    }
+                    self.lock.release();
+                    std::thread::sleep(Duration::from_millis(second));
+                    self.lock.acquire();
                 }
                 exchange.finish();
                 return;
