@@ -6,9 +6,10 @@ import sys
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Literal
+from typing import ClassVar, Literal
 
 from dragoman.errors import OperatorError
 from dragoman.types import LogLevel
@@ -209,29 +210,32 @@ class Output:
     # taken by another. Taken again by a signal handler that logs in the middle of a line.
     lock = threading.RLock()
 
+    # By descriptor: what one output has lost, the next line of any of them tells.
+    lost: ClassVar[Counter[int]] = Counter()
+
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self.lost_lines = 0
+        self.lost[fd] = 0  # the number may have been another file's
 
     def write(self, text: str) -> None:
         """Append `text` as far as there is room for it."""
         data = text.encode("utf-8", "backslashreplace")
         with self.lock:
-            if self.lost_lines:
-                note = f"dragoman: error log: {self.lost_lines} lines lost, the output did not take them in time\n"
+            if self.lost[self.fd]:
+                note = f"dragoman: error log: {self.lost[self.fd]} lines lost, the output did not take them in time\n"
                 if self.write_in_time(note.encode()) == 0:
-                    self.lost_lines += data.count(b"\n")
+                    self.lost[self.fd] += data.count(b"\n")
                     return
-                self.lost_lines = 0
+                self.lost[self.fd] = 0
             written = self.write_in_time(data)
             if written < len(data):
-                self.lost_lines += max(1, data.count(b"\n", written))
+                self.lost[self.fd] += max(1, data.count(b"\n", written))
 
     def write_in_time(self, data: bytes) -> int:
         """How many bytes could be written. Only what finds a pipe full first waits for its reader."""
         room = select.poll()
         room.register(self.fd, select.POLLOUT)
-        patience_ms = 0 if self.lost_lines else PATIENCE_MS
+        patience_ms = 0 if self.lost[self.fd] else PATIENCE_MS
         written = 0
         try:
             # pipe(7): up to PIPE_BUF bytes are taken without waiting where poll(2) has said that there is room.
