@@ -34,16 +34,16 @@ class Options(TypedDict):
     limit_request_fields: int
     limit_request_field_size: int
     limit_head: int
-    limit_body: int
+    limit_body: int  # 0 = none
     limit_trailer_fields: int
-    limit_trailers: int  # 0 = none
+    limit_trailers: int
     body_buffer: int  # bodies with a length up to this are complete before the call
     chunked_memory: int  # decoded chunked bodies are kept in memory up to this, then spooled to a file
     spool_directory: str
     spool_quota: int
     output_buffer: int  # high-water mark of output held per connection
-    queue: int
-    queue_ms: int  # requests waiting for a thread
+    queue: int  # requests waiting for a thread
+    queue_ms: int  # and how long one waits
     connections: int  # 0 = 80 % of RLIMIT_NOFILE
     access_log_fd: int  # -1 = off
     access_log_format: str  # "common", "combined", "json" or a string of %-atoms

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from tests.support.probe import Probe
 from tests.support.routing import Environ, Routes, StartResponse, answer_json, start_octets
+from tests.wire.apps_wire import endless
 
 app = Routes()
 CHILD_LIFE_S = 120
@@ -156,18 +157,4 @@ def wall_clock(environ: Environ, start_response: StartResponse) -> Iterable[byte
     return answer_json(start_response, time.time())
 
 
-@app.view
-def endless(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Blocks until the client takes no more; tells when that was seen."""
-    probe = Probe(environ)
-
-    class Endless:
-        def __iter__(self) -> Iterator[bytes]:
-            while True:
-                yield b"x" * 65536
-
-        def close(self) -> None:
-            probe.tell("close")
-
-    start_octets(start_response)
-    return Endless()
+app.view(endless)
