@@ -76,7 +76,7 @@ FIXED = (
         "accept_pauses",
     ),
     ("connections that make room at once", "16, or a 32nd part of those that wait", "close", "evictions"),
-    ("output that the kernel holds unsent", "512 KiB (TCP_NOTSENT_LOWAT)", "the rest waits in the process", ""),
+    ("output that the kernel holds unsent", "1 MiB (TCP_NOTSENT_LOWAT)", "the rest waits in the process", ""),
     ("unacknowledged output of a vanished client", "60 s (TCP_USER_TIMEOUT)", "the connection ends", "aborted"),
     ("silence before the kernel probes a client", "60 s (TCP_KEEPIDLE)", "a vanished client is noticed", ""),
 )

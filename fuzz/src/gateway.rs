@@ -1,7 +1,7 @@
 //! A gateway that answers with what it was given, in every way that an answer can be sent, and an engine that runs it.
 
 use crate::support::Message;
-use dragoman_engine::{Engine, Event, Exchange, Gateway, Held, Listener, Options, RequestBody};
+use dragoman_engine::{Engine, Event, Exchange, Gateway, Held, Listener, Options, RequestBody, Room};
 use dragoman_http1::{FieldFacts, FieldTable, Framing, RequestLine, ResponseHead, Version};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -163,12 +163,11 @@ fn read_all(exchange: &mut Exchange<'_, Echo>) -> Option<Vec<u8>> {
             assert_eq!(body.len() as u64, len);
         }
         RequestBody::Stream { len } => {
-            let mut buffer = [0; 11];
             while (body.len() as u64) < len {
-                let count = exchange.read_body(&mut buffer, &mut ()).ok()?;
-                body.extend_from_slice(&buffer[..count]);
+                Room::behind(&mut body, 11, |room| exchange.read_body(room, &mut ())).ok()?;
             }
-            assert_eq!(exchange.read_body(&mut buffer, &mut ()), Ok(0), "the body goes on behind its length");
+            let behind = Room::behind(&mut body, 11, |room| exchange.read_body(room, &mut ()));
+            assert_eq!(behind, Ok(0), "the body goes on behind its length");
         }
     }
     Some(body)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 
 import pytest
@@ -53,6 +55,25 @@ def state(pid: int) -> str:
             return stat.read().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+@contextmanager
+def stopped(*pids: int) -> Iterator[None]:
+    """The processes stand still. A signal that was sent is only on its way: a thread may still take a request."""
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: {state for pid in pids for state in states(pid)} == {"T"}, "every thread is stopped")
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def states(pid: int) -> list[str]:
+    """`state` of each thread of the process."""
+    return [state(int(thread)) for thread in os.listdir(f"/proc/{pid}/task")]
 
 
 def unshare(*kinds: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kit import eventually, state
+from tests.faults.kit import eventually, state, stopped
 from tests.support.probe import Channel
 from tests.support.server import Server, start_process
 from tests.support.wire import DEADLINE_S, ConnectionEnded, Wire, request_bytes
@@ -105,16 +105,12 @@ def test_request_that_waits_in_the_backlog_is_answered_by_the_next_worker(probe_
         while len(pids) < 2:
             with wire_to_another(server, 0) as wire:
                 pids.add(wire.request("GET", "/pid").json())
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            with server.connect() as wire:
-                wire.send(request_bytes("GET", "/pid"))
-                for pid in pids:
-                    os.kill(pid, signal.SIGKILL)
-                assert wire.read_response().json() not in pids
-        finally:
-            eventually(lambda: not any(map(state, pids)), "the killed workers are waited for")
+        with stopped(*pids), server.connect() as wire:
+            wire.send(request_bytes("GET", "/pid"))
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            assert wire.read_response().json() not in pids
+        eventually(lambda: not any(map(state, pids)), "the killed workers are waited for")
 
 
 def test_single_worker_that_dies_ends_the_server_and_frees_its_port(probe_listener: object) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kit import children, eventually, state
+from tests.faults.kit import children, eventually, state, stopped
 from tests.support.probe import Channel
 from tests.support.server import Server
 from tests.support.wire import request_bytes
@@ -103,15 +103,11 @@ def test_stopped_worker_keeps_its_requests_and_goes_on_with_them(server: Server,
         worker = wire.request("GET", "/pid").json()
         held.send(request_bytes("GET", channel.target("/held")))
         holder = channel.expect("call")
-        os.kill(worker, signal.SIGSTOP)
-        try:
-            eventually(lambda: state(worker) == "T", "the worker is stopped")
+        with stopped(worker):
             wire.send(request_bytes("GET", "/pid"))
             channel.open("go")
             if holder != worker:
                 assert held.read_response().body == b"held"
-        finally:
-            os.kill(worker, signal.SIGCONT)
         assert wire.read_response().json() == worker
         if holder == worker:
             assert held.read_response().body == b"held"
@@ -119,26 +115,18 @@ def test_stopped_worker_keeps_its_requests_and_goes_on_with_them(server: Server,
 
 
 def test_stopped_worker_leaves_new_clients_to_the_others(server: Server) -> None:
-    stopped, other = children(server.pid)
-    os.kill(stopped, signal.SIGSTOP)
-    try:
-        eventually(lambda: state(stopped) == "T", "the worker is stopped")
+    still, other = children(server.pid)
+    with stopped(still):
         for _ in range(20):
             assert server.request("GET", "/pid").json() == other
-    finally:
-        os.kill(stopped, signal.SIGCONT)
 
 
 def test_worker_that_dies_while_the_supervisor_is_stopped_is_replaced_when_it_goes_on(server: Server) -> None:
     dead, other = children(server.pid)
-    server.signal(signal.SIGSTOP)
-    try:
-        eventually(lambda: state(server.pid) == "T", "the supervisor is stopped")
+    with stopped(server.pid):
         os.kill(dead, signal.SIGKILL)
         eventually(lambda: state(dead) == "Z", "the worker is dead")
         assert server.request("GET", "/pid").json() == other
-    finally:
-        server.signal(signal.SIGCONT)
     eventually(lambda: state(dead) == "" and len(children(server.pid)) == 2, "another worker is there")
     assert other in children(server.pid)
 
@@ -146,12 +134,11 @@ def test_worker_that_dies_while_the_supervisor_is_stopped_is_replaced_when_it_go
 def test_single_process_that_was_stopped_answers_what_came_meanwhile(probe_listener: object) -> None:
     with Server(APP) as server, server.connect() as kept:
         assert kept.request("GET", "/hello").body == b"hello"
-        server.signal(signal.SIGSTOP)
-        eventually(lambda: state(server.pid) == "T", "the server is stopped")
-        with server.connect() as late:
+        with stopped(server.pid):
+            late = server.connect()
             late.send(request_bytes("GET", "/hello"))
             kept.send(request_bytes("GET", "/hello"))
-            server.signal(signal.SIGCONT)
+        with late:
             assert late.read_response().body == b"hello"
             assert kept.read_response().body == b"hello"
 

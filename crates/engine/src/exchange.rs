@@ -10,6 +10,7 @@ use crate::outgoing::{Outgoing, push};
 use crate::output::{Flushed, Output, Piece};
 use crate::pace::Pace;
 use crate::response::{Ended, Progress, Sent};
+use crate::room::Room;
 use crate::slot::Slot;
 use crate::spill::Spill;
 use crate::spool::SpoolFile;
@@ -168,11 +169,11 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         self.connection.as_fd()
     }
 
-    /// Reads up to `buffer.len()` bytes of a `Stream` body: 0 at its end. Sends 100 Continue first where it is owed.
+    /// Reads into the room what there is of a `Stream` body; the count, 0 at its end. Sends 100 Continue first where it is owed.
     /// Waits without the lock; leadership and permit are given away for the wait.
-    pub fn read_body<U: Unlock>(&mut self, buffer: &mut [u8], lock: &mut U) -> Result<usize, BodyError> {
+    pub fn read_body<U: Unlock>(&mut self, room: &mut Room<'_>, lock: &mut U) -> Result<usize, BodyError> {
         loop {
-            if let Some(count) = self.try_read_body(buffer, lock)? {
+            if let Some(count) = self.try_read_body(room, lock)? {
                 return Ok(count);
             }
             let now_ms = monotonic_ms();
@@ -187,15 +188,13 @@ impl<'t, G: Gateway> Exchange<'t, G> {
 
     /// As `read_body`, but never waits for the body: `None` when nothing of it is there. For a thread beside the one of the
     /// call, which waits on `body_arrival` while others use the exchange.
-    pub fn try_read_body<U: Unlock>(&mut self, buffer: &mut [u8], lock: &mut U) -> Result<Option<usize>, BodyError> {
+    pub fn try_read_body<U: Unlock>(&mut self, room: &mut Room<'_>, lock: &mut U) -> Result<Option<usize>, BodyError> {
         if !self.stream.ahead.is_empty() {
-            let count = buffer.len().min(self.stream.ahead.len());
-            let (now, later) = self.stream.ahead.split_at(count);
-            buffer[..count].copy_from_slice(now);
-            self.stream.ahead = later;
+            let count = room.put(self.stream.ahead);
+            self.stream.ahead = &self.stream.ahead[count..];
             return Ok(Some(count));
         }
-        let most = usize::try_from(self.stream.left).unwrap_or(usize::MAX).min(buffer.len());
+        let most = usize::try_from(self.stream.left).unwrap_or(usize::MAX).min(room.left());
         if most == 0 {
             return Ok(Some(0));
         }
@@ -203,7 +202,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             self.outgoing.tail.extend_from_slice(CONTINUE);
             self.push_out(lock).map_err(|Disconnected| BodyError::Disconnected)?;
         }
-        match sys::receive(self.connection.as_fd(), &mut buffer[..most]) {
+        match room.receive(self.connection.as_fd(), most) {
             Transfer::Bytes(0) | Transfer::Gone => {
                 self.progress.is_gone = true;
                 Err(BodyError::Disconnected)
@@ -452,6 +451,9 @@ impl<'t, G: Gateway> Exchange<'t, G> {
     fn wait_for_peer<U: Unlock>(&mut self, flags: PollFlags, timeout_ms: u64, lock: &mut U) -> PollFlags {
         let gives_permit = !self.engine.scheduler.is_single();
         lock.unlocked(|| {
+            if flags == PollFlags::IN && !self.slot.has_output() {
+                self.engine.unregister(self.connection);
+            }
             self.resign();
             if !self.engine.scheduler.peer_wait_begins(gives_permit) {
                 return PollFlags::ERR;

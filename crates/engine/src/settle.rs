@@ -210,6 +210,14 @@ impl<G: Gateway> Engine<G> {
         connection.is_registered
     }
 
+    /// Lets the reactor hear no more of a socket whose next bytes a call waits for by itself: each would wake the leader, for
+    /// nothing. Resting registers it again.
+    pub(crate) fn unregister(&self, connection: &mut Connection<G::Memory>) {
+        if connection.is_registered {
+            connection.is_registered = epoll::delete(&self.poll, &connection.stream).is_err();
+        }
+    }
+
     /// Puts the connection into its slot, where the leader finds it. `Err`: something came meanwhile.
     pub(crate) fn give_back(
         &self,

@@ -4,7 +4,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::{DupFlags, Errno};
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use std::io::IoSlice;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// What a non-blocking transfer did.
@@ -33,6 +33,11 @@ fn transfer(mut call: impl FnMut() -> rustix::io::Result<usize>) -> Transfer {
 /// Reads what is there.
 pub fn receive(stream: impl AsFd, buffer: &mut [u8]) -> Transfer {
     transfer(|| rustix::net::recv(&stream, &mut *buffer, RecvFlags::DONTWAIT).map(|(read, _)| read))
+}
+
+/// As `receive`, into memory that need not be initialised: so much of its front is, afterwards.
+pub fn receive_into(stream: impl AsFd, memory: &mut [MaybeUninit<u8>]) -> Transfer {
+    transfer(|| rustix::net::recv(&stream, &mut *memory, RecvFlags::DONTWAIT).map(|((read, _), _)| read.len()))
 }
 
 /// Sends what fits.

@@ -3,13 +3,12 @@
 use crate::gil::Gil;
 use crate::lease::Lease;
 use crate::raw;
-use dragoman_engine::{BodyError, RequestBody, SpoolFile};
+use dragoman_engine::{BodyError, RequestBody, Room, SpoolFile};
 use pyo3::buffer::PyBuffer;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
-use std::os::unix::fs::FileExt;
 
 create_exception!(
     dragoman._native,
@@ -83,16 +82,15 @@ impl Input {
     }
 
     /// Reads from behind the buffer; 0 only at the end of the body.
-    fn read_source(&mut self, py: Python<'_>, into: &mut [u8]) -> PyResult<usize> {
-        let wanted = usize::try_from(self.left()).unwrap_or(usize::MAX).min(into.len());
-        let into = into.get_mut(..wanted).unwrap_or_default();
-        if into.is_empty() {
+    fn read_source(&mut self, py: Python<'_>, room: &mut Room<'_>) -> PyResult<usize> {
+        let wanted = usize::try_from(self.left()).unwrap_or(usize::MAX).min(room.left());
+        if wanted == 0 {
             return Ok(0);
         }
         match &mut self.source {
             Source::Memory => Ok(0),
             Source::File { file, offset, .. } => {
-                let count = py.detach(|| file.file().read_at(into, *offset))?;
+                let count = py.detach(|| room.read_at(file.file(), *offset, wanted))?;
                 if count == 0 {
                     return Err(PyOSError::new_err("the file that holds the request body was cut"));
                 }
@@ -100,7 +98,7 @@ impl Input {
                 Ok(count)
             }
             Source::Stream { lease, left } => {
-                let count = read_exchange(py, lease.get(), into)?;
+                let count = read_exchange(py, lease.get(), room)?;
                 *left -= count as u64;
                 Ok(count)
             }
@@ -113,33 +111,18 @@ impl Input {
             return Ok(());
         }
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(READ_AHEAD, 0);
-        let outcome = self.read_source(py, &mut buffer);
-        buffer.truncate(*outcome.as_ref().unwrap_or(&0));
+        buffer.clear();
+        let outcome = Room::behind(&mut buffer, READ_AHEAD, |room| self.read_source(py, room));
         self.buffer = buffer;
         self.at = 0;
         outcome.map(drop)
     }
 
-    /// Fills `into` as far as the body goes.
-    fn read_into(&mut self, py: Python<'_>, into: &mut [u8]) -> PyResult<usize> {
-        let mut filled = 0;
-        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let buffered = self.buffered();
-            let count = if buffered.is_empty() {
-                self.read_source(py, rest)?
-            } else {
-                let count = buffered.len().min(rest.len());
-                rest[..count].copy_from_slice(&buffered[..count]);
-                self.at += count;
-                count
-            };
-            if count == 0 {
-                break;
-            }
-            filled += count;
-        }
-        Ok(filled)
+    /// Fills the room as far as the body goes.
+    fn read_into(&mut self, py: Python<'_>, room: &mut Room<'_>) -> PyResult<()> {
+        self.at += room.put(self.buffered());
+        while room.left() > 0 && self.read_source(py, room)? > 0 {}
+        Ok(())
     }
 
     fn read_bytes<'py>(&mut self, py: Python<'py>, size: usize) -> PyResult<Bound<'py, PyBytes>> {
@@ -152,15 +135,13 @@ impl Input {
         }
         if wanted <= READ_AT_ONCE {
             // The body is never shorter than was said: `read_source` raises instead.
-            return PyBytes::new_with(py, wanted, |into| self.read_into(py, into).map(drop));
+            return raw::filled_bytes(py, wanted, |room| self.read_into(py, room));
         }
         let mut bytes = Vec::new();
         while bytes.len() < wanted {
-            let (start, step) = (bytes.len(), READ_AT_ONCE.min(wanted - bytes.len()));
-            bytes.resize(start + step, 0);
-            let count = self.read_into(py, &mut bytes[start..])?;
-            bytes.truncate(start + count);
-            if count < step {
+            let step = READ_AT_ONCE.min(wanted - bytes.len());
+            let is_full = Room::behind(&mut bytes, step, |room| self.read_into(py, room).map(|()| room.left() == 0))?;
+            if !is_full {
                 break;
             }
         }
@@ -241,14 +222,14 @@ impl Input {
     /// Fills a writable buffer as far as the body goes; the number of bytes.
     fn readinto(this: &Bound<'_, Self>, buffer: PyBuffer<u8>) -> PyResult<usize> {
         let (mut input, py) = (used(this)?, this.py());
-        let mut bytes = vec![0; buffer.len_bytes().min(READ_AHEAD)];
-        let mut total = 0;
+        let (mut bytes, mut total) = (Vec::new(), 0);
         while total < buffer.len_bytes() {
-            let wanted = bytes.len().min(buffer.len_bytes() - total);
-            let count = input.read_into(py, &mut bytes[..wanted])?;
-            raw::write_to(py, &buffer, total, &bytes[..count])?;
-            total += count;
-            if count < wanted {
+            let wanted = READ_AHEAD.min(buffer.len_bytes() - total);
+            bytes.clear();
+            Room::behind(&mut bytes, wanted, |room| input.read_into(py, room))?;
+            raw::write_to(py, &buffer, total, &bytes)?;
+            total += bytes.len();
+            if bytes.len() < wanted {
                 break;
             }
         }
@@ -359,7 +340,7 @@ fn at_most(size: Option<i64>) -> usize {
     size.and_then(|size| usize::try_from(size).ok()).unwrap_or(usize::MAX)
 }
 
-fn read_exchange(py: Python<'_>, lease: &Lease, into: &mut [u8]) -> PyResult<usize> {
+fn read_exchange(py: Python<'_>, lease: &Lease, room: &mut Room<'_>) -> PyResult<usize> {
     let is_of_call = lease.is_of_this_thread();
     let mut arrival = None;
     loop {
@@ -369,7 +350,7 @@ fn read_exchange(py: Python<'_>, lease: &Lease, into: &mut [u8]) -> PyResult<usi
         };
         let lock = &mut Gil::held(py);
         let outcome =
-            if is_of_call { exchange.read_body(into, lock).map(Some) } else { exchange.try_read_body(into, lock) };
+            if is_of_call { exchange.read_body(room, lock).map(Some) } else { exchange.try_read_body(room, lock) };
         match outcome {
             Ok(Some(0)) | Err(BodyError::Disconnected) => {
                 let text = "the client closed the connection in the middle of the request body";

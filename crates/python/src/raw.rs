@@ -1,10 +1,12 @@
 //! The few CPython calls of the hot path that PyO3's safe API does not have, each wrapped once.
 
+use dragoman_engine::Room;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyContext, PyString};
+use pyo3::types::{PyBytes, PyContext, PyString};
+use std::mem::MaybeUninit;
 
 /// `bytes` as a `str` of the same code points: how WSGI carries bytes ("Unicode Issues" of PEP 3333).
 pub fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyString>> {
@@ -32,6 +34,29 @@ pub fn latin1_bytes<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a [u8]> {
         }
         let len = ffi::PyUnicode_GET_LENGTH(object) as usize;
         Some(std::slice::from_raw_parts(ffi::PyUnicode_DATA(object).cast::<u8>(), len))
+    }
+}
+
+/// `bytes` of that length, which `fill` fills without its having been zeroed; shorter where `fill` gives less.
+pub fn filled_bytes<'py>(
+    py: Python<'py>,
+    len: usize,
+    fill: impl FnOnce(&mut Room<'_>) -> PyResult<()>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    // SAFETY: a new object of that length (which fits isize, as of every object) or null.
+    let bytes: Bound<'py, PyBytes> = unsafe {
+        let object = ffi::PyBytes_FromStringAndSize(std::ptr::null(), len as isize);
+        Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked()
+    };
+    // SAFETY: a live bytes object.
+    let data = unsafe { ffi::PyBytes_AsString(bytes.as_ptr()) }.cast::<u8>();
+    // SAFETY: its `len` bytes, which nobody else knows of yet; they need not be initialised.
+    let mut room = Room::new(unsafe { std::slice::from_raw_parts_mut(data.cast::<MaybeUninit<u8>>(), len) });
+    fill(&mut room)?;
+    match room.filled() {
+        whole if whole == len => Ok(bytes),
+        // SAFETY: what is filled is initialised; what is behind it never was.
+        filled => Ok(PyBytes::new(py, unsafe { std::slice::from_raw_parts(data, filled) })),
     }
 }
 

@@ -4,7 +4,7 @@
 pub mod client;
 pub mod mixture;
 
-use dragoman_engine::{Engine, Event, Exchange, Gateway, Held, Listener, Options, PaceRule, RequestBody, Unlock};
+use dragoman_engine::{Engine, Event, Exchange, Gateway, Held, Listener, Options, PaceRule, RequestBody, Room, Unlock};
 use dragoman_http1::ResponseHead;
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpListener};
@@ -207,10 +207,8 @@ fn read_all(exchange: &mut Exchange<'_, Hello>, lock: &mut Unlocked<'_>) -> Opti
         }
         RequestBody::Stream { len } => {
             let mut bytes = Vec::new();
-            let mut buffer = vec![0; 65536];
             while (bytes.len() as u64) < len {
-                let count = exchange.read_body(&mut buffer, lock).ok()?;
-                bytes.extend_from_slice(&buffer[..count]);
+                Room::behind(&mut bytes, 65536, |room| exchange.read_body(room, lock)).ok()?;
             }
             Some(bytes)
         }
