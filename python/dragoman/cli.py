@@ -71,12 +71,10 @@ class SettingOption(click.Option):
     """The flag of one setting. It is taken as text; the table of settings reads it."""
 
     def __init__(self, row: Row) -> None:
-        super().__init__(
-            [*row.flags, row.name],
-            metavar=row.metavar,
-            multiple=True,
-            help=f"{row.doc} [{default_text(row)}]",
-        )
+        shape: dict[str, Any] = {"is_flag": True, "flag_value": "true"} if row.is_flag else {"multiple": True}
+        if row.metavar:
+            shape["metavar"] = row.metavar
+        super().__init__([*row.flags, row.name], default=None, help=f"{row.doc} [{default_text(row)}]", **shape)
         self.group = row.group
 
 

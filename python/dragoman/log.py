@@ -2,13 +2,16 @@
 
 import os
 import select
+import socket
 import sys
 import threading
 import time
 import weakref
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar
+from stat import S_ISREG, S_ISSOCK
 from typing import ClassVar, Literal
 
 from dragoman.errors import OperatorError
@@ -21,7 +24,7 @@ LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error", "critical")
 # A bound on what is held back of a line that does not end.
 HELD_CHARACTERS = 8192
 # How long a line may wait for the reader of a pipe that has taken the lines before it.
-PATIENCE_MS = 200
+PATIENCE_S = 0.2
 
 
 class Log:
@@ -212,10 +215,13 @@ class Output:
 
     # By descriptor: what one output has lost, the next line of any of them tells.
     lost: ClassVar[Counter[int]] = Counter()
+    ways: ClassVar[dict[int, "Way"]] = {}
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self.lost[fd] = 0  # the number may have been another file's
+        # The number may have been another file's.
+        self.lost[fd] = 0
+        self.forget_way()
 
     def write(self, text: str) -> None:
         """Append `text` as far as there is room for it."""
@@ -235,15 +241,79 @@ class Output:
         """How many bytes could be written. Only what finds a pipe full first waits for its reader."""
         room = select.poll()
         room.register(self.fd, select.POLLOUT)
-        patience_ms = 0 if self.lost[self.fd] else PATIENCE_MS
+        until = time.monotonic() + (0 if self.lost[self.fd] else PATIENCE_S)
         written = 0
         try:
-            # pipe(7): up to PIPE_BUF bytes are taken without waiting where poll(2) has said that there is room.
-            while written < len(data) and room.poll(patience_ms):
-                written += os.write(self.fd, data[written : written + select.PIPE_BUF])
+            way = self.way()
+            while written < len(data):
+                try:
+                    # pipe(7): up to PIPE_BUF bytes are taken whole or not at all.
+                    written += way.write(data[written : written + select.PIPE_BUF])
+                except BlockingIOError:
+                    left_s = until - time.monotonic()
+                    if left_s <= 0 or not room.poll(left_s * 1000):
+                        break
         except OSError:
             pass
         return written
+
+    def way(self) -> "Way":
+        """The way to what the descriptor stands for now."""
+        stat = os.fstat(self.fd)
+        way = self.ways.get(self.fd)
+        if way is None or way.identity != (stat.st_dev, stat.st_ino):
+            self.forget_way()
+            way = self.ways[self.fd] = Way(self.fd, stat)
+        return way
+
+    def forget_way(self) -> None:
+        """What is behind the number may be another file from now on."""
+        if way := self.ways.pop(self.fd, None):
+            way.close()
+
+
+class Way:
+    """Writes to what a descriptor stands for, and raises BlockingIOError where that would wait.
+
+    Whether a pipe has room can be asked for, but another process that shares it may take the room first; and the
+    shared description cannot be made non-blocking without being so for everybody. So this is one of our own.
+    """
+
+    def __init__(self, fd: int, stat: os.stat_result) -> None:
+        self.identity = stat.st_dev, stat.st_ino
+        self.fd = fd
+        self.own: int | None = None
+        self.socket: socket.socket | None = None
+        if S_ISSOCK(stat.st_mode):
+            self.socket = socket.socket(fileno=os.dup(fd))
+        elif not S_ISREG(stat.st_mode):
+            # Without the right to open it, or without /proc, there is only the shared one.
+            with suppress(OSError):
+                flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+                self.own = os.open(f"/proc/self/fd/{fd}", flags)
+
+    def write(self, data: bytes) -> int:
+        """How many bytes were taken."""
+        if self.socket is not None:
+            return self.socket.send(data, socket.MSG_DONTWAIT)
+        if self.own is not None:
+            return os.write(self.own, data)
+        return write_where_room(self.fd, data)
+
+    def close(self) -> None:
+        """Let go of what is our own."""
+        if self.socket is not None:
+            self.socket.close()
+        if self.own is not None:
+            os.close(self.own)
+
+
+def write_where_room(fd: int, data: bytes) -> int:
+    room = select.poll()
+    room.register(fd, select.POLLOUT)
+    if not room.poll(0):
+        raise BlockingIOError
+    return os.write(fd, data)
 
 
 # A child that is forked while another thread writes must not wait for that thread, which it does not have.

@@ -29,6 +29,8 @@ class Row:
     unit: str = ""
     gunicorn: str = ""
     is_repeatable: bool = False
+    # Given without a value on the command line.
+    is_flag: bool = False
     # For limits: what happens past it, and the counter that tells how often.
     then: str = ""
     counter: str = ""
@@ -122,6 +124,35 @@ class Settings:
         doc="Time that a request may wait for a thread; then it is answered 503.",
         then="503 with Retry-After", counter="queue_timeouts",
     )
+    preload: bool = setting(
+        "Work", "--preload", "", "false", values.flag, gunicorn="preload_app", is_flag=True,
+        doc="Load the application once, before the workers are forked: they share its memory. A reload loads it anew.",
+    )
+    max_requests: int = setting(
+        "Work", "--max-requests", "N", "0", values.whole(0, 1_000_000_000), gunicorn="max_requests",
+        doc="Requests after which a worker is replaced; its successor serves before it leaves. 0 is never.",
+    )
+    max_requests_jitter: int = setting(
+        "Work", "--max-requests-jitter", "N", "0", values.whole(0, 1_000_000_000), gunicorn="max_requests_jitter",
+        doc="Up to so many more, at random, so that workers are not replaced all at once.",
+    )
+    max_worker_memory: int = setting(
+        "Work", "--max-worker-memory", "BYTES", "0", values.byte_size(0, 1 << 50), unit="bytes",
+        doc="Memory (resident set) above which a worker is replaced in the same way. 0 is no bound.",
+    )
+    worker_lifetime: float = setting(
+        "Work", "--worker-lifetime", "SECONDS", "0", values.seconds(0, 31_536_000), unit="s",
+        doc="Time after which a worker is replaced in the same way, a tenth more or less. 0 is never.",
+    )
+    hooks: str = setting(
+        "Work", "--hooks", "FILE", "", values.text,
+        doc="Python file that defines functions to be called on the way: on_starting, post_fork, worker_exit and others.",
+    )
+    control_socket: str = setting(
+        "Work", "--control-socket", "PATH", "auto", values.text,
+        doc="Where dragoman reload, stop, scale, reopen and status reach the server: a path, none, or auto: a socket in"
+        " $XDG_RUNTIME_DIR or /run that is named after the address served, where one can be made.",
+    )
     pid: str = setting(
         "Work", "-p --pid", "FILE", "", values.text, gunicorn="pidfile",
         doc="File to write the process id to; removed at the end.",
@@ -134,6 +165,11 @@ class Settings:
     drain_linger: float = setting(
         "Time", "--drain-linger", "SECONDS", "2", values.seconds(0, 3600), unit="s",
         doc="After SIGTERM: time in which idle connections may still send a request, so that none is lost.",
+    )
+    drain_delay: float = setting(
+        "Time", "--drain-delay", "SECONDS", "0", values.seconds(0, 3600), unit="s",
+        doc="After SIGTERM: time in which everything is still served, and only --ready-path says 503, so that balancers"
+        " turn away before the doors close.",
     )
     keep_alive: float = setting(
         "Time", "--keep-alive", "SECONDS", "75", values.seconds(0, 86_400), unit="s", gunicorn="keepalive",
@@ -235,7 +271,8 @@ class Settings:
     )
     spool_quota: int = setting(
         "Limits", "--spool-quota", "BYTES", "1G", values.byte_size(0, 1 << 50), unit="bytes",
-        doc="Bytes that the request bodies of a worker may take there together; above it, and on a full disk, 507.",
+        doc="Bytes that the request bodies of a worker may take there together, and with one thread the answers that wait"
+        " for slow clients; above it, and on a full disk, 507.",
         then="507 for that request", counter="spool_refusals",
     )
     output_buffer: int = setting(

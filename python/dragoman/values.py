@@ -18,6 +18,7 @@ __all__ = [
     "choice",
     "directories",
     "directory",
+    "flag",
     "environment_variable",
     "octal_mask",
     "printable",
@@ -139,6 +140,14 @@ def choice(*words: str) -> Callable[[str], str]:
         return value.lower()
 
     return parse
+
+
+def flag(value: str) -> bool:
+    """Yes or no."""
+    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    if value.lower() not in known:
+        raise ValueError("true or false")
+    return known[value.lower()]
 
 
 def text(value: str) -> str:

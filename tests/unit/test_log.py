@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -185,6 +186,36 @@ def test_a_reopened_log_goes_on_in_the_file_that_has_the_name_now(fd: int, file:
     assert "between" in file.with_suffix(".1").read_text()
     assert file.read_text().endswith("after\n") and "before" not in file.read_text()
     assert not os.get_inheritable(fd)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_processes_that_share_an_output_which_nobody_reads_do_not_wait_for_each_other(kind: str) -> None:
+    """One of them takes the room that another has just seen, again and again."""
+    program = (
+        "import os, sys\nfrom dragoman.log import Log\nchildren = [os.fork() for _ in range(3)]\nlog = Log(2)\n"
+        "for number in range(3000):\n    log.error('x' * (number % 40))\n"
+        "if all(children):\n    for child in children:\n        os.waitpid(child, 0)\n"
+    )
+    if kind == "pipe":
+        ends = os.pipe()
+    else:
+        ends = (pair := socket.socketpair())[0].detach(), pair[1].detach()
+    try:
+        subprocess.run([sys.executable, "-c", program], stderr=ends[1], timeout=DEADLINE_S, check=True)
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def test_a_pipe_that_is_shared_stays_as_it_was_for_the_others() -> None:
+    reader, writer = os.pipe()
+    try:
+        Log(writer).info("a line")
+        assert os.get_blocking(writer)
+        assert os.read(reader, 4096).endswith(b"a line\n")
+    finally:
+        os.close(reader)
+        os.close(writer)
 
 
 def test_the_access_log_is_off_without_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

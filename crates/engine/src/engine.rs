@@ -71,6 +71,8 @@ pub struct Engine<G: Gateway> {
     /// The process has a forked child that may hold copies of our descriptors.
     pub(crate) has_forked: AtomicBool,
     is_child: AtomicBool,
+    /// When the heaps last gave back what they held free.
+    pub(crate) gave_back_ms: AtomicU64,
     /// /dev/null, to stand in the place of what is let go; opened while descriptors are to be had.
     pub(crate) null: OwnedFd,
     mailbox: Arc<Mailbox>,
@@ -129,6 +131,7 @@ impl<G: Gateway> Engine<G> {
             signal_reader,
             has_forked: AtomicBool::new(false),
             is_child: AtomicBool::new(false),
+            gave_back_ms: AtomicU64::new(0),
             null: rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?,
             signal_writer,
             mailbox,

@@ -7,8 +7,9 @@ use crate::gateway::{Gateway, Held, Peer, Unlock};
 use crate::handover::Calling;
 use crate::options::UNLOCKED_SEND;
 use crate::outgoing::{Outgoing, push};
-use crate::output::{Flushed, Output, Piece};
+use crate::output::{Flushed, Output, Piece, Source};
 use crate::pace::Pace;
+use crate::plan::Refusal;
 use crate::response::{Ended, Progress, Sent};
 use crate::room::Room;
 use crate::slot::Slot;
@@ -74,7 +75,7 @@ pub enum BodyError {
     /// The client closed or reset before the body's end.
     Disconnected,
     /// The client sent nothing for the body idle time, or less than the least rate.
-    TimedOut,
+    TimedOut(Refusal),
 }
 
 /// A body that is read from the socket during the call.
@@ -216,8 +217,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
                 let (rule, now_ms) = (&self.engine.options.body_pace, monotonic_ms());
                 self.stream.pace.wait(rule, now_ms);
                 let Some(breach) = self.stream.pace.breach(rule, now_ms) else { return Ok(None) };
-                self.engine.tell_slow_sender(&self.connection.peer, breach);
-                Err(BodyError::TimedOut)
+                Err(BodyError::TimedOut(self.engine.tell_slow_sender(&self.connection.peer, breach)))
             }
         }
     }
@@ -298,7 +298,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         if taken > 0 {
             self.begin_chunk(taken);
             if taken > SMALL_FILE || !self.read_cached(&file, offset, taken as usize) {
-                self.add_piece(Piece::File { file, offset, left: taken });
+                self.add_piece(Piece::File { file: Source::Given(file), offset, left: taken });
             }
             self.end_chunk();
         }
@@ -434,7 +434,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         let size = self.outgoing.len();
         if self.slot.has_output() && self.may_spill() && self.output_waiting().0 > self.engine.options.output_buffer {
             self.outgoing.gather();
-            lock.unlocked(|| self.spill.take(&mut self.outgoing.queue, &self.engine.options.spool_directory));
+            lock.unlocked(|| self.spill.take(&mut self.outgoing.queue, self.engine.spool_plan()));
         }
         let (slot, outgoing, stream) = (self.slot, &mut *self.outgoing, self.connection.as_fd());
         let flushed = if size >= UNLOCKED_SEND {

@@ -1,4 +1,4 @@
-//! How many heaps glibc's allocator keeps for the serving threads.
+//! What glibc's allocator keeps: how many heaps, and what they give back.
 
 use std::env;
 
@@ -24,6 +24,17 @@ fn limit(heaps: i32) {
     // SAFETY: sets a number of the allocator under the allocator's own lock. It cannot fail for this parameter.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, heaps) };
 }
+
+/// Gives the memory back that the heaps hold free (malloc_trim(3)): what a rush needed is not needed for ever.
+#[cfg(target_env = "gnu")]
+pub fn give_back() {
+    // SAFETY: takes the allocator's own locks; no pointer is handed over.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// They do so by themselves.
+#[cfg(not(target_env = "gnu"))]
+pub fn give_back() {}
 
 /// Other C libraries have one heap, or manage them by themselves.
 #[cfg(not(target_env = "gnu"))]

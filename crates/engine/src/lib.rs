@@ -47,6 +47,7 @@ pub use listener::Listener;
 pub use mailbox::{Event, Level};
 pub use options::Options;
 pub use pace::PaceRule;
+pub use plan::Refusal;
 pub use response::{Ended, Sent};
 pub use room::Room;
 pub use spool::SpoolFile;

@@ -1,10 +1,12 @@
 //! Output that the socket did not take at once: pieces in order, flushed by whoever holds the connection's output lock.
 
 use crate::gateway::Held;
+use crate::spool::SpoolFile;
 use crate::sys::{self, Transfer};
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 /// Bytes moved by one sendfile call: bounds the time that one connection takes.
 const FILE_SLICE: u64 = 512 * 1024;
@@ -21,7 +23,25 @@ pub enum Piece {
     /// Bytes that the gateway keeps alive.
     Held { held: Held, at: usize },
     /// A range of a regular file.
-    File { file: OwnedFd, offset: u64, left: u64 },
+    File { file: Source, offset: u64, left: u64 },
+}
+
+/// A file that output comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// The application's.
+    Given(OwnedFd),
+    /// Our own, with its share of the quota.
+    Spooled(Arc<SpoolFile>),
+}
+
+impl AsFd for Source {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Source::Given(file) => file.as_fd(),
+            Source::Spooled(file) => file.file().as_fd(),
+        }
+    }
 }
 
 /// What a flush came to.

@@ -60,9 +60,10 @@ impl<G: Gateway> Engine<G> {
     }
 
     /// A client did not keep up with its own body during a call.
-    pub(crate) fn tell_slow_sender(&self, peer: &Peer, breach: Breach) {
-        let Refusal { code, text, .. } = self.count_slow_sender(breach);
-        self.notice(code, peer, text);
+    pub(crate) fn tell_slow_sender(&self, peer: &Peer, breach: Breach) -> Refusal {
+        let refusal = self.count_slow_sender(breach);
+        self.notice(refusal.code, peer, refusal.text);
+        refusal
     }
 
     fn count_slow_sender(&self, breach: Breach) -> Refusal {

@@ -23,10 +23,13 @@ pub(crate) enum Plan<'b> {
 }
 
 /// An answer of the engine's own.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Refusal {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Status code.
     pub status: u16,
+    /// Its name in `docs/refusals.md` and in notices.
     pub code: &'static str,
+    /// What was wrong, in words.
     pub text: &'static str,
 }
 
@@ -37,21 +40,21 @@ impl From<Reject> for Refusal {
 }
 
 impl Refusal {
-    pub const OVERLOADED: Self =
+    pub(crate) const OVERLOADED: Self =
         Self { status: 503, code: "overloaded", text: "too many requests wait for a thread; try again shortly" };
-    pub const SPOOL_FULL: Self =
+    pub(crate) const SPOOL_FULL: Self =
         Self { status: 507, code: "spool-full", text: "there is no room to keep the request body" };
-    pub const SPOOL_FAILED: Self =
+    pub(crate) const SPOOL_FAILED: Self =
         Self { status: 500, code: "spool-failed", text: "the request body could not be kept" };
-    pub const HEAD_TIMEOUT: Self =
+    pub(crate) const HEAD_TIMEOUT: Self =
         Self { status: 408, code: "head-timeout", text: "the request head did not come in time" };
-    pub const BODY_TIMEOUT: Self =
+    pub(crate) const BODY_TIMEOUT: Self =
         Self { status: 408, code: "body-timeout", text: "the request body did not come in time" };
-    pub const BODY_TOO_SLOW: Self =
+    pub(crate) const BODY_TOO_SLOW: Self =
         Self { status: 408, code: "body-too-slow", text: "the request body came too slowly" };
-    pub const QUEUE_TIMEOUT: Self =
+    pub(crate) const QUEUE_TIMEOUT: Self =
         Self { status: 503, code: "queue-timeout", text: "no thread became free in time; try again shortly" };
-    pub const UNANSWERED: Self = Self { status: 500, code: "no-response", text: "the application gave no response" };
+    pub(crate) const UNANSWERED: Self = Self { status: 500, code: "no-response", text: "the application gave no response" };
 }
 
 /// A request at the front of the bytes.

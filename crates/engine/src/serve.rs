@@ -5,6 +5,7 @@ use crate::connection::{After, Connection, Phase};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::handover::Lead;
+use crate::heap;
 use crate::in_flight::InFlight;
 use crate::memo::Memo;
 use crate::options::READ_BYTES;
@@ -14,6 +15,7 @@ use crate::scheduler::{Assignment, Job, Parking};
 use crate::sentinel::Sentinel;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The engine's own state cannot be trusted after a panic in it, and its leadership would be lost with the thread: the
 /// process ends, loudly, and a supervisor replaces it. (A panic in the gateway does not come here.)
@@ -119,6 +121,16 @@ impl<G: Gateway> ServingThread<G> {
 }
 
 impl<G: Gateway> Engine<G> {
+    /// The rush is over when the first of its threads retires; the others follow it closely.
+    fn give_memory_back(&self) {
+        let now_ms = self.clock.now_ms();
+        let last_ms = self.gave_back_ms.load(Relaxed);
+        let is_due = now_ms >= last_ms + self.options.retire_ms && !self.is_stopping();
+        if is_due && self.gave_back_ms.compare_exchange(last_ms, now_ms, Relaxed, Relaxed).is_ok() {
+            heap::give_back();
+        }
+    }
+
     /// Body of one serving thread: returns when the thread is not needed any more or the engine has stopped.
     pub fn serve(self: &Arc<Self>) {
         Sentinel::start(self);
@@ -127,7 +139,10 @@ impl<G: Gateway> Engine<G> {
         let mut thread = ServingThread::new(self);
         loop {
             match self.scheduler.next(&thread.parking) {
-                Assignment::Retire => break,
+                Assignment::Retire => {
+                    self.give_memory_back();
+                    break;
+                }
                 Assignment::Lead(lead) => self.lead(lead, &mut thread),
                 Assignment::Job(Job::Flush(connection)) => self.flush_file(connection),
                 Assignment::Job(Job::Call(connection)) => {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Room on the disk that all collected bodies share.
+/// Room on the disk that all collected bodies, and output that waits in files, share.
 #[derive(Debug)]
 pub struct Quota {
     bytes: u64,
@@ -29,17 +29,18 @@ impl Quota {
     }
 }
 
-/// A body's unlinked file. Its room comes free with it.
+/// An unlinked file that grows at its end. Its room comes free with it.
 #[derive(Debug)]
 pub struct SpoolFile {
     file: File,
-    len: u64,
+    len: AtomicU64,
     quota: Arc<Quota>,
 }
 
 impl SpoolFile {
-    fn new(plan: SpoolPlan<'_>) -> io::Result<Self> {
-        Ok(Self { file: unlinked(plan.directory)?, len: 0, quota: Arc::clone(plan.quota) })
+    /// An empty one.
+    pub(crate) fn new(plan: SpoolPlan<'_>) -> io::Result<Self> {
+        Ok(Self { file: unlinked(plan.directory)?, len: AtomicU64::new(0), quota: Arc::clone(plan.quota) })
     }
 
     /// The file.
@@ -47,16 +48,17 @@ impl SpoolFile {
         &self.file
     }
 
-    fn write(&mut self, data: &[u8]) -> io::Result<()> {
+    /// Appends `data`; after an error the file ends anywhere in it.
+    pub(crate) fn write(&self, data: &[u8]) -> io::Result<()> {
         self.quota.take(data.len() as u64)?;
-        self.len += data.len() as u64;
-        self.file.write_all(data)
+        self.len.fetch_add(data.len() as u64, Relaxed);
+        (&self.file).write_all(data)
     }
 }
 
 impl Drop for SpoolFile {
     fn drop(&mut self) {
-        self.quota.left.fetch_add(self.len, Relaxed);
+        self.quota.left.fetch_add(*self.len.get_mut(), Relaxed);
     }
 }
 
@@ -194,7 +196,7 @@ fn random() -> u64 {
 
 /// A file without a name, gone with its last descriptor. Where the file system has no O_TMPFILE, one that is made with an
 /// unguessable name and unlinked at once.
-pub fn unlinked(directory: &Path) -> io::Result<File> {
+fn unlinked(directory: &Path) -> io::Result<File> {
     let mode = Mode::RUSR | Mode::WUSR;
     match rustix::fs::open(directory, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
         Ok(file) => Ok(file.into()),

@@ -3,6 +3,7 @@
 use crate::convert::short_repr;
 use crate::input::ClientDisconnected;
 use crate::lease::Lease;
+use dragoman_engine::Refusal;
 use crate::raw;
 use pyo3::exceptions::PyAssertionError;
 use pyo3::intern;
@@ -145,9 +146,9 @@ pub fn application_failed(lease: &Lease, environ: &Bound<'_, PyDict>, error: PyE
     Python::attach(|py| {
         let is_gone = error.is_instance_of::<ClientDisconnected>(py);
         let exception = error.into_value(py).into_bound(py).into_any();
-        let (is_head_sent, is_timed_out) = {
+        let (is_head_sent, timed_out) = {
             let turn = lease.turn(py);
-            (turn.is_head_sent(), turn.is_timed_out)
+            (turn.is_head_sent(), turn.timed_out)
         };
         if !is_gone {
             let callback = lease.shared().exception.bind(py);
@@ -160,13 +161,11 @@ pub fn application_failed(lease: &Lease, environ: &Bound<'_, PyDict>, error: PyE
             }
         }
         let mut turn = lease.turn(py);
-        match turn.exchange() {
-            Some(exchange) if is_gone && is_timed_out => {
-                exchange.refuse(408, "body-timeout", "The request body did not arrive in time.");
-            }
-            Some(exchange) if is_gone => exchange.abort(),
-            Some(exchange) => exchange.refuse(500, "application-error", "The application failed."),
-            None => {}
+        match (turn.exchange(), timed_out) {
+            (Some(exchange), Some(Refusal { status, code, text })) if is_gone => exchange.refuse(status, code, text),
+            (Some(exchange), _) if is_gone => exchange.abort(),
+            (Some(exchange), _) => exchange.refuse(500, "application-error", "The application failed."),
+            (None, _) => {}
         }
     });
 }

@@ -362,9 +362,9 @@ fn read_exchange(py: Python<'_>, lease: &Lease, room: &mut Room<'_>) -> PyResult
                     arrival = Some(exchange.body_arrival()?);
                 }
             }
-            Err(BodyError::TimedOut) => {
-                turn.is_timed_out = true;
-                return Err(ClientDisconnected::new_err("the client sent nothing of the request body for too long"));
+            Err(BodyError::TimedOut(refusal)) => {
+                turn.timed_out = Some(refusal);
+                return Err(ClientDisconnected::new_err(refusal.text));
             }
         }
         drop(turn);

@@ -2,7 +2,7 @@
 
 use crate::gil::Gil;
 use crate::wsgi::{Shared, Wsgi};
-use dragoman_engine::{Disconnected, Exchange, Sent, Unlock};
+use dragoman_engine::{Disconnected, Exchange, Refusal, Sent, Unlock};
 use dragoman_http1::ResponseHead;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -52,8 +52,8 @@ pub struct State {
     pub is_called: bool,
     /// The iterable is done with: `write` fails from here on.
     pub is_ended: bool,
-    /// The client sent nothing for the body idle time.
-    pub is_timed_out: bool,
+    /// The client has sent too little of the body for too long.
+    pub timed_out: Option<Refusal>,
 }
 
 impl Lease {
@@ -65,7 +65,7 @@ impl Lease {
             head: ResponseHead::new(),
             is_called: false,
             is_ended: false,
-            is_timed_out: false,
+            timed_out: None,
         };
         Self {
             shared,
@@ -101,7 +101,7 @@ impl Lease {
         turn.head.clear();
         turn.is_called = false;
         turn.is_ended = false;
-        turn.is_timed_out = false;
+        turn.timed_out = None;
     }
 
     /// Severs the lease: waits until no other thread is in the exchange; later calls find it gone. The response's head
