@@ -118,7 +118,7 @@ def run_serve(**params: Any) -> int:
     except ImportError as error:
         raise OperatorError(f"the installation is incomplete ({error}); pip install . builds the engine") from None
 
-    return run(settings, notices=misspelt(environment))
+    return run(settings, misspelt(environment), reread=lambda: settings_of(params, environment))
 
 
 def run_explain(rule: str | None) -> int:

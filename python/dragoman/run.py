@@ -2,11 +2,13 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any, NoReturn
 
 from dragoman import __version__, supervisor, worker
 from dragoman.contract.report import Reporter
@@ -15,21 +17,25 @@ from dragoman.loader import Loaded, add_paths, load, parse
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
 from dragoman.settings import Settings
 from dragoman.supervisor.channel import Channel
-from dragoman.values import printable
+from dragoman.supervisor.mold import fork_dangers, open_descriptors, serve_orders
+from dragoman.supervisor.upgrade import Origin, Predecessor, start_successor, take_predecessor
+from dragoman.values import counted, printable
 
 __all__ = ["run"]
 
 
-def run(settings: Settings, notices: Sequence[str] = ()) -> int:
+def run(settings: Settings, notices: Sequence[str] = (), reread: Callable[[], Settings] | None = None) -> int:
     """Serve until a signal ends it; the exit status. Raises DragomanError for what cannot be had.
 
     notices   warnings that were found before there was a log
+    reread    gives the settings of a reload; without it they stay as they are
     """
     if sys.platform != "linux":
         raise OperatorError(f"only Linux is supported for now, and this is {sys.platform}")
     fill_standard_descriptors()
     # A wrong string is answered before anything is opened.
     parse(settings.application)
+    origin, predecessor = Origin.of_this_process(), take_predecessor()
     try:
         # As process 1 a signal without a handler is ignored: the time before the server runs must not be deaf.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
@@ -37,36 +43,60 @@ def run(settings: Settings, notices: Sequence[str] = ()) -> int:
         os.chdir(settings.chdir)
         os.environ.update(settings.env)
         add_paths(settings.chdir, settings.pythonpath)
-        return with_files(settings, notices)
+        process = Process(settings, reread or (lambda: settings), origin, predecessor)
+        for notice in notices:
+            process.log.warning(notice)
+        return process.run()
     except EndedEarly:
         return 0
-
-
-def with_files(settings: Settings, notices: Sequence[str]) -> int:
-    process = Process(settings)
-    for notice in notices:
-        process.log.warning(notice)
-    process.listeners = supervisor.open_all(settings.bind, backlog=settings.backlog, umask=settings.umask)
-    try:
-        write_pid_file(settings.pid)
-        try:
-            return process.serve_alone() if settings.workers == 1 else process.supervise()
-        finally:
-            remove_pid_file(settings.pid)
-    finally:
-        supervisor.close_all(process.listeners)
 
 
 class Process:
     """What the processes of a run share: settings, logs, listeners."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reread: Callable[[], Settings],
+        origin: Origin,
+        predecessor: Predecessor | None,
+    ) -> None:
         self.settings = settings
+        self.reread = reread
+        self.origin = origin
+        self.predecessor = predecessor
+        self.successor_pid = 0
+        self.control: socket.socket | None = None
+        self.name = ""
         self.log = Log(open_log(settings.error_logfile), settings.log_level)
         self.access_log_fd = access_log_fd(settings.access_logfile)
         self.listeners: Sequence[supervisor.Listener] = ()
         # Asked once here, so that what is wrong is told before anything is forked.
         worker.check_options(settings, self.access_log_fd)
+
+    def run(self) -> int:
+        """Open what is needed, serve, and clear up; the exit status."""
+        settings = self.settings
+        handed_over = self.predecessor.descriptors if self.predecessor is not None else {}
+        self.listeners = supervisor.open_all(
+            settings.bind, backlog=settings.backlog, umask=settings.umask, handed_over=handed_over
+        )
+        try:
+            write_pid_file(self.pid_path)
+            try:
+                return self.serve_alone() if settings.workers == 0 else self.supervise()
+            finally:
+                remove_pid_file(self.pid_path)
+        finally:
+            # The files are a successor's, or still a predecessor's.
+            is_shared = self.successor_pid != 0 or self.predecessor is not None
+            supervisor.close_all(self.listeners, keep_files=is_shared)
+
+    @property
+    def pid_path(self) -> str:
+        """The pid file: with another name while the predecessor's is there."""
+        path = self.settings.pid
+        return f"{path}.2" if path and self.predecessor is not None else path
 
     def serve_alone(self) -> int:
         """Serve in this very process."""
@@ -76,30 +106,104 @@ class Process:
         status, stuck = self.serve(loaded, when_ready=lambda: self.tell_start(loaded.name))
         if stuck:
             # The way out that is left does not come back to the `finally` blocks of our callers.
-            remove_pid_file(self.settings.pid)
+            remove_pid_file(self.pid_path)
             supervisor.close_all(self.listeners)
             worker.leave(status, stuck, self.log)
         return status
 
     def supervise(self) -> int:
         """Serve in forked workers, and look after them here."""
-        return supervisor.supervise(
-            self.work,
-            workers=self.settings.workers,
-            graceful_timeout_s=self.settings.graceful_timeout,
-            log=self.log,
-            when_ready=self.tell_start,
-            reopen_logs=self.reopen_logs,
-            stop_listening=self.stop_listening,
-        )
+        handed_over = self.predecessor.control if self.predecessor is not None else -1
+        if handed_over >= 0:
+            self.control = socket.socket(fileno=handed_over)
+            self.control.set_inheritable(False)
+            self.control.setblocking(False)
+        else:
+            self.control = supervisor.open_control(self.settings.control_socket, self.settings.bind)
+        return supervisor.supervise(self, supervisor.Control(self.control) if self.control is not None else None)
 
-    def work(self, channel: Channel) -> int:
-        """The life of one forked worker."""
+    def reload(self) -> None:
+        """Take the settings as they are now: files and environment are read again, sockets opened that are new."""
+        settings = self.read_again()
+        check_reloaded(self.settings, settings)
+        worker.check_options(settings, self.access_log_fd)
+        there = {listener.address: listener for listener in self.listeners}
+        wanted = {str(address) for address in settings.bind}
+        added = supervisor.open_all(
+            [address for address in settings.bind if str(address) not in there],
+            backlog=settings.backlog,
+            umask=settings.umask,
+        )
+        kept = [listener for address, listener in there.items() if address in wanted]
+        supervisor.close_all([listener for address, listener in there.items() if address not in wanted])
+        self.listeners = [*kept, *added]
+        for name, _ in self.settings.env:
+            os.environ.pop(name, None)
+            if name in self.origin.environment:
+                os.environ[name] = self.origin.environment[name]
+        os.environ.update(settings.env)
+        self.settings = settings
+        self.log.least = Log(self.log.fd, settings.log_level).least
+        self.reopen_logs()
+
+    def read_again(self) -> Settings:
+        """The settings as they are now: relative paths start where the program was started."""
+        here = os.getcwd()
+        os.chdir(self.origin.directory)
         try:
-            loaded = load(self.settings.application)
+            return self.reread()
+        finally:
+            os.chdir(here)
+
+    def upgrade(self) -> int:
+        """Start a new supervisor from its program, with our sockets; its process id."""
+        self.successor_pid = start_successor(self.origin, self.listeners, self.control)
+        return self.successor_pid
+
+    def upgrade_failed(self) -> None:
+        """The new supervisor has ended: files are ours again."""
+        self.successor_pid = 0
+
+    def status(self) -> Mapping[str, Any]:
+        """The run, for ``dragoman status``."""
+        return {
+            "version": __version__,
+            "name": self.name,
+            "listeners": [listener.url for listener in self.listeners],
+        }
+
+    def work(self, channel: Channel, number: int) -> int:
+        """The life of forked worker `number`."""
+        loaded = self.load(channel)
+        return loaded if isinstance(loaded, int) else self.serve_forked(loaded, channel, number)
+
+    def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
+        """The life of the process from which, the application loaded, the workers are forked."""
+        before = open_descriptors()
+        loaded = self.load(channel)
+        if isinstance(loaded, int):
+            return loaded
+        for danger in fork_dangers(before):
+            self.log.warning(f"--preload: {danger}")
+        channel.ready(loaded.name)
+
+        def live(channel: Channel, number: int) -> NoReturn:
+            become()
+            os._exit(self.serve_forked(loaded, channel, number))
+
+        serve_orders(ordered, live)
+        return 0
+
+    def load(self, channel: Channel) -> Loaded | int:
+        """The application; if it cannot be served, why not is said over `channel`, and the exit status returned."""
+        try:
+            return load(self.settings.application)
         except DragomanError as error:
             channel.failed(f"{error}\n{error.details}".rstrip("\n"))
             return error.exit_status
+
+    def serve_forked(self, loaded: Loaded, channel: Channel, number: int) -> int:
+        """Serve as worker `number` of a supervisor."""
         threading.Thread(target=self.drain_with_supervisor, args=(channel,), name="supervisor", daemon=True).start()
         status, stuck = self.serve(loaded, when_ready=lambda: channel.ready(loaded.name))
         worker.leave(status, stuck, self.log)
@@ -143,8 +247,15 @@ class Process:
                     self.log.error(f'log "{path}" cannot be opened again: {error.strerror}')
 
     def tell_start(self, name: str) -> None:
-        """Log that `name` is served from now on, and where."""
+        """Log that `name` is served from now on, and where; a predecessor may leave."""
+        self.name = name
         self.log.info(self.start_block(name))
+        if self.predecessor is not None:
+            self.log.info(f"taking over from process {self.predecessor.pid}, which drains")
+            self.predecessor.drain()
+            written, self.predecessor = self.pid_path, None
+            if written:
+                os.replace(written, self.pid_path)
 
     def start_block(self, name: str) -> str:
         """What is served, where, by how many, and how to stop it: a line each."""
@@ -154,14 +265,19 @@ class Process:
             [
                 f"dragoman {__version__} serves {name} (WSGI)",
                 *(listener.url for listener in self.listeners),
-                f"{counted(workers, 'worker')}, up to {counted(threads, 'thread')}{' each' if workers > 1 else ''}",
+                f"{counted(workers, 'worker') if workers else 'no supervisor'}, up to {counted(threads, 'thread')}{' each' if workers > 1 else ''}",
                 f"Ctrl-C stops at once, kill {pid} after the requests under way",
             ]
         )
 
 
-def counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' if count != 1 else ''}"
+def check_reloaded(before: Settings, after: Settings) -> None:
+    """Raise OperatorError for a changed setting that only a new start can apply."""
+    for name in ("chdir", "pythonpath", "pid", "control_socket", "error_logfile", "access_logfile"):
+        if getattr(before, name) != getattr(after, name):
+            raise OperatorError(f"{name} has changed, which takes a new start (or SIGUSR2)")
+    if after.workers == 0:
+        raise OperatorError("workers = 0 serves without a supervisor, which takes a new start")
 
 
 class EndedEarly(BaseException):

@@ -105,9 +105,10 @@ class Settings:
     )
 
     workers: int = setting(
-        "Work", "-w --workers", "N", "1", values.whole(1, 1024), gunicorn="workers",
+        "Work", "-w --workers", "N", "1", values.whole(0, 1024), gunicorn="workers",
         platform=("WEB_CONCURRENCY", "{}", ""),
-        doc="Processes that serve. With one, the process that you started serves itself.",
+        doc="Processes that serve, kept by a supervisor. With 0 the process that you started serves by itself: nobody"
+        " replaces it, and nothing is reloaded.",
     )
     threads: int = setting(
         "Work", "--threads", "N", "64", values.whole(1, 1024), gunicorn="threads",

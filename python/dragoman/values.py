@@ -16,6 +16,7 @@ __all__ = [
     "address",
     "byte_size",
     "choice",
+    "counted",
     "directories",
     "directory",
     "flag",
@@ -219,6 +220,11 @@ def access_log_format(value: str) -> str:
             f"{' '.join(LOG_ATOMS)} {{name}}i {{name}}o {{name}}e"
         )
     return value
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 worker``, ``2 workers``."""
+    return f"{count} {noun}{'s' if count != 1 else ''}"
 
 
 def printable(value: str, keep: str = "") -> str:

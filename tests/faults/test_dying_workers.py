@@ -21,27 +21,35 @@ APP = "tests.faults.apps_faults:app"
 ONE_FAILED_START = """
 import os, signal, sys
 from dragoman.log import Log
+from dragoman.settings import settings_from
 from dragoman.supervisor.parent import supervise
 
-def work(channel):
-    with open(sys.argv[1], "a") as starts:
-        starts.write("x")
-        number = starts.tell()
-    if number == 3:
-        os._exit(7)
-    channel.ready("shop:app")
-    if number < 3:
-        os._exit(1)
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-    os.write(1, b"serves")
-    os.kill(os.getppid(), signal.SIGTERM)
-    signal.sigwait([signal.SIGTERM])
-    return 0
+class Host:
+    settings = settings_from({"workers": ["1"]}, {})
+    log = Log(2)
 
-sys.exit(supervise(
-    work, workers=1, graceful_timeout_s=30.0, log=Log(2),
-    when_ready=lambda name: None, reopen_logs=lambda: None, stop_listening=lambda: None,
-))
+    def work(self, channel, number):
+        with open(sys.argv[1], "a") as starts:
+            starts.write("x")
+            number = starts.tell()
+        if number == 3:
+            os._exit(7)
+        channel.ready("shop:app")
+        if number < 3:
+            os._exit(1)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        os.write(1, b"serves")
+        os.kill(os.getppid(), signal.SIGTERM)
+        signal.sigwait([signal.SIGTERM])
+        return 0
+
+    def tell_start(self, name):
+        pass
+
+    def stop_listening(self):
+        pass
+
+sys.exit(supervise(Host()))
 """
 """A supervisor of one worker: the first two serve and die, the third fails to start, the fourth serves."""
 

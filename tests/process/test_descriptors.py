@@ -60,7 +60,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     loaded.close()
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
 def test_log_lines_never_reach_a_client(start: Start, tmp_path: Path, closed: str, workers: str) -> None:
     process = start(closed, "-w", workers, "--access-logfile", "-")

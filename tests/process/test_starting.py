@@ -62,7 +62,7 @@ class TestStartBlock:
         with Server(APP, "--workers", "2") as server:
             server.log.wait_for("2 workers")
 
-    @pytest.mark.parametrize("workers", ["1", "2"])
+    @pytest.mark.parametrize("workers", ["0", "2"])
     def test_names_the_application_as_it_was_found(self, tmp_path: Path, workers: str) -> None:
         module(tmp_path, "shop", ANSWER + "def create_app():\n    return answer")
         with Server("shop", "--chdir", str(tmp_path), "--workers", workers) as server:

@@ -90,7 +90,7 @@ def test_a_refusal_of_a_variable_names_it_and_the_flag() -> None:
     expected = 'DRAGOMAN_THREADS "4k": want a whole number from 1 to 1024 (also --threads)'
     assert refusal(DRAGOMAN_THREADS="4k") == expected
     assert refusal(PORT="http") == 'PORT "http": want a port from 0 to 65535 (also --bind)'
-    assert refusal(WEB_CONCURRENCY="0").startswith('WEB_CONCURRENCY "0": want a whole number from 1')
+    assert refusal(WEB_CONCURRENCY="few").startswith('WEB_CONCURRENCY "few": want a whole number from 0')
 
 
 def test_a_refused_value_cannot_forge_a_line_or_move_the_cursor() -> None:
@@ -109,7 +109,7 @@ def test_a_refused_value_cannot_forge_a_line_or_move_the_cursor() -> None:
         ("--bind", "unix:"),
         ("--bind", f"unix:/{'x' * 107}"),
         ("--bind", "fd://x"),
-        ("--workers", "0"),
+        ("--workers", "-1"),
         ("--workers", "²"),
         ("--threads", "1025"),
         ("--threads", "-1"),

@@ -17,24 +17,41 @@ DEADLINE_S = 20.0
 
 PROGRAM = """
 import os, signal, sys, time
+from dragoman.errors import OperatorError
 from dragoman.log import Log
+from dragoman.settings import settings_from
 from dragoman.supervisor.parent import supervise
 
 def say(text):
     os.write(1, f"{{text}}\\n".encode())
 
-def work(channel):
-{work}
-
 def until_signal(*numbers):
     signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     return signal.sigwait(numbers)
 
-sys.exit(supervise(
-    work, workers={workers}, graceful_timeout_s={graceful}, log=Log(1),
-    when_ready=lambda name: say(f"all ready: {{name}}"), reopen_logs=lambda: say("reopened"),
-    stop_listening=lambda: say("closed"),
-))
+class Host:
+    settings = settings_from({{name: (value,) for name, value in {settings!r}.items()}}, {{}})
+    log = Log(1)
+
+    def work(self, channel, number):
+{work}
+
+    def tell_start(self, name):
+        say(f"all ready: {{name}}")
+
+    def reload(self):
+        say("reloads")
+
+    def reopen_logs(self):
+        say("reopened")
+
+    def stop_listening(self):
+        say("closed")
+
+    def upgrade(self):
+        raise OperatorError("there is nothing to upgrade to")
+
+sys.exit(supervise(Host()))
 """
 
 OBEDIENT = """
@@ -53,8 +70,8 @@ while True:
 class Run:
     """A supervisor in a process of its own, and what it and its workers say."""
 
-    def __init__(self, work: str, workers: int = 2, graceful: float = 30.0) -> None:
-        source = PROGRAM.format(work=indent(dedent(work), "    "), workers=workers, graceful=graceful)
+    def __init__(self, work: str, workers: int = 2, **settings: str) -> None:
+        source = PROGRAM.format(work=indent(dedent(work), " " * 8), settings={"workers": str(workers), **settings})
         self.process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, start_new_session=True)
         self.said = ""
         self.changed = threading.Condition()

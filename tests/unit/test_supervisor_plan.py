@@ -31,7 +31,7 @@ def test_int_and_quit_stop_at_once_also_during_a_drain(phase: Phase, event: Even
 @pytest.mark.parametrize(("phase", "event"), list(itertools.product([Phase.DRAINING, Phase.STOPPING], Event)))
 def test_no_worker_is_started_once_the_end_has_begun(phase: Phase, event: Event) -> None:
     after = plan.step(phase, event)
-    assert Action.RESPAWN not in after.actions
+    assert Action.REST not in after.actions
     assert after.phase is not Phase.SERVING
 
 
@@ -40,8 +40,8 @@ def test_repeated_signals_change_nothing(phase: Phase) -> None:
     assert plan.step(phase, Event.TERM) == Step(phase)
 
 
-def test_a_dead_worker_is_replaced_while_serving() -> None:
-    assert plan.step(Phase.SERVING, Event.WORKER_DIED) == Step(Phase.SERVING, (Action.RESPAWN,))
+def test_a_dead_worker_is_replaced_after_a_rest_while_serving() -> None:
+    assert plan.step(Phase.SERVING, Event.WORKER_DIED) == Step(Phase.SERVING, (Action.REST,))
 
 
 def test_all_workers_dead_is_no_end_of_serving() -> None:

@@ -25,7 +25,7 @@ use std::cell::UnsafeCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{
-    AtomicBool, AtomicU8,
+    AtomicBool, AtomicU8, AtomicU64,
     Ordering::{AcqRel, Acquire, Release},
 };
 use std::sync::{Arc, Mutex, PoisonError, Weak};

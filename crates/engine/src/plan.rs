@@ -54,7 +54,8 @@ impl Refusal {
         Self { status: 408, code: "body-too-slow", text: "the request body came too slowly" };
     pub(crate) const QUEUE_TIMEOUT: Self =
         Self { status: 503, code: "queue-timeout", text: "no thread became free in time; try again shortly" };
-    pub(crate) const UNANSWERED: Self = Self { status: 500, code: "no-response", text: "the application gave no response" };
+    pub(crate) const UNANSWERED: Self =
+        Self { status: 500, code: "no-response", text: "the application gave no response" };
 }
 
 /// A request at the front of the bytes.

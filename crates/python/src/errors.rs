@@ -3,8 +3,8 @@
 use crate::convert::short_repr;
 use crate::input::ClientDisconnected;
 use crate::lease::Lease;
-use dragoman_engine::Refusal;
 use crate::raw;
+use dragoman_engine::Refusal;
 use pyo3::exceptions::PyAssertionError;
 use pyo3::intern;
 use pyo3::prelude::*;

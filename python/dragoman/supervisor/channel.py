@@ -2,12 +2,29 @@
 
 import socket
 from dataclasses import dataclass
+from enum import Enum
 
-__all__ = ["Channel", "Report", "read_report"]
+__all__ = ["Channel", "Kind", "Message", "channel_pair", "read_messages"]
 
-READY, FAILED = b"R", b"F"
 # Well within the buffer of a socket pair, so that a worker never waits for a supervisor that is busy.
-REPORT_BYTES = 32 * 1024
+MESSAGE_BYTES = 32 * 1024
+
+
+class Kind(Enum):
+    """What a message is about; its value is the first byte on the way."""
+
+    READY = b"R"  # the application of this name is loaded, and requests are answered
+    FAILED = b"F"  # the application cannot be served, and this is why; the worker ends after it
+    RETIRE = b"T"  # this worker wants a successor, for this reason, and serves until it has one
+    ENDED = b""  # the other end is gone; nothing more comes
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message of a worker."""
+
+    kind: Kind
+    text: str = ""
 
 
 class Channel:
@@ -18,11 +35,15 @@ class Channel:
 
     def ready(self, name: str = "") -> None:
         """The application is loaded, as `name`, and requests are answered."""
-        self.send(READY + name.encode("utf-8", "backslashreplace")[: REPORT_BYTES - 1])
+        self.send(Kind.READY, name)
 
     def failed(self, cause: str) -> None:
         """The application cannot be served, and this is why. The worker ends after it."""
-        self.send(FAILED + cause.encode("utf-8", "backslashreplace")[: REPORT_BYTES - 1])
+        self.send(Kind.FAILED, cause)
+
+    def retire(self, why: str) -> None:
+        """A successor is asked for, because of `why`; the worker serves until it is told to leave."""
+        self.send(Kind.RETIRE, why)
 
     def wait_for_end(self) -> None:
         """Returns when the supervisor is gone. It never writes."""
@@ -31,34 +52,31 @@ class Channel:
         except OSError:
             pass
 
-    def send(self, message: bytes) -> None:
+    def send(self, kind: Kind, text: str) -> None:
         try:
-            self.socket.sendall(message)
+            self.socket.send(kind.value + text.encode("utf-8", "backslashreplace")[: MESSAGE_BYTES - 1])
         except OSError:
             pass  # the supervisor is gone: wait_for_end() returns
 
 
-@dataclass(frozen=True)
-class Report:
-    """What has come from a worker so far."""
-
-    is_ready: bool = False
-    name: str = ""
-    failure: str = ""
+def channel_pair() -> tuple[socket.socket, socket.socket]:
+    """The supervisor's end, which does not wait, and the worker's. Messages keep their bounds (unix(7))."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    return ours, theirs
 
 
-def read_report(sock: socket.socket) -> Report:
-    """What is there to read at the supervisor's end, which is non-blocking; an empty report if nothing is."""
-    message = b""
-    try:
-        while len(message) < REPORT_BYTES and (block := sock.recv(REPORT_BYTES)):
-            message += block
-    except OSError:
-        pass  # nothing more now, or the worker was killed
-    # A worker says one of the two, once.
-    text = message[1:].decode("utf-8", "replace")
-    return Report(
-        is_ready=message.startswith(READY),
-        name=text if message.startswith(READY) else "",
-        failure=text if message.startswith(FAILED) else "",
-    )
+def read_messages(sock: socket.socket) -> list[Message]:
+    """What is there to read at the supervisor's end, in its order; `ENDED` as the last when the worker's end is gone."""
+    found: list[Message] = []
+    while True:
+        try:
+            data = sock.recv(MESSAGE_BYTES)
+        except BlockingIOError:
+            return found
+        except OSError:
+            data = b""  # the worker was killed
+        kind = Kind(data[:1])
+        found.append(Message(kind, data[1:].decode("utf-8", "replace")))
+        if kind is Kind.ENDED:
+            return found

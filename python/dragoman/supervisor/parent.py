@@ -1,95 +1,116 @@
-"""The supervising process: forks the workers, watches them, and acts on the plan."""
+"""The supervising process: forks the workers, watches them, and acts on the plan and the fleet."""
 
+import gc
 import os
+import random
 import selectors
 import signal
 import socket
-import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType
+from typing import Any, NoReturn, Protocol
 
-from dragoman.errors import ApplicationError
+from dragoman.errors import ApplicationError, DragomanError, OperatorError
 from dragoman.log import Log
+from dragoman.settings import Settings
 from dragoman.supervisor import plan
-from dragoman.supervisor.channel import Channel, read_report
+from dragoman.supervisor.channel import Channel, Kind, Message, channel_pair, read_messages
+from dragoman.supervisor.commands import carry_out
+from dragoman.supervisor.control import Control, Reply
+from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
 from dragoman.supervisor.plan import Action, Event, Phase
+from dragoman.supervisor.mold import Mold, adopt_orphans
+from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes
+from dragoman.values import counted
 
-__all__ = ["supervise"]
+__all__ = ["Host", "Supervisor", "supervise"]
 
 SIGNALS: Mapping[int, Event] = {
     signal.SIGTERM: Event.TERM,
     signal.SIGINT: Event.INT,
     signal.SIGQUIT: Event.QUIT,
+    signal.SIGHUP: Event.RELOAD,
     signal.SIGUSR1: Event.REOPEN,
+    signal.SIGUSR2: Event.UPGRADE,
+    signal.SIGTTIN: Event.MORE,
+    signal.SIGTTOU: Event.FEWER,
+    signal.SIGWINCH: Event.DISMISS,
 }
+CAUGHT = (*SIGNALS, signal.SIGCHLD)
 # How much longer than its own deadlines a worker may take before it is killed.
 DRAIN_GRACE_S = 10.0
 STOP_GRACE_S = 5.0
+# Between two looks at the workers' memory.
+LOOK_S = 1.0
+LOSSES = {Loss.DIED: Event.WORKER_DIED, Loss.UNBOOTABLE: Event.WORKER_UNBOOTABLE}
 
 
-def supervise(
-    work: Callable[[Channel], int],
-    *,
-    workers: int,
-    graceful_timeout_s: float,
-    log: Log,
-    when_ready: Callable[[str], None],
-    reopen_logs: Callable[[], None],
-    stop_listening: Callable[[], None],
-) -> int:
-    """Keep `workers` processes running until a signal ends them; the exit status of the run.
+class Host(Protocol):
+    """The run that is supervised. Its `settings` may be others after `reload`."""
 
-    work             runs in each worker and returns its exit status
-    when_ready       called once, when every worker has become ready, with the name that the last one has loaded
-    reopen_logs      called at SIGUSR1; the workers get the signal too
-    stop_listening   called when a drain begins: closes this process's copies of the listening sockets
-    """
-    supervisor = Supervisor(work, workers, graceful_timeout_s, log, when_ready, reopen_logs, stop_listening)
+    settings: Settings
+    log: Log
+
+    def work(self, channel: Channel, number: int) -> int:
+        """The life of worker `number`, in its process; its exit status."""
+
+    def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
+        """The life of the process that loads the application once; `become` is called first in each worker of it."""
+
+    def tell_start(self, name: str) -> None:
+        """Every worker serves for the first time; `name` is what has been loaded."""
+
+    def reload(self) -> None:
+        """Read the settings again. Raises DragomanError, and keeps those of before."""
+
+    def reopen_logs(self) -> None:
+        """Go on in the files that have the logs' names now."""
+
+    def stop_listening(self) -> None:
+        """Close this process's copies of the listening sockets: a drain has begun."""
+
+    def upgrade(self) -> int:
+        """Start a new supervisor from its program, with our sockets; its process id. Raises DragomanError."""
+
+    def upgrade_failed(self) -> None:
+        """The new supervisor has ended, and this one goes on."""
+
+    def status(self) -> Mapping[str, Any]:
+        """What ``dragoman status`` says of the run: version, name, listeners."""
+
+
+def supervise(host: Host, control: Control | None = None) -> int:
+    """Keep the host's workers running until a signal ends them; the exit status of the run."""
+    supervisor = Supervisor(host)
+    if control is not None:
+        control.attend(supervisor)
     return supervisor.run()
 
 
-@dataclass
-class Place:
-    """One of the N workers: who fills it now, and how its last ones fared."""
-
-    number: int
-    pid: int = 0
-    channel: socket.socket | None = None
-    started_at: float = 0.0
-    is_ready: bool = False
-    failure: str = ""
-    deaths_in_a_row: int = 0
-    failed_starts: int = 0  # in a row
-    start_at: float = 0.0
-
-
 class Supervisor:
-    """Holds the state of `supervise`; everything that it decides is looked up in the plan."""
+    """Holds the state of `supervise`; everything that it decides is looked up in the plan or asked of the fleet."""
 
-    def __init__(
-        self,
-        work: Callable[[Channel], int],
-        workers: int,
-        graceful_timeout_s: float,
-        log: Log,
-        when_ready: Callable[[str], None],
-        reopen_logs: Callable[[], None],
-        stop_listening: Callable[[], None],
-    ) -> None:
-        self.work = work
-        self.graceful_timeout_s = graceful_timeout_s
-        self.log = log
-        self.when_ready: Callable[[str], None] | None = when_ready
-        self.reopen_logs = reopen_logs
-        self.stop_listening = stop_listening
-        self.places = [Place(number) for number in range(1, workers + 1)]
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.log = host.log
+        self.fleet = Fleet(host.settings.workers)
+        self.processes: dict[int, Process] = {}  # by the fleet's key
+        self.molds: dict[int, Mold] = {}  # by generation, with --preload
+        self.deaths: dict[int, int] = {}  # in a row, by worker number
+        self.failed_starts: dict[int, int] = {}  # in a row, by worker number
+        self.rest_until: dict[int, float] = {}  # by worker number
         self.phase = Phase.SERVING
         self.deadline: float | None = None
+        self.look_at = time.monotonic() + LOOK_S
         self.exit_status = 0
         self.last_failure = ""
+        self.has_started = False
+        self.upgrade_pid = 0
+        self.reload_began: float | None = None
+        # Called once with how the reload under way has ended: "" or the cause.
+        self.reload_watchers: list[Callable[[str], None]] = []
         self.selector = selectors.DefaultSelector()
         # Signals become bytes here (signal.set_wakeup_fd), so that none is lost between two waits.
         self.signals, self.signal_writer = socket.socketpair()
@@ -100,138 +121,327 @@ class Supervisor:
         self.signal_writer.setblocking(False)
         self.selector.register(self.signals, selectors.EVENT_READ)
         signal.set_wakeup_fd(self.signal_writer.fileno(), warn_on_full_buffer=False)
-        for number in (*SIGNALS, signal.SIGCHLD):
+        for number in CAUGHT:
             signal.signal(number, note_signal)
+        # What is loaded stays, and stays shared: a collection in a worker would write to every page that it looks at.
+        gc.collect()
+        gc.freeze()
         while self.phase is not Phase.ENDED:
-            self.start_due()
+            self.follow_orders()
             for key, _ in self.selector.select(self.seconds_to_wait()):
-                if key.fileobj is not self.signals:
-                    self.hear(key.data)
+                if callable(key.data):
+                    key.data()
             # Signals first: a Ctrl-C reaches the workers too, and their end is then no accident.
             self.take_signals()
             self.reap()
-            if self.deadline is not None and time.monotonic() >= self.deadline:
-                self.deadline = None
-                self.happen(Event.DEADLINE)
-            if not any(place.pid for place in self.places):
+            self.take_deadlines()
+            if not self.processes:
                 self.happen(Event.ALL_GONE)
         return self.exit_status
 
-    def happen(self, event: Event, place: Place | None = None) -> None:
-        """Look `event` up in the plan and do what it says; `place` is the worker that it is about."""
+    def happen(self, event: Event, number: int = 0) -> None:
+        """Look `event` up in the plan and do what it says; `number` is the worker that it is about."""
         step = plan.step(self.phase, event)
         if step.phase is not self.phase:
             grace = {
-                Phase.DRAINING: self.graceful_timeout_s + DRAIN_GRACE_S,
+                Phase.DRAINING: self.drain_bound_s(),
                 Phase.STOPPING: STOP_GRACE_S,
             }.get(step.phase)
             self.deadline = None if grace is None else time.monotonic() + grace
+            self.end_reload("the server is being stopped")
         self.phase = step.phase
         for action in step.actions:
-            self.act(action, place)
+            self.act(action, number)
 
-    def act(self, action: Action, place: Place | None) -> None:
-        """Do one `action` of the plan; `place` is the worker that it is about."""
+    def act(self, action: Action, number: int) -> None:
+        """Do one `action` of the plan; `number` is the worker that it is about."""
         match action:
             case Action.TERM_WORKERS:
                 self.signal_workers(signal.SIGTERM)
             case Action.INT_WORKERS:
                 self.signal_workers(signal.SIGINT)
             case Action.KILL_WORKERS:
-                alive = ", ".join(str(one.pid) for one in self.places if one.pid)
+                alive = ", ".join(str(one.pid) for one in self.processes.values())
                 self.log.error(f"killing what has not ended in time: worker process {alive}")
                 self.signal_workers(signal.SIGKILL)
             case Action.CLOSE_LISTENERS:
-                self.stop_listening()
+                self.host.stop_listening()
             case Action.REOPEN_LOGS:
-                self.reopen_logs()
+                self.host.reopen_logs()
                 self.signal_workers(signal.SIGUSR1)
-            case Action.RESPAWN:
-                if place is not None:
-                    place.start_at = time.monotonic() + plan.backoff_s(place.deaths_in_a_row)
+            case Action.REST:
+                self.rest_until[number] = time.monotonic() + plan.backoff_s(self.deaths[number])
             case Action.FAIL:
                 self.log.error(f"no worker serves, and {plan.BOOT_TRIES} tries to start one have failed; giving up")
                 self.exit_status = ApplicationError.exit_status
+            case Action.RELOAD:
+                self.reload()
+            case Action.UPGRADE:
+                self.upgrade()
+            case Action.ADD_WORKER:
+                self.scale(self.fleet.wanted + 1)
+            case Action.DROP_WORKER:
+                self.scale(max(1, self.fleet.wanted - 1))
+            case Action.DROP_WORKERS if has_terminal():
+                self.log.debug("a terminal says that its size has changed: nothing is dropped")
+            case Action.DROP_WORKERS:
+                self.scale(0)
 
-    def seconds_to_wait(self) -> float | None:
-        """Time until a worker is to be started or the phase's deadline is over; None when only an event can be next."""
-        times = [place.start_at for place in self.places if not place.pid and self.phase is Phase.SERVING]
-        if self.deadline is not None:
-            times.append(self.deadline)
-        return max(0.0, min(times) - time.monotonic()) if times else None
+    # What is asked of the supervisor.
 
-    def start_due(self) -> None:
-        """Start the workers whose back-off is over."""
-        for place in self.places:
-            if self.phase is Phase.SERVING and not place.pid and place.start_at <= time.monotonic():
-                self.start(place)
+    def reload(self, when_done: Callable[[str], None] | None = None) -> None:
+        """Read the settings again and replace the workers one after the other.
 
-    def start(self, place: Place) -> None:
-        """Fork a worker for `place`; a failed fork is tried again after the back-off."""
-        ours, theirs = socket.socketpair()
-        # What is buffered would be written by both processes.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # A signal that comes before the child has handlers of its own must wait, not be noted in the parent's socket.
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, signal.SIGCHLD))
+        when_done   called with "" once all are replaced, or with the cause why they are not
+        """
         try:
-            pid = os.fork()
-        except OSError as error:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            ours.close()
-            theirs.close()
-            place.deaths_in_a_row += 1
-            place.start_at = time.monotonic() + plan.backoff_s(place.deaths_in_a_row)
-            self.log.error(f"worker {place.number} cannot be started: {error.strerror}")
+            self.host.reload()
+        except DragomanError as error:
+            self.log.error(f"not reloaded, what serves goes on: {error}")
+            if when_done is not None:
+                when_done(str(error))
             return
-        if pid == 0:
-            self.become_worker(ours, theirs, blocked)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-        theirs.close()
-        ours.setblocking(False)
-        self.selector.register(ours, selectors.EVENT_READ, place)
-        place.pid, place.channel, place.started_at = pid, ours, time.monotonic()
-        place.is_ready, place.failure = False, ""
+        if when_done is not None:
+            self.reload_watchers.append(when_done)
+        self.reload_began = time.monotonic()
+        self.last_failure = ""
+        self.rest_until.clear()
+        self.fleet.reload()
+        if self.fleet.wanted != self.host.settings.workers:
+            self.scale(self.host.settings.workers)
+        self.log.info("reloading: each worker leaves when its successor serves")
 
-    def become_worker(self, ours: socket.socket, theirs: socket.socket, blocked: set[int | signal.Signals]) -> None:
+    def end_reload(self, cause: str = "") -> None:
+        """The reload under way, if there is one, is over: `cause` says why it failed."""
+        if self.reload_began is None:
+            return
+        took_s, self.reload_began = time.monotonic() - self.reload_began, None
+        if not cause:
+            self.log.info(f"reloaded: {counted(self.fleet.wanted, 'worker')} in {took_s:.1f} s")
+        watchers, self.reload_watchers = self.reload_watchers, []
+        for when_done in watchers:
+            when_done(cause)
+
+    def scale(self, wanted: int) -> None:
+        """So many workers from now on."""
+        self.log.info(f"{counted(wanted, 'worker')} from now on, {self.fleet.wanted} until now")
+        self.fleet.scale(wanted)
+
+    def upgrade(self) -> None:
+        """Let the program that is installed now take over."""
+        if self.upgrade_pid:
+            self.log.warning(f"the upgrade to process {self.upgrade_pid} is still under way")
+            return
+        try:
+            self.upgrade_pid = self.host.upgrade()
+        except DragomanError as error:
+            self.log.error(f"not upgraded, what serves goes on: {error}")
+            return
+        self.log.info(f"upgrading: process {self.upgrade_pid} takes over when it serves")
+
+    def command(self, words: Sequence[str], reply: Reply) -> None:
+        """Carry out what has come over the control socket."""
+        carry_out(self, words, reply)
+
+    def watch(self, sock: socket.socket, callback: Callable[[], None]) -> None:
+        """Call `callback` when there is something to read at `sock`."""
+        self.selector.register(sock, selectors.EVENT_READ, callback)
+
+    def forget(self, sock: socket.socket) -> None:
+        """Watch it no more."""
+        self.selector.unregister(sock)
+
+    # The turns of the loop.
+
+    def follow_orders(self) -> None:
+        """Start who is missing and send away who is not needed, as the fleet says."""
+        if self.phase is not Phase.SERVING:
+            return
+        # What is done may make room for more.
+        while any([self.obey(order) for order in self.fleet.orders(self.resting())]):
+            pass
+        if self.fleet.is_settled:
+            self.end_reload()
+            for generation in [one for one in self.molds if one != self.fleet.generation]:
+                self.drop_mold(generation)
+
+    def resting(self) -> set[int]:
+        """The numbers at which nobody is to start yet."""
+        now = time.monotonic()
+        return {number for number, until in self.rest_until.items() if until > now}
+
+    def obey(self, order: Order) -> bool:
+        """Carry out an order of the fleet; `False` if it has to wait for the application to be loaded."""
+        match order:
+            case Start(number):
+                if self.host.settings.preload and not self.has_mold():
+                    return False
+                self.start(number)
+            case Drain(key):
+                self.drain(self.processes[key])
+        return True
+
+    def start(self, number: int) -> None:
+        """Fork worker `number`; a failed fork is tried again after the back-off."""
+        key = self.fleet.last_key + 1
+        try:
+            if self.host.settings.preload:
+                process = fork_from(self.molds[self.fleet.generation], key, number)
+            else:
+                process = fork_worker(key, number, CAUGHT, self.become_worker(number))
+        except OSError as error:
+            self.deaths[number] = self.deaths.get(number, 0) + 1
+            self.happen(Event.WORKER_UNBOOTABLE, number)
+            self.log.error(f"worker {number} cannot be started: {error.strerror}")
+            return
+        self.fleet.started(number)
+        lifetime_s = self.host.settings.worker_lifetime
+        if lifetime_s:
+            # A tenth more or less, so that workers that began together are not replaced together.
+            process.retire_at = process.started_at + lifetime_s * random.uniform(0.9, 1.1)
+        self.processes[key] = process
+        self.selector.register(process.channel, selectors.EVENT_READ, lambda: self.hear(process))  # type: ignore[arg-type]
+
+    def become_worker(self, number: int) -> Callable[[Channel, set[int | signal.Signals]], NoReturn]:
         """The child's way: it ends inside of this function, and nothing of the parent's stack is unwound."""
+
+        def live(channel: Channel, mask: set[int | signal.Signals]) -> NoReturn:
+            self.run_child(lambda: self.host.work(channel, number), mask)
+
+        return live
+
+    def run_child(self, work: Callable[[], int], mask: Iterable[int]) -> NoReturn:
+        """Let go of what is the supervisor's, do the child's work, and end with its status."""
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            for number in (*SIGNALS, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
-            signal.signal(signal.SIGUSR1, lambda number, frame: self.reopen_logs())
-            # The ends of the others' channels too: while a copy is open, its worker would not see the parent's death.
-            for place in self.places:
-                if place.channel is not None:
-                    place.channel.close()
-            for one in (self.selector, self.signals, self.signal_writer, ours):
-                one.close()
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-            status = self.work(Channel(theirs))
+            self.take_usual_signals()
+            # The ends of the others' channels among them: with a copy open, a worker would not see the parent's death;
+            # and nobody but the supervisor listens for commands.
+            for key in list(self.selector.get_map().values()):
+                key.fileobj.close()  # type: ignore[union-attr]
+            for mold in self.molds.values():
+                mold.close()
+            self.selector.close()
+            self.signal_writer.close()
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            status = work()
         except BaseException:
             self.log.error(f"a worker fails: {traceback.format_exc().rstrip()}")
         finally:
             os._exit(status)
 
-    def hear(self, place: Place) -> None:
-        """Take what the worker of `place` has said: that it is ready, why it failed, or its end."""
-        if place.channel is None:
+    def take_usual_signals(self) -> None:
+        """In a child: signals end it, but those that are the supervisor's to act on do nothing.
+
+        Not SIG_IGN, which the programs that an application starts would inherit.
+        """
+        for caught in CAUGHT:
+            signal.signal(caught, signal.SIG_DFL)
+        for unused in (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU):
+            signal.signal(unused, note_signal)
+        # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
+        signal.signal(signal.SIGUSR1, lambda number, frame: self.host.reopen_logs())
+
+    def has_mold(self) -> bool:
+        """Whether the application of this generation is loaded; else it is being so from now on."""
+        mold = self.molds.get(self.fleet.generation)
+        if mold is not None:
+            return mold.is_ready
+        if not self.molds and not adopt_orphans():
+            raise OperatorError(
+                "--preload: this kernel does not let the workers be ours (prctl PR_SET_CHILD_SUBREAPER)"
+            )
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
+
+        def live(channel: Channel, ordered: socket.socket) -> NoReturn:
+            def preload() -> int:
+                # A Ctrl-C reaches it too: it ends with the supervisor.
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+                    signal.signal(number, note_signal)
+                return self.host.preload(channel, ordered, self.take_usual_signals)
+
+            self.run_child(preload, before)
+
+        try:
+            mold = Mold.fork(self.fleet.generation, live)
+        except OSError as error:
+            self.log.error(f"the application cannot be loaded: {error.strerror}")
+            self.rest()
+            return False
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.molds[mold.generation] = mold
+        self.watch(mold.channel, lambda: self.hear_mold(mold))
+        return False
+
+    def hear_mold(self, mold: Mold) -> None:
+        """The process that loads the application says that it has, or why it cannot, or has ended."""
+        kinds = [message.kind for message in mold.hear()]
+        if Kind.ENDED not in kinds:
             return
-        report = read_report(place.channel)
-        place.failure = place.failure or report.failure
-        if report.is_ready:
-            place.is_ready = True
-            self.last_failure = ""
-            if self.when_ready is not None and all(one.is_ready for one in self.places):
-                self.when_ready(report.name)
-                self.when_ready = None
-        else:
-            # Its failure or its end: there is no more to hear, and the exit status follows.
-            self.selector.unregister(place.channel)
-            place.channel.close()
-            place.channel = None
+        self.drop_mold(mold.generation)
+        if mold.is_ready or self.phase is not Phase.SERVING or mold.generation != self.fleet.generation:
+            return
+        cause = mold.failure or "the process that loads it ended early"
+        if self.fleet.abandon():
+            self.log.error(f"not reloaded, what serves goes on: the application cannot be loaded: {cause}")
+            self.end_reload(cause)
+            return
+        self.log.error(f"the application cannot be loaded: {cause}")
+        self.rest()
+
+    def rest(self) -> None:
+        """No worker can be started now: try again after the back-off, or give up."""
+        self.deaths[0] = self.deaths.get(0, 0) + 1
+        until = time.monotonic() + plan.backoff_s(self.deaths[0])
+        self.rest_until.update(dict.fromkeys(self.fleet.numbers, until))
+        if self.deaths[0] >= plan.BOOT_TRIES and not self.fleet.has_ready():
+            self.happen(Event.BOOT_HOPELESS)
+
+    def drop_mold(self, generation: int) -> None:
+        """No more workers of that generation: its process ends."""
+        mold = self.molds.pop(generation)
+        self.forget(mold.channel)
+        mold.close()
+
+    def drain(self, process: Process) -> None:
+        """Tell a worker to finish what it has begun, and to leave."""
+        self.fleet.drained(process.key)
+        process.kill_at = time.monotonic() + self.drain_bound_s()
+        process.signal(signal.SIGTERM)
+
+    def hear(self, process: Process) -> None:
+        """Take what a worker has said."""
+        if process.channel is None:
+            return
+        for message in read_messages(process.channel):
+            self.take_message(process, message)
+
+    def take_message(self, process: Process, message: Message) -> None:
+        """One message of a worker."""
+        match message.kind:
+            case Kind.READY:
+                process.is_ready = True
+                self.last_failure = ""
+                self.fleet.ready(process.key)
+                if not self.has_started and self.fleet.is_settled:
+                    self.has_started = True
+                    self.host.tell_start(message.text)
+            case Kind.FAILED:
+                process.failure = process.failure or message.text
+            case Kind.RETIRE:
+                self.retire(process, message.text)
+            case Kind.ENDED:
+                if process.channel is not None:
+                    self.selector.unregister(process.channel)
+                    process.close()
+
+    def retire(self, process: Process, why: str) -> None:
+        """A successor is to take the worker's place."""
+        self.log.info(f"{process.who} is replaced: {why}")
+        process.retire_at = None
+        self.fleet.retire(process.key, why)
 
     def take_signals(self) -> None:
         """Let what the signals say that have come since the last turn happen, in their order."""
@@ -243,6 +453,34 @@ class Supervisor:
             if number in SIGNALS:
                 self.happen(SIGNALS[number])
 
+    def take_deadlines(self) -> None:
+        """Act on what is due: the phase's end, workers that do not leave, that have lived long or have grown."""
+        now = time.monotonic()
+        if self.deadline is not None and now >= self.deadline:
+            self.deadline = None
+            self.happen(Event.DEADLINE)
+        for process in self.processes.values():
+            if process.kill_at is not None and now >= process.kill_at:
+                process.kill_at = None
+                self.log.error(f"{process.who} has not left in time and is killed")
+                process.signal(signal.SIGKILL)
+            if process.retire_at is not None and now >= process.retire_at:
+                self.retire(process, f"it has served for {now - process.started_at:.0f} s")
+        bound = self.host.settings.max_worker_memory
+        if bound and now >= self.look_at:
+            self.look_at = now + LOOK_S
+            self.look_at_memory(self.processes.values(), bound)
+
+    def look_at_memory(self, processes: Iterable[Process], bound: int) -> None:
+        """Retire the workers that have grown past `bound` bytes."""
+        for process in processes:
+            member = self.fleet.members[process.key]
+            if not process.is_ready or member.retiring or not member.is_staying:
+                continue
+            used = resident_bytes(process.pid)
+            if used > bound:
+                self.retire(process, f"it uses {used >> 20} MiB, more than {bound >> 20}")
+
     def reap(self) -> None:
         """Collect every child that has ended."""
         # As process 1 we inherit the orphans of the application; they are reaped too, and judged by nobody.
@@ -253,61 +491,95 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            for place in self.places:
-                if place.pid == pid:
-                    self.bury(place, os.waitstatus_to_exitcode(status))
+            exit_code = os.waitstatus_to_exitcode(status)
+            if pid == self.upgrade_pid:
+                self.upgrade_pid = 0
+                self.host.upgrade_failed()
+                self.log.error(f"not upgraded, what serves goes on: process {pid} {cause_of(exit_code)}")
+            for process in [one for one in self.processes.values() if one.pid == pid]:
+                self.bury(process, exit_code)
 
-    def bury(self, place: Place, exit_code: int) -> None:
-        """The worker of `place` is dead: hear its last words, tell of it, and let the plan say what follows."""
-        if place.channel is not None:
-            self.hear(place)
-        if place.channel is not None:
-            self.hear(place)
-        pid, place.pid = place.pid, 0
-        has_settled = place.is_ready and time.monotonic() - place.started_at >= plan.SETTLED_S
-        place.deaths_in_a_row = 1 if has_settled else place.deaths_in_a_row + 1
-        is_unbootable = not place.is_ready
-        place.failed_starts = place.failed_starts + 1 if is_unbootable else 0
+    def bury(self, process: Process, exit_code: int) -> None:
+        """A worker is dead: hear its last words, tell of it, and let fleet and plan say what follows."""
+        self.hear(process)
+        if process.channel is not None:
+            # A child of the worker's holds a copy of its end.
+            self.selector.unregister(process.channel)
+            process.close()
+        del self.processes[process.key]
+        loss, number = self.fleet.gone(process.key), process.number
+        if loss is Loss.LEFT:
+            return
+        has_settled = process.is_ready and time.monotonic() - process.started_at >= plan.SETTLED_S
+        self.deaths[number] = 1 if has_settled else self.deaths.get(number, 0) + 1
+        self.failed_starts[number] = 0 if process.is_ready else self.failed_starts.get(number, 0) + 1
         if self.phase is Phase.SERVING:
-            self.tell_death(place, pid, exit_code)
-        place.is_ready = False
-        self.happen(Event.WORKER_UNBOOTABLE if is_unbootable else Event.WORKER_DIED, place)
-        if is_unbootable and place.failed_starts >= plan.BOOT_TRIES and not any(one.is_ready for one in self.places):
+            self.tell_death(process, exit_code, loss)
+        if loss is Loss.RELOAD_FAILED:
+            self.deaths[number] = self.failed_starts[number] = 0
+            self.end_reload(process.failure or f"a worker {cause_of(exit_code)} before it was ready")
+            return
+        self.happen(LOSSES[loss], number)
+        if self.failed_starts[number] >= plan.BOOT_TRIES and not self.fleet.has_ready():
             self.happen(Event.BOOT_HOPELESS)
 
-    def tell_death(self, place: Place, pid: int, exit_code: int) -> None:
+    def tell_death(self, process: Process, exit_code: int, loss: Loss) -> None:
         """Log how a worker ended; a reason that was told for the one before is not told again."""
-        who = f"worker {place.number} (pid {pid})"
-        if place.failure and place.failure == self.last_failure:
-            self.log.error(f"{who} could not start, for the same reason")
-        elif place.failure:
-            self.last_failure = place.failure
-            self.log.error(f"{who} could not start: {place.failure}")
-        elif exit_code == 0 and place.is_ready:
-            self.log.info(f"{who} has ended; another one takes its place")
+        cause = process.failure or f"it {cause_of(exit_code)} before it was ready"
+        if loss is Loss.RELOAD_FAILED:
+            self.log.error(f"not reloaded, what serves goes on: {process.who} could not start: {cause}")
+        elif process.failure and process.failure == self.last_failure:
+            self.log.error(f"{process.who} could not start, for the same reason")
+        elif process.failure:
+            self.last_failure = process.failure
+            self.log.error(f"{process.who} could not start: {process.failure}")
+        elif exit_code == 0 and process.is_ready:
+            self.log.info(f"{process.who} has ended; another one takes its place")
         else:
-            when = "" if place.is_ready else " before it was ready"
-            self.log.error(f"{who} {cause_of(exit_code)}{when}; another one takes its place")
+            when = "" if process.is_ready else " before it was ready"
+            self.log.error(f"{process.who} {cause_of(exit_code)}{when}; another one takes its place")
 
     def signal_workers(self, number: int) -> None:
         """Send signal `number` to every worker."""
-        for place in self.places:
-            if place.pid:
-                try:
-                    os.kill(place.pid, number)
-                except ProcessLookupError:
-                    pass  # reaped by the next turn
+        for process in self.processes.values():
+            process.signal(number)
+
+    def drain_bound_s(self) -> float:
+        """How long a worker may take to leave."""
+        settings = self.host.settings
+        return settings.graceful_timeout + settings.drain_delay + DRAIN_GRACE_S
+
+    def seconds_to_wait(self) -> float | None:
+        """Time until something is due; None when only an event can be next."""
+        times = [self.deadline] if self.deadline is not None else []
+        times += [at for one in self.processes.values() for at in (one.kill_at, one.retire_at) if at is not None]
+        now = time.monotonic()
+        if self.phase is Phase.SERVING:
+            times += [until for until in self.rest_until.values() if until > now]
+            times += [self.look_at] if self.host.settings.max_worker_memory else []
+        return max(0.0, min(times) - now) if times else None
 
 
-def cause_of(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"ended with status {exit_code}"
+def has_terminal() -> bool:
+    """Whether there is a terminal whose resizing sends SIGWINCH too."""
     try:
-        name = signal.Signals(-exit_code).name
-    except ValueError:
-        name = f"signal {-exit_code}"
-    hint = " (by somebody, or by the kernel when memory ran out)" if name == "SIGKILL" else ""
-    return f"was killed by {name}{hint}"
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def fork_from(mold: Mold, key: int, number: int) -> Process:
+    """A worker forked by the process that has loaded the application."""
+    ours, theirs = channel_pair()
+    try:
+        pid = mold.fork_worker(number, theirs)
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return Process(key, number, pid, ours)
 
 
 def note_signal(number: int, frame: FrameType | None) -> None:

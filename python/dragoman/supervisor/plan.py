@@ -1,4 +1,7 @@
-"""What the supervisor does when something happens: a table from (phase, event) to the next phase and its actions."""
+"""What the supervisor does when something happens: a table from (phase, event) to the next phase and its actions.
+
+Which workers there are to be is the fleet's to say (`fleet.py`); this is about the run as a whole.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +32,12 @@ class Event(Enum):
     TERM = auto()
     INT = auto()
     QUIT = auto()
+    RELOAD = auto()  # SIGHUP
     REOPEN = auto()  # SIGUSR1
+    UPGRADE = auto()  # SIGUSR2
+    MORE = auto()  # SIGTTIN
+    FEWER = auto()  # SIGTTOU
+    DISMISS = auto()  # SIGWINCH
     WORKER_DIED = auto()  # after it was ready
     WORKER_UNBOOTABLE = auto()  # before it was ready
     BOOT_HOPELESS = auto()  # the same BOOT_TRIES times in a row, and no worker serves
@@ -44,8 +52,13 @@ class Action(Enum):
     INT_WORKERS = auto()
     KILL_WORKERS = auto()
     CLOSE_LISTENERS = auto()  # our copies: the kernel goes on listening until the last worker has closed its own
+    RELOAD = auto()  # read the settings again; a new generation of workers follows, one after the other
     REOPEN_LOGS = auto()
-    RESPAWN = auto()  # in the place of the dead one, after its back-off
+    UPGRADE = auto()  # start a supervisor of its own program, with our sockets
+    ADD_WORKER = auto()
+    DROP_WORKER = auto()  # but not the last
+    DROP_WORKERS = auto()  # all of them: the supervisor stays, and its sockets
+    REST = auto()  # nobody starts in the dead one's place before its back-off is over
     FAIL = auto()  # the exit status becomes that of an application that cannot be served
 
 
@@ -61,16 +74,26 @@ PLAN: Mapping[tuple[Phase, Event], Step] = {
     (Phase.SERVING, Event.TERM): Step(Phase.DRAINING, (Action.TERM_WORKERS, Action.CLOSE_LISTENERS)),
     (Phase.SERVING, Event.INT): Step(Phase.STOPPING, (Action.INT_WORKERS,)),
     (Phase.SERVING, Event.QUIT): Step(Phase.STOPPING, (Action.INT_WORKERS,)),
+    (Phase.SERVING, Event.RELOAD): Step(Phase.SERVING, (Action.RELOAD,)),
     (Phase.SERVING, Event.REOPEN): Step(Phase.SERVING, (Action.REOPEN_LOGS,)),
-    (Phase.SERVING, Event.WORKER_DIED): Step(Phase.SERVING, (Action.RESPAWN,)),
-    (Phase.SERVING, Event.WORKER_UNBOOTABLE): Step(Phase.SERVING, (Action.RESPAWN,)),
+    (Phase.SERVING, Event.UPGRADE): Step(Phase.SERVING, (Action.UPGRADE,)),
+    (Phase.SERVING, Event.MORE): Step(Phase.SERVING, (Action.ADD_WORKER,)),
+    (Phase.SERVING, Event.FEWER): Step(Phase.SERVING, (Action.DROP_WORKER,)),
+    (Phase.SERVING, Event.DISMISS): Step(Phase.SERVING, (Action.DROP_WORKERS,)),
+    (Phase.SERVING, Event.WORKER_DIED): Step(Phase.SERVING, (Action.REST,)),
+    (Phase.SERVING, Event.WORKER_UNBOOTABLE): Step(Phase.SERVING, (Action.REST,)),
     (Phase.SERVING, Event.BOOT_HOPELESS): Step(Phase.STOPPING, (Action.FAIL, Action.INT_WORKERS)),
-    # All workers dead and waiting for their back-off is a moment of serving, not its end.
+    # All workers dead and waiting for their back-off, or dismissed, is a moment of serving, not its end.
     (Phase.SERVING, Event.ALL_GONE): Step(Phase.SERVING),
     (Phase.DRAINING, Event.TERM): Step(Phase.DRAINING),
     (Phase.DRAINING, Event.INT): Step(Phase.STOPPING, (Action.INT_WORKERS,)),
     (Phase.DRAINING, Event.QUIT): Step(Phase.STOPPING, (Action.INT_WORKERS,)),
+    (Phase.DRAINING, Event.RELOAD): Step(Phase.DRAINING),
     (Phase.DRAINING, Event.REOPEN): Step(Phase.DRAINING, (Action.REOPEN_LOGS,)),
+    (Phase.DRAINING, Event.UPGRADE): Step(Phase.DRAINING),
+    (Phase.DRAINING, Event.MORE): Step(Phase.DRAINING),
+    (Phase.DRAINING, Event.FEWER): Step(Phase.DRAINING),
+    (Phase.DRAINING, Event.DISMISS): Step(Phase.DRAINING),
     (Phase.DRAINING, Event.WORKER_DIED): Step(Phase.DRAINING),
     (Phase.DRAINING, Event.WORKER_UNBOOTABLE): Step(Phase.DRAINING),
     # Workers keep the graceful timeout themselves; one that is past it hangs where no signal handler runs.
@@ -79,7 +102,12 @@ PLAN: Mapping[tuple[Phase, Event], Step] = {
     (Phase.STOPPING, Event.TERM): Step(Phase.STOPPING),
     (Phase.STOPPING, Event.INT): Step(Phase.STOPPING),
     (Phase.STOPPING, Event.QUIT): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.RELOAD): Step(Phase.STOPPING),
     (Phase.STOPPING, Event.REOPEN): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.UPGRADE): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.MORE): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.FEWER): Step(Phase.STOPPING),
+    (Phase.STOPPING, Event.DISMISS): Step(Phase.STOPPING),
     (Phase.STOPPING, Event.WORKER_DIED): Step(Phase.STOPPING),
     (Phase.STOPPING, Event.WORKER_UNBOOTABLE): Step(Phase.STOPPING),
     (Phase.STOPPING, Event.DEADLINE): Step(Phase.STOPPING, (Action.KILL_WORKERS,)),

@@ -4,8 +4,8 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dragoman.errors import OperatorError
@@ -24,6 +24,8 @@ class Listener:
     server_name: str
     server_port: str
     url: str
+    # As the settings spell it: by it a successor knows the socket.
+    address: str
     # (path, device, inode) of a unix socket that we have made: only that very file is removed at the end.
     made: tuple[str, int, int] | None = None
 
@@ -38,14 +40,21 @@ class Listener:
         }
 
 
-def open_all(addresses: Sequence[Address], *, backlog: int, umask: int) -> list[Listener]:
-    """Listening sockets for `addresses`, in their order. Raises OperatorError for the first that cannot be had."""
-    opened: list[Listener] = []
+def open_all(
+    addresses: Sequence[Address], *, backlog: int, umask: int, handed_over: Mapping[str, int] | None = None
+) -> list[Listener]:
+    """Listening sockets for `addresses`, in their order. Raises OperatorError for the first that cannot be had.
+
+    handed_over   descriptors of sockets that listen already, by their address; those that are not wanted are closed
+    """
+    left, opened = dict(handed_over or {}), list[Listener]()
     # Both wildcards on one port are possible when the IPv6 one does not take IPv4 too.
     ipv4_ports = {one.port for one in addresses if isinstance(one, TcpAddress) and one.host == "0.0.0.0"}
     try:
         for address in addresses:
-            if isinstance(address, TcpAddress):
+            if (fd := left.pop(str(address), None)) is not None:
+                opened.append(take_over(address, fd, backlog))
+            elif isinstance(address, TcpAddress):
                 opened.append(open_tcp(address, backlog, ipv6_only=address.host == "::" and address.port in ipv4_ports))
             elif isinstance(address, UnixAddress):
                 opened.append(open_unix(address, backlog, umask))
@@ -54,13 +63,32 @@ def open_all(addresses: Sequence[Address], *, backlog: int, umask: int) -> list[
     except BaseException:
         close_all(opened)
         raise
+    finally:
+        for fd in left.values():
+            os.close(fd)
     return opened
 
 
-def close_all(listeners: Sequence[Listener]) -> None:
-    """Close `listeners` and remove the files of the unix ones, unless another server has taken their place."""
+def take_over(address: Address, fd: int, backlog: int) -> Listener:
+    """The socket of a predecessor, with the file of a unix one."""
+    listener = inherited_listener(socket.socket(fileno=fd), InheritedAddress(fd), backlog)
+    if not isinstance(address, UnixAddress):
+        return replace(listener, address=str(address))
+    return replace(listener, address=str(address), url=f"unix:{address.path}", made=file_of(address.path))
+
+
+def file_of(path: str) -> tuple[str, int, int]:
+    status = os.stat(path, follow_symlinks=False)
+    return os.path.abspath(path), status.st_dev, status.st_ino
+
+
+def close_all(listeners: Sequence[Listener], *, keep_files: bool = False) -> None:
+    """Close `listeners` and remove the files of the unix ones, unless another server has taken their place.
+
+    keep_files   a successor listens there
+    """
     for listener in listeners:
-        if listener.made is not None:
+        if listener.made is not None and not keep_files:
             path, device, inode = listener.made
             try:
                 status = os.stat(path, follow_symlinks=False)
@@ -92,13 +120,13 @@ def open_tcp(address: TcpAddress, backlog: int, *, ipv6_only: bool) -> Listener:
     except OSError as error:
         sock.close()
         raise refused(address, tcp_reason(error, address)) from None
-    return tcp_listener(sock)
+    return tcp_listener(sock, address)
 
 
-def tcp_listener(sock: socket.socket) -> Listener:
+def tcp_listener(sock: socket.socket, address: Address) -> Listener:
     host, port = sock.getsockname()[:2]
     shown = TcpAddress(host, port)
-    return Listener(sock, "tcp", host, str(port), f"http://{shown}")
+    return Listener(sock, "tcp", host, str(port), f"http://{shown}", str(address))
 
 
 def tcp_reason(error: OSError, address: TcpAddress) -> str:
@@ -125,11 +153,10 @@ def open_unix(address: UnixAddress, backlog: int, umask: int) -> Listener:
         finally:
             os.umask(before)
         sock.listen(backlog)
-        status = os.stat(path, follow_symlinks=False)
+        made = file_of(path)
     except OSError as error:
         raise refused(address, error.strerror or str(error)) from None
-    made = (os.path.abspath(path), status.st_dev, status.st_ino)
-    return Listener(sock, "unix", "", "80", f"unix:{path}", made)
+    return Listener(sock, "unix", "", "80", f"unix:{path}", str(address), made)
 
 
 def remove_stale(address: UnixAddress) -> None:
@@ -177,10 +204,10 @@ def inherited_listener(sock: socket.socket, address: InheritedAddress, backlog: 
     except OSError as error:
         raise refused(address, f"the socket cannot listen: {error.strerror}") from None
     if sock.family != socket.AF_UNIX:
-        return tcp_listener(sock)
+        return tcp_listener(sock, address)
     name = sock.getsockname()
     shown = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-    return Listener(sock, "unix", "", "80", f"unix:{printable(shown)}")
+    return Listener(sock, "unix", "", "80", f"unix:{printable(shown)}", str(address))
 
 
 def new_socket(family: int, address: Address) -> socket.socket:

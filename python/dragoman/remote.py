@@ -1,0 +1,62 @@
+"""Commands for a server that runs: `dragoman reload`, `stop`, `scale`, `reopen`, `status`."""
+
+import json
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dragoman.errors import OperatorError
+from dragoman.supervisor.control import control_address
+from dragoman.values import Address, printable
+
+__all__ = ["COMMANDS", "ask", "status_text"]
+
+COMMANDS: Mapping[str, str] = {
+    "reload": "Read the settings again and replace each worker when its successor serves, as SIGHUP does.",
+    "stop": "End after the requests under way, as SIGTERM does; --now at once.",
+    "scale": "Set the number of workers.",
+    "reopen": "Open the log files again, as SIGUSR1 does.",
+    "status": "Show the workers.",
+}
+
+
+def ask(control_socket: str, bind: Sequence[Address], words: Sequence[str]) -> Mapping[str, Any]:
+    """The server's answer to a command: ``{"ok": bool, "text": …}`` and what the command adds.
+
+    control_socket, bind   the server's own settings, by which its socket is found
+    Raises OperatorError where no server hears.
+    """
+    address = control_address(control_socket, bind)
+    if not address:
+        raise OperatorError("--control-socket none: there is no socket to reach the server by")
+    shown = printable(address.replace("\0", "@", 1))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            sock.connect(address)
+            sock.sendall(json.dumps(list(words)).encode() + b"\n")
+            answer = b"".join(iter(lambda: sock.recv(65536), b""))
+        except OSError as error:
+            raise OperatorError(
+                f"no server is heard at {shown} ({error.strerror}): --bind and --control-socket have to be as the"
+                f" server's, and its user the same (here {os.getuid()})"
+            ) from None
+    if not answer:
+        raise OperatorError(f"the server at {shown} gave no answer: it has ended, or belongs to another user")
+    found: Mapping[str, Any] = json.loads(answer)
+    return found
+
+
+def status_text(answer: Mapping[str, Any]) -> str:
+    """The answer to ``status`` as a table."""
+    lines = [
+        f"dragoman {answer['version']} serves {answer['name'] or 'nothing yet'} (pid {answer['pid']}), {answer['phase']}",
+        *answer["listeners"],
+        f"{'worker':>6}  {'pid':>7}  {'state':9} {'generation':>10}  {'age':>9}  {'memory':>10}",
+    ]
+    lines += [
+        f"{one['number']:>6}  {one['pid']:>7}  {one['state']:9} {one['generation']:>10}  {one['age_s']:>7} s"
+        f"  {one['memory_bytes'] >> 20:>6} MiB"
+        for one in answer["workers"]
+    ]
+    return "\n".join(lines)

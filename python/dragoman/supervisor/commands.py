@@ -1,0 +1,66 @@
+"""What the control socket's commands do to a supervisor, and what `status` says of it."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dragoman.supervisor.control import Reply
+from dragoman.supervisor.plan import Event, Phase
+from dragoman.supervisor.process import resident_bytes
+from dragoman.values import counted
+
+if TYPE_CHECKING:
+    from dragoman.supervisor.parent import Supervisor
+
+__all__ = ["carry_out"]
+
+MOST_WORKERS = 1024
+
+
+def carry_out(supervisor: "Supervisor", words: Sequence[str], reply: Reply) -> None:
+    """Do what the words say; `reply` is called once, now or when it is done."""
+    if supervisor.phase is not Phase.SERVING and words[0] != "status":
+        reply({"ok": False, "text": "the server is being stopped"})
+        return
+    match words:
+        case ["reload"]:
+            supervisor.happen(Event.RELOAD)
+            reply({"ok": True, "text": "reloading"})
+        case ["reload", "--wait"]:
+            supervisor.reload(lambda cause: reply({"ok": not cause, "text": cause or "reloaded"}))
+        case ["stop"] | ["stop", "--now"]:
+            supervisor.happen(Event.INT if words[1:] else Event.TERM)
+            reply({"ok": True, "text": "stopping"})
+        case ["scale", count] if count.isdecimal() and 1 <= int(count) <= MOST_WORKERS:
+            supervisor.scale(int(count))
+            reply({"ok": True, "text": f"{counted(int(count), 'worker')} from now on"})
+        case ["scale", *_]:
+            reply({"ok": False, "text": f"scale: want a whole number from 1 to {MOST_WORKERS}"})
+        case ["reopen"]:
+            supervisor.happen(Event.REOPEN)
+            reply({"ok": True, "text": "the logs are open again"})
+        case ["status"]:
+            reply({"ok": True, **status(supervisor)})
+        case _:
+            reply({"ok": False, "text": f"no command of this server: {' '.join(words)}"})
+
+
+def status(supervisor: "Supervisor") -> Mapping[str, Any]:
+    """The run and its workers."""
+    now = time.monotonic()
+    workers = []
+    for one in supervisor.processes.values():
+        member = supervisor.fleet.members[one.key]
+        workers.append(
+            {
+                "number": one.number,
+                "pid": one.pid,
+                "state": member.state.name.lower(),
+                "generation": member.generation,
+                "age_s": round(now - one.started_at, 1),
+                "memory_bytes": resident_bytes(one.pid),
+            }
+        )
+    phase = supervisor.phase.name.lower()
+    return {**supervisor.host.status(), "pid": os.getpid(), "phase": phase, "workers": workers}

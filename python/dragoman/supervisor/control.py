@@ -1,0 +1,150 @@
+"""The control socket: `dragoman reload`, `stop`, `scale`, `reopen` and `status` are heard here, from the same user or root."""
+
+import errno
+import hashlib
+import json
+import os
+import socket
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from dragoman.errors import OperatorError
+from dragoman.values import Address, printable
+
+__all__ = ["Commanded", "Control", "Reply", "control_address", "open_control"]
+
+REQUEST_BYTES = 4096
+# sockaddr_un.sun_path, the first byte being the NUL of an abstract name (unix(7)).
+NAME_BYTES = 107
+
+# Sends one line of the answer; the connection ends after the one that says whether it worked.
+Reply = Callable[[Mapping[str, Any]], None]
+
+
+class Commanded(Protocol):
+    """What commands act on."""
+
+    def command(self, words: Sequence[str], reply: Reply) -> None:
+        """Carry out a command, of at least one word, and call `reply` once, now or when it is done."""
+
+    def watch(self, sock: socket.socket, callback: Callable[[], None]) -> None:
+        """Call `callback` when there is something to read at `sock`."""
+
+    def forget(self, sock: socket.socket) -> None:
+        """Watch it no more."""
+
+
+def control_address(path: str, bind: Sequence[Address]) -> str:
+    """The socket's address: `path`, "" for ``none``; for ``auto`` an abstract name made of the user and the first address.
+
+    An abstract name (unix(7)) needs no directory and leaves no file: it is there on a read-only disk too.
+    """
+    if path == "none":
+        return ""
+    if path != "auto":
+        return path
+    name = f"\0dragoman-{os.getuid()}-{bind[0] if bind else ''}"
+    if len(os.fsencode(name)) > NAME_BYTES:
+        name = f"\0dragoman-{os.getuid()}-{hashlib.sha256(os.fsencode(str(bind[0]))).hexdigest()}"
+    return name
+
+
+def open_control(path: str, bind: Sequence[Address]) -> socket.socket | None:
+    """The listening socket; None where there is to be none. A file's mode lets nobody but its owner in.
+
+    Raises OperatorError for a path that cannot be had. Without the automatic one a server can do, so that is no error.
+    """
+    address = control_address(path, bind)
+    if not address:
+        return None
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        if not address.startswith("\0"):
+            remove_stale(address)
+        before = os.umask(0o177)
+        try:
+            sock.bind(address)
+        finally:
+            os.umask(before)
+        sock.listen(8)
+    except OSError as error:
+        sock.close()
+        if path == "auto":
+            return None
+        reason = "another server listens there" if error.errno == errno.EADDRINUSE else error.strerror
+        raise OperatorError(f'--control-socket "{printable(path)}": {reason}') from None
+    return sock
+
+
+def remove_stale(path: str) -> None:
+    """Remove the socket of a server that is gone."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        if probe.connect_ex(path) == errno.ECONNREFUSED:
+            os.unlink(path)
+
+
+class Control:
+    """Answers those who connect to `sock`: a JSON list of words in a line, and JSON lines back."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+
+    def attend(self, commanded: Commanded) -> None:
+        """Hear whoever connects from now on."""
+        commanded.watch(self.socket, lambda: self.accept(commanded))
+
+    def accept(self, commanded: Commanded) -> None:
+        """Take one connection, unless it is another user's."""
+        try:
+            connection, _ = self.socket.accept()
+        except OSError:
+            return  # it has gone away already, or there is no descriptor left: the next one may have one
+        connection.setblocking(False)
+        if user_of(connection) not in (0, os.geteuid()):
+            connection.close()
+            return
+        received = bytearray()
+        commanded.watch(connection, lambda: self.read(commanded, connection, received))
+
+    def read(self, commanded: Commanded, connection: socket.socket, received: bytearray) -> None:
+        """Take what has come; a whole line is a command."""
+        try:
+            data = connection.recv(REQUEST_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        received += data
+        if data and b"\n" not in received and len(received) < REQUEST_BYTES:
+            return
+        commanded.forget(connection)
+        words = words_of(bytes(received))
+        if not words:
+            connection.close()
+            return
+        commanded.command(words, lambda answer: say(connection, answer))
+
+
+def words_of(line: bytes) -> list[str]:
+    try:
+        words = json.loads(line)
+    except ValueError:
+        return []
+    is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
+    return words if is_list else []
+
+
+def say(connection: socket.socket, answer: Mapping[str, Any]) -> None:
+    try:
+        # Within the socket's buffer; whoever does not read it loses it, and nobody waits.
+        connection.send(json.dumps(answer).encode() + b"\n", socket.MSG_DONTWAIT)
+    except OSError:
+        pass
+    connection.close()
+
+
+def user_of(connection: socket.socket) -> int:
+    """The peer's user id (unix(7), SO_PEERCRED)."""
+    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(uid)

@@ -1,0 +1,96 @@
+"""One worker as its supervisor sees it: a forked process, its channel, and when it is to leave."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from dragoman.supervisor.channel import Channel, channel_pair
+
+__all__ = ["Process", "cause_of", "fork_worker", "resident_bytes"]
+
+
+@dataclass
+class Process:
+    """A worker's process."""
+
+    key: int
+    number: int
+    pid: int
+    channel: socket.socket | None
+    started_at: float = field(default_factory=time.monotonic)
+    is_ready: bool = False
+    failure: str = ""
+    # When its lifetime is over, and when it is killed because it has not left; monotonic, None for never.
+    retire_at: float | None = None
+    kill_at: float | None = None
+
+    @property
+    def who(self) -> str:
+        """The worker in words."""
+        return f"worker {self.number} (pid {self.pid})"
+
+    def signal(self, number: int) -> None:
+        """Send signal `number`. A process that has ended and is not reaped yet takes it without effect."""
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def close(self) -> None:
+        """There is no more to hear."""
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
+
+
+def fork_worker(
+    key: int, number: int, signals: Iterable[int], live: Callable[[Channel, set[int | signal.Signals]], NoReturn]
+) -> Process:
+    """Fork a worker that runs `live`, which does not return; OSError where the machine cannot.
+
+    signals   held back until the child has handlers of its own: one that comes before must wait, not be noted in the
+              parent's wake-up socket; `live` gets the mask to restore
+    """
+    ours, theirs = channel_pair()
+    # What is buffered would be written by both processes.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            live(Channel(theirs), before)
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+    return Process(key, number, pid, ours)
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident set of the process; 0 when it is gone (proc(5), statm)."""
+    try:
+        with open(f"/proc/{pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
+
+
+def cause_of(exit_code: int) -> str:
+    """How a process has ended, in words; `exit_code` as of os.waitstatus_to_exitcode."""
+    if exit_code >= 0:
+        return f"ended with status {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = f"signal {-exit_code}"
+    hint = " (by somebody, or by the kernel when memory ran out)" if name == "SIGKILL" else ""
+    return f"was killed by {name}{hint}"
