@@ -18,7 +18,7 @@ SKIPPED = {"target", ".venv", "node_modules", "out", "artifacts", "__pycache__"}
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
     frozenset({"cli"}),
-    frozenset({"run"}),
+    frozenset({"run", "remote"}),
     frozenset({"supervisor", "worker", "testing"}),
     frozenset({"contract"}),
     frozenset({"loader", "log"}),

@@ -49,8 +49,9 @@ def ask(control_socket: str, bind: Sequence[Address], words: Sequence[str]) -> M
 
 def status_text(answer: Mapping[str, Any]) -> str:
     """The answer to ``status`` as a table."""
+    name = answer["name"] or "nothing yet"
     lines = [
-        f"dragoman {answer['version']} serves {answer['name'] or 'nothing yet'} (pid {answer['pid']}), {answer['phase']}",
+        f"dragoman {answer['version']} serves {name} (pid {answer['pid']}), {answer['phase']}",
         *answer["listeners"],
         f"{'worker':>6}  {'pid':>7}  {'state':9} {'generation':>10}  {'age':>9}  {'memory':>10}",
     ]

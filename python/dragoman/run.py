@@ -261,11 +261,12 @@ class Process:
         """What is served, where, by how many, and how to stop it: a line each."""
         workers, threads = self.settings.workers, self.settings.threads
         pid = os.getpid()
+        processes = counted(workers, "worker") if workers else "no supervisor"
         return "\n".join(
             [
                 f"dragoman {__version__} serves {name} (WSGI)",
                 *(listener.url for listener in self.listeners),
-                f"{counted(workers, 'worker') if workers else 'no supervisor'}, up to {counted(threads, 'thread')}{' each' if workers > 1 else ''}",
+                f"{processes}, up to {counted(threads, 'thread')}{' each' if workers > 1 else ''}",
                 f"Ctrl-C stops at once, kill {pid} after the requests under way",
             ]
         )

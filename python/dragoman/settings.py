@@ -147,12 +147,12 @@ class Settings:
     )
     hooks: str = setting(
         "Work", "--hooks", "FILE", "", values.text,
-        doc="Python file that defines functions to be called on the way: on_starting, post_fork, worker_exit and others.",
+        doc="Python file with functions that are called on the way: on_starting, post_fork, worker_exit and others.",
     )
     control_socket: str = setting(
         "Work", "--control-socket", "PATH", "auto", values.text,
-        doc="Where dragoman reload, stop, scale, reopen and status reach the server: a path, none, or auto: a socket in"
-        " $XDG_RUNTIME_DIR or /run that is named after the address served, where one can be made.",
+        doc="Where dragoman reload, stop, scale, reopen and status reach the server: a path, none, or auto: an abstract"
+        " socket named after the user and the first address, which needs no disk. Only that user and root are heard.",
     )
     pid: str = setting(
         "Work", "-p --pid", "FILE", "", values.text, gunicorn="pidfile",
@@ -272,8 +272,8 @@ class Settings:
     )
     spool_quota: int = setting(
         "Limits", "--spool-quota", "BYTES", "1G", values.byte_size(0, 1 << 50), unit="bytes",
-        doc="Bytes that the request bodies of a worker may take there together, and with one thread the answers that wait"
-        " for slow clients; above it, and on a full disk, 507.",
+        doc="Bytes that the request bodies of a worker may take there together, and with one thread the answers that"
+        " wait for slow clients; above it, and on a full disk, 507.",
         then="507 for that request", counter="spool_refusals",
     )
     output_buffer: int = setting(

@@ -1,4 +1,4 @@
-"""Reload, upgrade, other sizes, recycling: what serves goes on until its successor serves, whatever happens to that one."""
+"""Reload, upgrade, other sizes, recycling: what serves goes on until its successor does."""
 
 from __future__ import annotations
 

@@ -196,10 +196,8 @@ def test_processes_that_share_an_output_which_nobody_reads_do_not_wait_for_each_
         "for number in range(3000):\n    log.error('x' * (number % 40))\n"
         "if all(children):\n    for child in children:\n        os.waitpid(child, 0)\n"
     )
-    if kind == "pipe":
-        ends = os.pipe()
-    else:
-        ends = (pair := socket.socketpair())[0].detach(), pair[1].detach()
+    sockets = () if kind == "pipe" else socket.socketpair()
+    ends = [one.detach() for one in sockets] or os.pipe()
     try:
         subprocess.run([sys.executable, "-c", program], stderr=ends[1], timeout=DEADLINE_S, check=True)
     finally:

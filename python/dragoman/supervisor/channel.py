@@ -67,7 +67,7 @@ def channel_pair() -> tuple[socket.socket, socket.socket]:
 
 
 def read_messages(sock: socket.socket) -> list[Message]:
-    """What is there to read at the supervisor's end, in its order; `ENDED` as the last when the worker's end is gone."""
+    """What is there to read at the supervisor's end, in order; `ENDED` as the last when the worker's end is gone."""
     found: list[Message] = []
     while True:
         try:

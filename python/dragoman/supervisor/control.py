@@ -1,4 +1,4 @@
-"""The control socket: `dragoman reload`, `stop`, `scale`, `reopen` and `status` are heard here, from the same user or root."""
+"""The control socket: `dragoman reload`, `stop`, `scale`, `reopen`, `status` are heard here, from the same user or root."""
 
 import errno
 import hashlib
@@ -36,7 +36,7 @@ class Commanded(Protocol):
 
 
 def control_address(path: str, bind: Sequence[Address]) -> str:
-    """The socket's address: `path`, "" for ``none``; for ``auto`` an abstract name made of the user and the first address.
+    """The socket's address: `path`, "" for ``none``, for ``auto`` an abstract name of the user and the first address.
 
     An abstract name (unix(7)) needs no directory and leaves no file: it is there on a read-only disk too.
     """

@@ -114,7 +114,7 @@ class Fleet:
             return older
         return [newest] if older and newest.generation != self.generation else []
 
-    def successions(self, resting: Collection[int]) -> list[Order]:
+    def successions(self, resting: Collection[int]) -> list[Start]:
         """Starts of successors: few at a time, only while every place is filled and the last who left are gone."""
         pairs = {number: self.staying(number) for number in self.numbers}
         under_way = sum(len(pair) > 1 for pair in pairs.values())

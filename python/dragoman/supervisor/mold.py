@@ -2,11 +2,11 @@
 
 import gc
 import os
-import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NoReturn
 
 from dragoman.supervisor.channel import Channel, Kind, Message, channel_pair, read_messages
@@ -85,7 +85,7 @@ def serve_orders(ordered: socket.socket, live: Callable[[Channel, int], NoReturn
         if not data:
             return
         theirs = socket.socket(fileno=descriptors[0])
-        pid = fork_twice(lambda: live(Channel(theirs), int.from_bytes(data, "big")), (ordered,))
+        pid = fork_twice(partial(live, Channel(theirs), int.from_bytes(data, "big")), (ordered,))
         theirs.close()
         ordered.send(pid.to_bytes(NUMBER_BYTES, "big"))
 
@@ -124,7 +124,7 @@ def adopt_orphans() -> bool:
     """Become the parent of what our children's children are when their parents end (prctl(2)); whether that works."""
     import ctypes  # noqa: PLC0415 - costs a megabyte, and only --preload needs it
 
-    return ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    return int(ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0
 
 
 def open_descriptors() -> dict[int, str]:

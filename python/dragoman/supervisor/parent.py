@@ -20,8 +20,8 @@ from dragoman.supervisor.channel import Channel, Kind, Message, channel_pair, re
 from dragoman.supervisor.commands import carry_out
 from dragoman.supervisor.control import Control, Reply
 from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
-from dragoman.supervisor.plan import Action, Event, Phase
 from dragoman.supervisor.mold import Mold, adopt_orphans
+from dragoman.supervisor.plan import Action, Event, Phase
 from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes
 from dragoman.values import counted
 
