@@ -204,7 +204,12 @@ class Process:
 
     def serve_forked(self, loaded: Loaded, channel: Channel, number: int) -> int:
         """Serve as worker `number` of a supervisor."""
-        threading.Thread(target=self.drain_with_supervisor, args=(channel,), name="supervisor", daemon=True).start()
+        listener = threading.Thread(target=self.drain_with_supervisor, args=(channel,), name="supervisor", daemon=True)
+        try:
+            listener.start()
+        except RuntimeError as error:
+            channel.failed(f"no thread can be started ({error})")
+            return OperatorError.exit_status
         status, stuck = self.serve(loaded, when_ready=lambda: channel.ready(loaded.name))
         worker.leave(status, stuck, self.log)
 

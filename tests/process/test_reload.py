@@ -158,13 +158,23 @@ def test_ttin_and_ttou_change_the_number_of_workers_and_one_stays(shop: Shop) ->
         assert len(workers(server)) == 1
 
 
-def test_winch_without_a_terminal_dismisses_all_workers_and_hup_brings_them_back(shop: Shop) -> None:
+def test_winch_dismisses_all_workers_while_a_new_supervisor_is_there_and_its_end_brings_them_back(shop: Shop) -> None:
     with shop.serve() as server:
+        before = workers(server)
         server.signal(signal.SIGWINCH)
-        eventually(lambda: not workers(server), "no worker is left")
-        with server.connect() as wire:
-            server.signal(signal.SIGHUP)
-            assert wire.request("GET", "/").status == 200
+        server.signal(signal.SIGTTIN)
+        eventually(lambda: len(workers(server)) == 3, "a resized terminal has dismissed nobody")
+        shop.release("__import__('time').sleep(60)")
+        server.signal(signal.SIGUSR2)
+        successor = int(server.log.wait_for(r"upgrading: process (\d+)")[1])
+        server.signal(signal.SIGWINCH)
+        eventually(lambda: workers(server) == {successor}, "no worker is left")
+        assert successor not in before
+        shop.release("1")
+        for pid in (successor, *children(successor)):
+            os.kill(pid, signal.SIGKILL)
+        server.log.wait_for("not upgraded, what serves goes on")
+        assert version(server) == "1"
 
 
 def test_worker_lifetime_replaces_workers_that_go_on_until_their_successors_serve(shop: Shop) -> None:

@@ -49,7 +49,7 @@ class TestStartBlock:
     """What the start prints: address, interface, workers, how to stop."""
 
     def test_says_address_interface_workers_and_how_to_stop(self, serve: object, probe_listener: object) -> None:
-        with Server(APP) as server:
+        with Server(APP, "--workers", "1") as server:
             server.request("GET", "/hello")
             text = server.log.text
         assert server.url("").rstrip("/") in text
@@ -179,7 +179,7 @@ class TestRefusals:
     def test_process_that_cannot_start_a_thread_says_so_and_ends_with_status_1(self, tmp_path: Path) -> None:
         source = "import threading\n\n\ndef start(self):\n    raise RuntimeError('no thread left')\n\n\n"
         module(tmp_path, "shop", source + "threading.Thread.start = start\n" + ANSWER + "app = answer\n")
-        status, text = run_command("shop", "--chdir", str(tmp_path), "--bind", "127.0.0.1:0")
+        status, text = run_command("shop", "--chdir", str(tmp_path), "--bind", "127.0.0.1:0", "--workers", "0")
         assert status == 1, text
         assert "no thread can be started (no thread left)" in text and " serves " not in text
 

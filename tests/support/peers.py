@@ -30,8 +30,7 @@ def command(application: str, binds: list[str], flags: list[str]) -> list[str]:
     """Command and arguments for the application on these binds."""
     if IS_DRAGOMAN:
         bind_flags = [part for bind in binds for part in ("--bind", bind)]
-        # One process, unless a test asks for more: the last of a flag wins.
-        return [sys.executable, "-m", "dragoman", application, *bind_flags, "--workers", "0", *flags]
+        return [sys.executable, "-m", "dragoman", application, *bind_flags, *flags]
     if NAME == "gunicorn":
         kept = _kept(flags, _GUNICORN_FLAGS)
         if "--access-logfile" not in kept:

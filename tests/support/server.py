@@ -92,6 +92,9 @@ class Server:
         """
         self.application = application
         self.status: int | None = None
+        if peers.IS_DRAGOMAN and not {"WEB_CONCURRENCY", "DRAGOMAN_WORKERS"}.intersection(env or ()):
+            # One process, unless a test asks for more: the last of a flag wins.
+            flags = ("--workers", "0", *flags)
         command = [*wrapper, *peers.command(application, list(binds), list(flags))]
         self.process = start_process(command, env=env, cwd=cwd, pass_fds=pass_fds)
         assert self.process.stdout is not None and self.process.stderr is not None

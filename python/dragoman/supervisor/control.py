@@ -1,4 +1,4 @@
-"""The control socket: `dragoman reload`, `stop`, `scale`, `reopen`, `status` are heard here, from the same user or root."""
+"""The control socket: `dragoman reload`, `stop`, `scale`, `reopen`, `status` are heard here."""
 
 import errno
 import hashlib

@@ -182,10 +182,8 @@ class Supervisor:
                 self.scale(self.fleet.wanted + 1)
             case Action.DROP_WORKER:
                 self.scale(max(1, self.fleet.wanted - 1))
-            case Action.DROP_WORKERS if has_terminal():
-                self.log.debug("a terminal says that its size has changed: nothing is dropped")
             case Action.DROP_WORKERS:
-                self.scale(0)
+                self.dismiss()
 
     # What is asked of the supervisor.
 
@@ -226,6 +224,11 @@ class Supervisor:
         """So many workers from now on."""
         self.log.info(f"{counted(wanted, 'worker')} from now on, {self.fleet.wanted} until now")
         self.fleet.scale(wanted)
+
+    def dismiss(self) -> None:
+        """Let all workers leave, while a new supervisor is there to serve: a terminal sends this when it is resized."""
+        if self.upgrade_pid:
+            self.scale(0)
 
     def upgrade(self) -> None:
         """Let the program that is installed now take over."""
@@ -496,6 +499,8 @@ class Supervisor:
                 self.upgrade_pid = 0
                 self.host.upgrade_failed()
                 self.log.error(f"not upgraded, what serves goes on: process {pid} {cause_of(exit_code)}")
+                if not self.fleet.wanted and self.phase is Phase.SERVING:
+                    self.scale(self.host.settings.workers)
             for process in [one for one in self.processes.values() if one.pid == pid]:
                 self.bury(process, exit_code)
 
@@ -558,15 +563,6 @@ class Supervisor:
             times += [until for until in self.rest_until.values() if until > now]
             times += [self.look_at] if self.host.settings.max_worker_memory else []
         return max(0.0, min(times) - now) if times else None
-
-
-def has_terminal() -> bool:
-    """Whether there is a terminal whose resizing sends SIGWINCH too."""
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True
 
 
 def fork_from(mold: Mold, key: int, number: int) -> Process:

@@ -57,7 +57,7 @@ class Action(Enum):
     UPGRADE = auto()  # start a supervisor of its own program, with our sockets
     ADD_WORKER = auto()
     DROP_WORKER = auto()  # but not the last
-    DROP_WORKERS = auto()  # all of them: the supervisor stays, and its sockets
+    DROP_WORKERS = auto()  # all of them, if a new supervisor is there; this one stays
     REST = auto()  # nobody starts in the dead one's place before its back-off is over
     FAIL = auto()  # the exit status becomes that of an application that cannot be served
 
