@@ -1,4 +1,4 @@
-"""Writes the pages of this directory that come from tables in the code: settings.md, limits.md and contract.md."""
+"""Writes the pages of this directory that come from tables in the code: settings.md, limits.md and others."""
 
 import sys
 from pathlib import Path
@@ -7,13 +7,19 @@ from dragoman.cli import default_text
 from dragoman.contract.rule import Rule
 from dragoman.contract.rules import RULES
 from dragoman.settings import GROUPS, Row, rows
+from dragoman.supervisor.plan import SIGNALS
 
 HERE = Path(__file__).parent
 
 
 def pages() -> dict[str, str]:
     """File name to content."""
-    return {"settings.md": settings_page(), "limits.md": limits_page(), "contract.md": contract_page()}
+    return {
+        "settings.md": settings_page(),
+        "limits.md": limits_page(),
+        "contract.md": contract_page(),
+        "signals.md": signals_page(),
+    }
 
 
 def settings_page() -> str:
@@ -28,6 +34,18 @@ def settings_page() -> str:
         parts.append(f"\n## {group}\n\n| setting | variable | default | meaning |\n| --- | --- | --- | --- |\n")
         parts += [settings_line(row) for row in rows() if row.group == group]
     return "".join(parts)
+
+
+def signals_page() -> str:
+    """Every signal, and what it does to whom."""
+    intro = (
+        "# Signals\n\n<!-- Written by `make docs` from python/dragoman/supervisor/plan.py. -->\n\n"
+        "To the process that was started, which with `--workers 1` and more is the supervisor. `dragoman reload`,"
+        " `stop`, `scale` and `reopen` ask for the same over the control socket, and say whether it worked.\n\n"
+        "| signal | supervisor | worker | `--workers 0` |\n| --- | --- | --- | --- |\n"
+    )
+    lines = (f"| {row.name[3:]} | {row.supervisor} | {row.worker} | {row.alone} |\n" for row in SIGNALS)
+    return intro + "".join(lines)
 
 
 def settings_line(row: Row) -> str:

@@ -27,17 +27,7 @@ from dragoman.values import counted
 
 __all__ = ["Host", "Supervisor", "supervise"]
 
-SIGNALS: Mapping[int, Event] = {
-    signal.SIGTERM: Event.TERM,
-    signal.SIGINT: Event.INT,
-    signal.SIGQUIT: Event.QUIT,
-    signal.SIGHUP: Event.RELOAD,
-    signal.SIGUSR1: Event.REOPEN,
-    signal.SIGUSR2: Event.UPGRADE,
-    signal.SIGTTIN: Event.MORE,
-    signal.SIGTTOU: Event.FEWER,
-    signal.SIGWINCH: Event.DISMISS,
-}
+SIGNALS: Mapping[int, Event] = {signal.Signals[row.name]: row.event for row in plan.SIGNALS}
 CAUGHT = (*SIGNALS, signal.SIGCHLD)
 # How much longer than its own deadlines a worker may take before it is killed.
 DRAIN_GRACE_S = 10.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-__all__ = ["BOOT_TRIES", "PLAN", "Action", "Event", "Phase", "Step", "backoff_s", "step"]
+__all__ = ["BOOT_TRIES", "PLAN", "SIGNALS", "Action", "Event", "Phase", "Step", "backoff_s", "step"]
 
 # A worker that has lived this long did not die of its start.
 SETTLED_S = 10.0
@@ -113,6 +113,60 @@ PLAN: Mapping[tuple[Phase, Event], Step] = {
     (Phase.STOPPING, Event.DEADLINE): Step(Phase.STOPPING, (Action.KILL_WORKERS,)),
     (Phase.STOPPING, Event.ALL_GONE): Step(Phase.ENDED),
 }
+
+
+@dataclass(frozen=True)
+class SignalRow:
+    """One signal: the event that it is to a supervisor, and what it does, in words, for docs/signals.md."""
+
+    name: str
+    event: Event
+    supervisor: str
+    worker: str
+    alone: str  # a process with --workers 0
+
+
+# fmt: off
+SIGNALS: tuple[SignalRow, ...] = (
+    SignalRow(
+        "SIGTERM", Event.TERM,
+        "Every worker finishes what it has begun and leaves; what is in the backlog is answered, then the doors close."
+        " Workers that take longer than `--graceful-timeout` cut what is left and name it.",
+        "Finishes what it has begun, and ends. Its supervisor starts another one in its place.",
+        "Finishes what it has begun, and ends.",
+    ),
+    SignalRow(
+        "SIGINT", Event.INT,
+        "Every worker ends at once; also during a drain. Ctrl-C sends it.",
+        "Ends at once.", "Ends at once.",
+    ),
+    SignalRow("SIGQUIT", Event.QUIT, "As SIGINT.", "Ends at once.", "Ends at once."),
+    SignalRow(
+        "SIGHUP", Event.RELOAD,
+        "Reads the settings again and replaces the workers one after the other: each leaves when its successor serves."
+        " If the first successor cannot start, the workers of before go on, and the log says why.",
+        "Nothing.", "Ends, as every program does whose terminal is gone.",
+    ),
+    SignalRow(
+        "SIGUSR1", Event.REOPEN,
+        "Opens its log files again, and lets the workers do so.",
+        "Opens its log files again.", "Opens its log files again.",
+    ),
+    SignalRow(
+        "SIGUSR2", Event.UPGRADE,
+        "Starts the program that is installed now, with our sockets. It drains this one when it serves, and takes the"
+        " pid file over (FILE.2 until then); if it fails, this one goes on, and the log says so.",
+        "Nothing.", "Ends.",
+    ),
+    SignalRow("SIGTTIN", Event.MORE, "One worker more.", "Nothing.", "As the system has it."),
+    SignalRow("SIGTTOU", Event.FEWER, "One worker less, but not none.", "Nothing.", "As the system has it."),
+    SignalRow(
+        "SIGWINCH", Event.DISMISS,
+        "All workers leave and the supervisor stays, while a new supervisor is there (SIGUSR2); else nothing.",
+        "Nothing.", "Nothing.",
+    ),
+)
+# fmt: on
 
 
 def step(phase: Phase, event: Event) -> Step:
