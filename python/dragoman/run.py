@@ -91,6 +91,8 @@ class Process:
             # The files are a successor's, or still a predecessor's.
             is_shared = self.successor_pid != 0 or self.predecessor is not None
             supervisor.close_all(self.listeners, keep_files=is_shared)
+            if self.control is not None:
+                supervisor.close_control(self.control, keep_file=is_shared)
 
     @property
     def pid_path(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from dragoman.errors import OperatorError
 from dragoman.values import Address, printable
 
-__all__ = ["Commanded", "Control", "Reply", "control_address", "open_control"]
+__all__ = ["Commanded", "Control", "Reply", "close_control", "control_address", "open_control"]
 
 REQUEST_BYTES = 4096
 # sockaddr_un.sun_path, the first byte being the NUL of an abstract name (unix(7)).
@@ -77,6 +77,18 @@ def open_control(path: str, bind: Sequence[Address]) -> socket.socket | None:
     return sock
 
 
+def close_control(sock: socket.socket, *, keep_file: bool) -> None:
+    """Hear no more; a file goes, too, unless a successor listens there (`keep_file`)."""
+    name = sock.getsockname()
+    sock.close()
+    # An abstract name is bytes.
+    if isinstance(name, str) and name and not keep_file:
+        try:
+            os.unlink(name)
+        except OSError:
+            pass  # somebody has removed it
+
+
 def remove_stale(path: str) -> None:
     """Remove the socket of a server that is gone."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
@@ -123,7 +135,9 @@ class Control:
         if not words:
             connection.close()
             return
-        commanded.command(words, lambda answer: say(connection, answer))
+        # Watched on: a client that leaves is noticed, and a worker that is forked meanwhile closes its copy.
+        commanded.watch(connection, lambda: drop(commanded, connection))
+        commanded.command(words, lambda answer: say(commanded, connection, answer))
 
 
 def words_of(line: bytes) -> list[str]:
@@ -135,13 +149,21 @@ def words_of(line: bytes) -> list[str]:
     return words if is_list else []
 
 
-def say(connection: socket.socket, answer: Mapping[str, Any]) -> None:
+def say(commanded: Commanded, connection: socket.socket, answer: Mapping[str, Any]) -> None:
+    if connection.fileno() < 0:
+        return  # the client has left
     try:
         # Within the socket's buffer; whoever does not read it loses it, and nobody waits.
         connection.send(json.dumps(answer).encode() + b"\n", socket.MSG_DONTWAIT)
     except OSError:
         pass
-    connection.close()
+    drop(commanded, connection)
+
+
+def drop(commanded: Commanded, connection: socket.socket) -> None:
+    if connection.fileno() >= 0:
+        commanded.forget(connection)
+        connection.close()
 
 
 def user_of(connection: socket.socket) -> int:

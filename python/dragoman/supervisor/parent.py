@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-from dragoman.errors import ApplicationError, DragomanError, OperatorError
+from dragoman.errors import ApplicationError, DragomanError
 from dragoman.log import Log
 from dragoman.settings import Settings
 from dragoman.supervisor import plan
-from dragoman.supervisor.channel import Channel, Kind, Message, channel_pair, read_messages
+from dragoman.supervisor.channel import Channel, Kind, Message, read_messages
 from dragoman.supervisor.commands import carry_out
 from dragoman.supervisor.control import Control, Reply
 from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
-from dragoman.supervisor.mold import Mold, adopt_orphans
+from dragoman.supervisor.molds import Molds
 from dragoman.supervisor.plan import Action, Event, Phase
 from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes
 from dragoman.values import counted
@@ -85,9 +85,10 @@ class Supervisor:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.log = host.log
+        self.caught = CAUGHT
         self.fleet = Fleet(host.settings.workers)
         self.processes: dict[int, Process] = {}  # by the fleet's key
-        self.molds: dict[int, Mold] = {}  # by generation, with --preload
+        self.molds = Molds(self)
         self.deaths: dict[int, int] = {}  # in a row, by worker number
         self.failed_starts: dict[int, int] = {}  # in a row, by worker number
         self.rest_until: dict[int, float] = {}  # by worker number
@@ -255,8 +256,7 @@ class Supervisor:
             pass
         if self.fleet.is_settled:
             self.end_reload()
-            for generation in [one for one in self.molds if one != self.fleet.generation]:
-                self.drop_mold(generation)
+            self.molds.keep_only(self.fleet.generation)
 
     def resting(self) -> set[int]:
         """The numbers at which nobody is to start yet."""
@@ -267,7 +267,7 @@ class Supervisor:
         """Carry out an order of the fleet; `False` if it has to wait for the application to be loaded."""
         match order:
             case Start(number):
-                if self.host.settings.preload and not self.has_mold():
+                if self.host.settings.preload and not self.molds.has(self.fleet.generation):
                     return False
                 self.start(number)
             case Drain(key):
@@ -279,7 +279,7 @@ class Supervisor:
         key = self.fleet.last_key + 1
         try:
             if self.host.settings.preload:
-                process = fork_from(self.molds[self.fleet.generation], key, number)
+                process = self.molds.fork_worker(self.fleet.generation, key, number)
             else:
                 process = fork_worker(key, number, CAUGHT, self.become_worker(number))
         except OSError as error:
@@ -313,8 +313,7 @@ class Supervisor:
             # and nobody but the supervisor listens for commands.
             for key in list(self.selector.get_map().values()):
                 key.fileobj.close()  # type: ignore[union-attr]
-            for mold in self.molds.values():
-                mold.close()
+            self.molds.close()
             self.selector.close()
             self.signal_writer.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -336,54 +335,6 @@ class Supervisor:
         # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
         signal.signal(signal.SIGUSR1, lambda number, frame: self.host.reopen_logs())
 
-    def has_mold(self) -> bool:
-        """Whether the application of this generation is loaded; else it is being so from now on."""
-        mold = self.molds.get(self.fleet.generation)
-        if mold is not None:
-            return mold.is_ready
-        if not self.molds and not adopt_orphans():
-            raise OperatorError(
-                "--preload: this kernel does not let the workers be ours (prctl PR_SET_CHILD_SUBREAPER)"
-            )
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
-
-        def live(channel: Channel, ordered: socket.socket) -> NoReturn:
-            def preload() -> int:
-                # A Ctrl-C reaches it too: it ends with the supervisor.
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
-                    signal.signal(number, note_signal)
-                return self.host.preload(channel, ordered, self.take_usual_signals)
-
-            self.run_child(preload, before)
-
-        try:
-            mold = Mold.fork(self.fleet.generation, live)
-        except OSError as error:
-            self.log.error(f"the application cannot be loaded: {error.strerror}")
-            self.rest()
-            return False
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        self.molds[mold.generation] = mold
-        self.watch(mold.channel, lambda: self.hear_mold(mold))
-        return False
-
-    def hear_mold(self, mold: Mold) -> None:
-        """The process that loads the application says that it has, or why it cannot, or has ended."""
-        kinds = [message.kind for message in mold.hear()]
-        if Kind.ENDED not in kinds:
-            return
-        self.drop_mold(mold.generation)
-        if mold.is_ready or self.phase is not Phase.SERVING or mold.generation != self.fleet.generation:
-            return
-        cause = mold.failure or "the process that loads it ended early"
-        if self.fleet.abandon():
-            self.log.error(f"not reloaded, what serves goes on: the application cannot be loaded: {cause}")
-            self.end_reload(cause)
-            return
-        self.log.error(f"the application cannot be loaded: {cause}")
-        self.rest()
-
     def rest(self) -> None:
         """No worker can be started now: try again after the back-off, or give up."""
         self.deaths[0] = self.deaths.get(0, 0) + 1
@@ -391,12 +342,6 @@ class Supervisor:
         self.rest_until.update(dict.fromkeys(self.fleet.numbers, until))
         if self.deaths[0] >= plan.BOOT_TRIES and not self.fleet.has_ready():
             self.happen(Event.BOOT_HOPELESS)
-
-    def drop_mold(self, generation: int) -> None:
-        """No more workers of that generation: its process ends."""
-        mold = self.molds.pop(generation)
-        self.forget(mold.channel)
-        mold.close()
 
     def drain(self, process: Process) -> None:
         """Tell a worker to finish what it has begun, and to leave."""
@@ -553,19 +498,6 @@ class Supervisor:
             times += [until for until in self.rest_until.values() if until > now]
             times += [self.look_at] if self.host.settings.max_worker_memory else []
         return max(0.0, min(times) - now) if times else None
-
-
-def fork_from(mold: Mold, key: int, number: int) -> Process:
-    """A worker forked by the process that has loaded the application."""
-    ours, theirs = channel_pair()
-    try:
-        pid = mold.fork_worker(number, theirs)
-    except OSError:
-        ours.close()
-        raise
-    finally:
-        theirs.close()
-    return Process(key, number, pid, ours)
 
 
 def note_signal(number: int, frame: FrameType | None) -> None:

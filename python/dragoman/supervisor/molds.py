@@ -1,0 +1,103 @@
+"""The processes with the loaded application, one for a generation: made, heard, and ended by the supervisor."""
+
+import signal
+import socket
+from typing import TYPE_CHECKING, NoReturn
+
+from dragoman.errors import OperatorError
+from dragoman.supervisor.channel import Channel, Kind, channel_pair
+from dragoman.supervisor.mold import Mold, adopt_orphans
+from dragoman.supervisor.plan import Phase
+from dragoman.supervisor.process import Process
+
+if TYPE_CHECKING:
+    from dragoman.supervisor.parent import Supervisor
+
+__all__ = ["Molds"]
+
+
+class Molds:
+    """Those of one supervisor. That of the generation before stays until the next one serves: else it goes on."""
+
+    def __init__(self, supervisor: "Supervisor") -> None:
+        self.supervisor = supervisor
+        self.by_generation: dict[int, Mold] = {}
+
+    def has(self, generation: int) -> bool:
+        """Whether the application of this generation is loaded; else it is being so from now on."""
+        mold = self.by_generation.get(generation)
+        if mold is None:
+            self.make(generation)
+        return mold is not None and mold.is_ready
+
+    def make(self, generation: int) -> None:
+        """Fork the process that loads the application for a generation."""
+        supervisor = self.supervisor
+        if not adopt_orphans():
+            raise OperatorError("--preload: this kernel does not let the workers be ours (PR_SET_CHILD_SUBREAPER)")
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, supervisor.caught)
+
+        def live(channel: Channel, ordered: socket.socket) -> NoReturn:
+            def preload() -> int:
+                # A Ctrl-C reaches it too: it ends with the supervisor.
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+                    signal.signal(number, lambda number, frame: None)
+                return supervisor.host.preload(channel, ordered, supervisor.take_usual_signals)
+
+            supervisor.run_child(preload, before)
+
+        try:
+            mold = Mold.fork(generation, live)
+        except OSError as error:
+            supervisor.log.error(f"the application cannot be loaded: {error.strerror}")
+            supervisor.rest()
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.by_generation[generation] = mold
+        supervisor.watch(mold.channel, lambda: self.hear(mold))
+
+    def hear(self, mold: Mold) -> None:
+        """The process says that the application is loaded, or why it cannot be, or has ended."""
+        if all(message.kind is not Kind.ENDED for message in mold.hear()):
+            return
+        self.drop(mold.generation)
+        supervisor = self.supervisor
+        is_needed = supervisor.phase is Phase.SERVING and mold.generation == supervisor.fleet.generation
+        if mold.is_ready or not is_needed:
+            return
+        cause = mold.failure or "the process that loads it ended early"
+        if supervisor.fleet.abandon():
+            supervisor.log.error(f"not reloaded, what serves goes on: the application cannot be loaded: {cause}")
+            supervisor.end_reload(cause)
+            return
+        supervisor.log.error(f"the application cannot be loaded: {cause}")
+        supervisor.rest()
+
+    def fork_worker(self, generation: int, key: int, number: int) -> Process:
+        """A worker of the generation, which is loaded. OSError when it cannot be had."""
+        ours, theirs = channel_pair()
+        try:
+            pid = self.by_generation[generation].fork_worker(number, theirs)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return Process(key, number, pid, ours)
+
+    def keep_only(self, generation: int) -> None:
+        """The others have served their turn."""
+        for other in [one for one in self.by_generation if one != generation]:
+            self.drop(other)
+
+    def drop(self, generation: int) -> None:
+        """No more workers of that generation: its process ends."""
+        mold = self.by_generation.pop(generation)
+        self.supervisor.forget(mold.channel)
+        mold.close()
+
+    def close(self) -> None:
+        """In a child: they are the supervisor's."""
+        for mold in self.by_generation.values():
+            mold.close()

@@ -1,0 +1,148 @@
+"""The control socket: each command, who is heard, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dragoman.errors import OperatorError
+from dragoman.remote import ask, status_text
+from dragoman.values import address
+from tests.faults.kit import children, eventually, state
+from tests.support.server import Server
+from tests.support.wire import DEADLINE_S
+
+SHOP = """
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"shop"]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "control"
+
+
+@pytest.fixture
+def server(tmp_path: Path, path: Path) -> Iterator[Server]:
+    (tmp_path / "shop.py").write_text(SHOP)
+    flags = ("--workers", "2", "--chdir", str(tmp_path), "--drain-linger", "0", "--control-socket", str(path))
+    with Server("shop:app", *flags, env={"PYTHONDONTWRITEBYTECODE": "1"}) as server:
+        yield server
+
+
+def told(path: Path, *words: str) -> Mapping[str, Any]:
+    return ask(str(path), (), words)
+
+
+def test_status_names_the_run_and_its_workers(server: Server, path: Path) -> None:
+    answer = told(path, "status")
+    assert (answer["ok"], answer["phase"], answer["pid"]) == (True, "serving", server.pid)
+    assert [one["state"] for one in answer["workers"]] == ["ready", "ready"]
+    assert {one["pid"] for one in answer["workers"]} == set(children(server.pid))
+    assert all(one["memory_bytes"] > 1 << 20 for one in answer["workers"])
+    text = status_text(answer)
+    assert "serves shop:app" in text and len(text.splitlines()) == 5
+
+
+def test_reload_waits_until_all_workers_are_replaced(server: Server, path: Path) -> None:
+    before = set(children(server.pid))
+    assert told(path, "reload", "--wait") == {"ok": True, "text": "reloaded"}
+    assert not {one["pid"] for one in told(path, "status")["workers"] if one["state"] == "ready"} & before
+
+
+def test_a_reload_that_fails_says_why_and_changes_nothing(server: Server, path: Path, tmp_path: Path) -> None:
+    before = set(children(server.pid))
+    (tmp_path / "shop.py").write_text("import nowhere")
+    answer = told(path, "reload", "--wait")
+    assert not answer["ok"] and "No module named 'nowhere'" in answer["text"]
+    assert {pid for pid in children(server.pid) if state(pid) != "Z"} == before
+    (tmp_path / "shop.py").write_text(SHOP)
+    assert told(path, "reload", "--wait")["ok"]
+
+
+def test_scale_sets_the_number_of_workers(server: Server, path: Path) -> None:
+    assert told(path, "scale", "3")["ok"]
+    eventually(lambda: len(told(path, "status")["workers"]) == 3, "three workers")
+    for wrong in (["scale"], ["scale", "0"], ["scale", "many"], ["scale", "1", "2"]):
+        assert told(path, *wrong) == {"ok": False, "text": "scale: want a whole number from 1 to 1024"}
+
+
+def test_reopen_and_unknown_commands_are_answered(server: Server, path: Path) -> None:
+    assert told(path, "reopen")["ok"]
+    assert told(path, "dance") == {"ok": False, "text": "no command of this server: dance"}
+
+
+@pytest.mark.parametrize("words", [["stop"], ["stop", "--now"]])
+def test_stop_ends_the_server_and_takes_the_file_away(server: Server, path: Path, words: list[str]) -> None:
+    assert told(path, *words)["ok"]
+    assert server.wait() == 0
+    assert not path.exists()
+
+
+def test_the_file_lets_only_its_owner_in(server: Server, path: Path) -> None:
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else: the refusal of others is not tested here")
+def test_another_user_is_not_heard(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    with Server("shop:app", "--workers", "1", "--chdir", str(tmp_path)) as server:
+        name = f"\0dragoman-0-{'127.0.0.1:0'}"
+        program = (
+            "import os, socket, sys\nos.setgroups([])\nos.setresuid(65534, 65534, 65534)\n"
+            f"sock = socket.socket(socket.AF_UNIX)\nsock.connect({name!r})\n"
+            "sock.sendall(b'[\"status\"]\\n')\nsys.stdout.write(repr(sock.recv(100)))\n"
+        )
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=DEADLINE_S)
+        assert done.stdout in ("", "b''"), done
+        assert ask("auto", (address("127.0.0.1:0"),), ["status"])["ok"]
+        assert server.request("GET", "/").body == b"shop"
+
+
+@pytest.mark.parametrize("line", [b"\n", b"{}\n", b"[1]\n", b"\xff\xff\n", b"x" * 5000, b"[]\n"])
+def test_nonsense_costs_nobody_anything(server: Server, path: Path, line: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(DEADLINE_S)
+        sock.connect(str(path))
+        sock.sendall(line)
+        with suppress(ConnectionResetError):  # what it has not read is lost with the connection
+            assert sock.recv(100) == b""
+    assert told(path, "status")["ok"]
+
+
+def test_a_client_that_says_nothing_keeps_nobody_waiting(server: Server, path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(path))
+        silent.sendall(b'["sta')
+        assert told(path, "status")["ok"]
+        silent.sendall(b'tus"]\n')
+        assert json.loads(silent.recv(65536))["ok"]
+
+
+def test_two_servers_cannot_have_one_path(server: Server, path: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dragoman", "shop:app", "--bind", "127.0.0.1:0", "--chdir", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "--workers", "1", "--control-socket", str(path)], capture_output=True, text=True, timeout=DEADLINE_S
+    )
+    assert done.returncode == 1
+    assert f'--control-socket "{path}": another server listens there' in done.stderr
+    assert told(path, "status")["ok"]
+
+
+def test_without_a_server_the_error_says_where_it_was_looked_for(path: Path) -> None:
+    with pytest.raises(OperatorError, match="no server is heard at .*control"):
+        told(path, "status")
+    with pytest.raises(OperatorError, match="there is no socket to reach the server by"):
+        ask("none", (), ["status"])
