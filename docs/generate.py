@@ -1,11 +1,13 @@
-"""Writes the pages of this directory that come from tables in the code: settings.md, limits.md and others."""
+"""Writes the pages that come from tables in the code: settings, limits, contract, gunicorn, signals."""
 
 import sys
 from pathlib import Path
 
-from dragoman.cli import default_text
 from dragoman.contract.rule import Rule
 from dragoman.contract.rules import RULES
+from dragoman.flags import default_text
+from dragoman.gunicorn_options import OPTIONS, Fate, Option
+from dragoman.hooks import HOOKS, REFUSED, UNCALLED
 from dragoman.settings import GROUPS, Row, rows
 from dragoman.supervisor.plan import SIGNALS
 
@@ -19,17 +21,13 @@ def pages() -> dict[str, str]:
         "limits.md": limits_page(),
         "contract.md": contract_page(),
         "signals.md": signals_page(),
+        "gunicorn.md": gunicorn_page(),
     }
 
 
 def settings_page() -> str:
     """Every setting by group: flag, variable, default, and what it does."""
-    parts = [
-        "# Settings\n\n<!-- Written by `make docs` from python/dragoman/settings.py. -->\n\n"
-        "A setting is a flag of the command line or a variable of the environment; the flag wins. A flag that is given"
-        " twice counts with its last value, those that say so collect all of them; in a variable several values stand"
-        " apart by blanks, quoted as in a shell. A variable that is empty counts as not set.\n"
-    ]
+    parts = [SETTINGS]
     for group in GROUPS:
         parts.append(f"\n## {group}\n\n| setting | variable | default | meaning |\n| --- | --- | --- | --- |\n")
         parts += [settings_line(row) for row in rows() if row.group == group]
@@ -46,6 +44,44 @@ def signals_page() -> str:
     )
     lines = (f"| {row.name[3:]} | {row.supervisor} | {row.worker} | {row.alone} |\n" for row in SIGNALS)
     return intro + "".join(lines)
+
+
+SETTINGS = """# Settings
+
+<!-- Written by `make docs` from python/dragoman/settings.py. -->
+
+A setting is a flag of the command line, else a variable of the environment, else a line of a file, else a variable that
+platforms set (`PORT`, `WEB_CONCURRENCY`), else its default. `dragoman config` shows the value of each, and where it
+came from; it takes the flags of a start:
+
+    $ dragoman config --threads 8
+    threads         8     --threads
+    keep_alive      65.5  dragoman.toml:3
+    workers         2     default: 2 CPUs of the cgroup's quota
+
+A flag that is given twice counts with its last value, those that say so collect all of them; in a variable several
+values stand apart by blanks, quoted as in a shell. A variable that is empty counts as not set. `--no-preload` and its
+like take back what a variable or a file says.
+
+The file is the one of `-c FILE` (or `DRAGOMAN_CONFIG`), else `dragoman.toml` in the directory where the server is
+started, else the table `[tool.dragoman]` of a `pyproject.toml` there. A setting has the name of its variable there,
+without the prefix and in small letters, and a value of TOML, or the text that the flag takes:
+
+```toml
+[server]                  # in pyproject.toml: [tool.dragoman.server]
+application = "shop.wsgi"
+bind = ["0.0.0.0:8000", "unix:/run/shop/web.sock"]
+keep_alive = 65.5
+limit_body = "10M"
+preload = true
+
+[server.env]
+DJANGO_SETTINGS_MODULE = "shop.settings"
+```
+
+A name that is not known, and a value that cannot be, end the start with the line and what would be right.
+`--check-config` checks all of it, loads the application, and ends; `--print-config` prints it, too.
+"""
 
 
 def settings_line(row: Row) -> str:
@@ -125,6 +161,65 @@ def contract_section(rule: Rule) -> str:
         f"Owed by: {rule.party}. Then: {rule.effect.value}. Fix: {rule.fix[-1]}.\n\n"
         f"Wrong:\n\n```python\n{rule.wrong}\n```\n\nRight:\n\n```python\n{rule.right}\n```\n"
     )
+
+
+GUNICORN = """# Coming from gunicorn
+
+<!-- Written by `make docs` from python/dragoman/gunicorn_options.py and hooks.py. -->
+
+`dragoman import-gunicorn gunicorn.conf.py` runs the file as gunicorn does, writes the equivalent `dragoman.toml`, and
+says what has no equivalent, and why. `GUNICORN_CMD_ARGS` is taken into account. Neither of them is read at a start: a
+server whose settings come from one file says where each of them came from.
+
+A configuration of the sync worker becomes `threads = 1`, since its application may rely on being called by one thread
+at a time. If it does not, take the line out: threads are started when calls are slow, and one slow call then holds up
+nobody.
+
+## Flags and settings
+
+"""
+
+
+def gunicorn_page() -> str:
+    """What becomes of each of gunicorn's settings and hooks."""
+    table = "| in gunicorn | flags | here |\n| --- | --- | --- |\n"
+    hooks = [
+        f"| `{name}({', '.join(hook.arguments)})` | {hook.process} | {hook.when} |\n" for name, hook in HOOKS.items()
+    ]
+    others = [f"- `{name}` is {fate}: {why}.\n" for fate, table in HOOK_FATES for name, why in table.items()]
+    return (
+        GUNICORN
+        + table
+        + "".join(gunicorn_line(option) for option in OPTIONS)
+        + HOOKS_INTRO
+        + "".join(hooks)
+        + "\n"
+        + "".join(others)
+    )
+
+
+HOOK_FATES = (("refused", REFUSED), ("not called, which is logged", UNCALLED))
+HOOKS_INTRO = """
+## Hooks
+
+`--hooks FILE` names a Python file, a `gunicorn.conf.py` for example, whose functions are called on the way. `server`
+has `pid`, `address`, `log` and `cfg` (the settings by gunicorn's names), `worker` has `pid`, `number`, `age`, `log` and
+`cfg`; both have `settings`. What a hook raises is logged with its place, and the run goes on.
+
+| hook | in the | when |
+| --- | --- | --- |
+"""
+
+
+def gunicorn_line(option: Option) -> str:
+    """One of gunicorn's settings as a line of the table."""
+    row = next((row for row in rows() if row.name == option.says), None)
+    if option.fate is Fate.ACTS and row is not None:
+        here = f"acts: `{row.flag if row.flags else row.name}`"
+    else:
+        here = f"{option.fate.value}: {option.says}"
+    flags = ", ".join(f"`{flag}`" for flag in option.flags)
+    return f"| `{option.name}` | {flags} | {here} |\n".replace("|  |", "| |")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,21 @@
-"""The command line, built from the table of settings: `dragoman MODULE[:ATTRIBUTE]` and `dragoman explain`."""
+"""The command line, built from the table of settings: `dragoman MODULE[:ATTRIBUTE]` and the commands beside it."""
 
+import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from dragoman import __version__
+from dragoman import __version__, config_report, remote
+from dragoman.config_file import FILE_NAME, Invocation
 from dragoman.contract.explain import explain, index
 from dragoman.errors import DragomanError, OperatorError, UsageError
-from dragoman.settings import GROUPS, Row, Settings, misspelt, rows, settings_from
+from dragoman.flags import GroupedCommand, answers_to_gunicorn, finding_parameters, settings_parameters, unknown_flag
+from dragoman.gunicorn_options import ARGUMENTS_VARIABLE, DEFAULT_FILE
+from dragoman.settings import CONFIG_VARIABLE, Settings, misspelt, rows
 from dragoman.values import printable
 
 __all__ = ["main", "parse_arguments"]
@@ -30,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     command = COMMANDS.get(name, serve)
     try:
         status = command.main(rest, prog_name=f"dragoman {name}".strip(), standalone_mode=False)
+    except click.NoSuchOption as error:
+        fail(UsageError(unknown_flag(error.option_name, command)))
     except click.ClickException as error:
         fail(UsageError(error.format_message().rstrip(".")))
     except DragomanError as error:
@@ -49,41 +55,14 @@ def fail(error: DragomanError) -> NoReturn:
     sys.exit(error.exit_status)
 
 
-class GroupedCommand(click.Command):
-    """A command whose help shows the settings under the headings of their groups."""
+class ServeCommand(GroupedCommand):
+    """The command without a name; its help shows the others, too."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one section for each group, then the rest."""
-        for group in (*GROUPS, ""):
-            records = [
-                record
-                for parameter in self.get_params(ctx)
-                if isinstance(parameter, click.Option)
-                and getattr(parameter, "group", "") == group
-                and (record := parameter.get_help_record(ctx))
-            ]
-            if records:
-                with formatter.section(group or "Other"):
-                    formatter.write_dl(records)
-
-
-class SettingOption(click.Option):
-    """The flag of one setting. It is taken as text; the table of settings reads it."""
-
-    def __init__(self, row: Row) -> None:
-        shape: dict[str, Any] = {"is_flag": True, "flag_value": "true"} if row.is_flag else {"multiple": True}
-        if row.metavar:
-            shape["metavar"] = row.metavar
-        super().__init__([*row.flags, row.name], default=None, help=f"{row.doc} [{default_text(row)}]", **shape)
-        self.group = row.group
-
-
-def default_text(row: Row) -> str:
-    default = row.default or "none"
-    if row.platform:
-        variable, template, _ = row.platform
-        default = f"{template.format('$' + variable)}, else {default}"
-    return default
+        """Write the other commands before the options."""
+        with formatter.section("Other commands"):
+            formatter.write_dl([(f"dragoman {name}", one.get_short_help_str(200)) for name, one in COMMANDS.items()])
+        super().format_options(ctx, formatter)
 
 
 def parse_arguments(arguments: Sequence[str], environment: dict[str, str]) -> Settings:
@@ -92,12 +71,31 @@ def parse_arguments(arguments: Sequence[str], environment: dict[str, str]) -> Se
         context = serve.make_context("dragoman", list(arguments))
     except click.ClickException as error:
         raise UsageError(error.format_message()) from None
-    return settings_of(context.params, environment)
+    return with_application(invocation_of(context.params, environment).read())
 
 
-def settings_of(params: dict[str, Any], environment: dict[str, str]) -> Settings:
-    given = {name: value if isinstance(value, tuple) else (value,) for name, value in params.items() if value}
-    settings = settings_from(given, environment)
+def invocation_of(params: dict[str, Any], environment: dict[str, str]) -> Invocation:
+    """What was asked for, from the parameters that click has found."""
+    given: dict[str, Sequence[str]] = {}
+    for row in rows():
+        match params.get(row.name):
+            case None | ():
+                pass
+            case bool() as is_on:
+                given[row.name] = ["true" if is_on else "false"]
+            case tuple() as texts:
+                given[row.name] = texts
+            case text:
+                given[row.name] = [str(text)]
+    try:
+        directory = os.getcwd()
+    except OSError as error:
+        raise OperatorError(f"the working directory is not there any more: {error.strerror}") from None
+    return Invocation(given, environment, params.get("config") or environment.get(CONFIG_VARIABLE, ""), directory)
+
+
+def with_application(settings: Settings) -> Settings:
+    """`settings`, when they name an application. Raises UsageError with those that lie there."""
     if not settings.application:
         raise UsageError(f"an application is needed: dragoman MODULE[:ATTRIBUTE]{likely_applications(settings.chdir)}")
     return settings
@@ -109,16 +107,113 @@ def likely_applications(directory: str) -> str:
     return f"; such as {' or '.join(f'dragoman {name}' for name in found[:4])}" if found else ""
 
 
-def run_serve(**params: Any) -> int:
+def notices_of(params: dict[str, Any], environment: dict[str, str], directory: str) -> list[str]:
+    """Everything that is to be told of how the server was started."""
+    notices = [*answers_to_gunicorn(params), *misspelt(environment)]
+    takes_over = f"dragoman import-gunicorn writes a {FILE_NAME} that is equivalent"
+    if environment.get(ARGUMENTS_VARIABLE):
+        notices.append(f"{ARGUMENTS_VARIABLE} is not read; {takes_over}")
+    has_file = params.get("config") or environment.get(CONFIG_VARIABLE) or Path(directory, FILE_NAME).exists()
+    if not has_file and Path(directory, DEFAULT_FILE).is_file():
+        notices.append(f"{DEFAULT_FILE} is not read; {takes_over}")
+    return notices
+
+
+def run_serve(check_config: bool = False, print_config: bool = False, **params: Any) -> int:
     environment = dict(os.environ)
-    settings = settings_of(params, environment)
+    invocation = invocation_of(params, environment)
+    notices = notices_of(params, environment, invocation.directory)
+    settings = with_application(invocation.read())
+    if print_config:
+        click.echo(config_report.as_table(settings), nl=False)
+    if print_config or check_config:
+        check(settings, notices)
+        return 0
     try:
         # Imported late: help and explanations need no engine.
         from dragoman.run import run  # noqa: PLC0415
     except ImportError as error:
-        raise OperatorError(f"the installation is incomplete ({error}); pip install . builds the engine") from None
+        raise no_engine(error) from None
 
-    return run(settings, misspelt(environment), reread=lambda: settings_of(params, environment))
+    return run(settings, notices, reread=lambda: with_application(invocation.read()))
+
+
+def check(settings: Settings, notices: Iterable[str]) -> None:
+    """Do what can be done of a start without serving: the engine's own checks, the hooks, the application."""
+    try:
+        from dragoman.hooks import load_hooks  # noqa: PLC0415
+        from dragoman.loader import add_paths, load  # noqa: PLC0415
+        from dragoman.log import Log  # noqa: PLC0415
+        from dragoman.worker import check_options  # noqa: PLC0415
+    except ImportError as error:
+        raise no_engine(error) from None
+    log = Log(2, settings.log_level)
+    for sentence in notices:
+        log.warning(sentence)
+    os.chdir(settings.chdir)
+    os.environ.update(settings.env)
+    add_paths(settings.chdir, settings.pythonpath)
+    # Any descriptor does: a format is only looked at where there is a log.
+    check_options(settings, -1 if settings.access_logfile == "none" else 2)
+    load_hooks(settings.hooks, log)
+    load(settings.application)
+
+
+def no_engine(error: ImportError) -> OperatorError:
+    return OperatorError(f"the installation is incomplete ({error}); pip install . builds the engine")
+
+
+def run_config(as_json: bool = False, **params: Any) -> int:
+    environment = dict(os.environ)
+    invocation = invocation_of(params, environment)
+    notices = notices_of(params, environment, invocation.directory)
+    settings = invocation.read()
+    click.echo(config_report.as_json(settings) if as_json else config_report.as_table(settings), nl=as_json)
+    for sentence in notices:
+        click.echo(f"dragoman: {printable(sentence)}", err=True)
+    return 0
+
+
+def run_import(file: str | None, output: str, force: bool) -> int:
+    # Imported late, as everything that a start does not need.
+    from dragoman import gunicorn_file, gunicorn_import  # noqa: PLC0415
+
+    arguments = os.environ.get(ARGUMENTS_VARIABLE, "")
+    path = (file or gunicorn_import.file_of_arguments(arguments)).removeprefix("file:")
+    if not path and Path(DEFAULT_FILE).is_file():
+        path = DEFAULT_FILE
+    if not path and not arguments:
+        raise UsageError(f"nothing to import: want a file such as {DEFAULT_FILE}")
+    names = gunicorn_file.names_of(path) if path else {}
+    # A module's own file stands for it: the hooks are in there.
+    path = str(names.get("__file__", path))
+    asked = gunicorn_file.asked_by(Path(path).read_bytes()) if path else {}
+    made = gunicorn_import.import_settings(names, arguments, path, os.environ, asked)
+    source = " and ".join(filter(None, [path, ARGUMENTS_VARIABLE if arguments else ""]))
+    text = gunicorn_import.toml_of(made, source)
+    if output == "-":
+        click.echo(text, nl=False)
+    else:
+        write_new(Path(output), text, is_forced=force)
+        click.echo(f"wrote {printable(output)}; dragoman config -c {printable(output)} shows what it says", err=True)
+    for heading, sentences in (
+        ("without an equivalent", made.omitted),
+        ("to be looked at", made.computed),
+        ("of no effect", made.notices),
+    ):
+        for sentence in sentences:
+            click.echo(f"{heading}: {printable(sentence)}", err=True)
+    return 0
+
+
+def write_new(path: Path, text: str, *, is_forced: bool) -> None:
+    try:
+        with path.open("w" if is_forced else "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise OperatorError(f'--output "{printable(str(path))}" is there already; --force writes over it') from None
+    except OSError as error:
+        raise OperatorError(f'--output "{printable(str(path))}": cannot be written: {error.strerror}') from None
 
 
 def run_explain(rule: str | None) -> int:
@@ -126,28 +221,82 @@ def run_explain(rule: str | None) -> int:
     return 0
 
 
-def command(function: Callable[..., int], params: list[click.Parameter], help_text: str) -> GroupedCommand:
+def remote_command(name: str, *parameters: click.Parameter) -> "GroupedCommand":
+    """A command for a server that runs."""
+
+    def run_remote(count: str = "", as_json: bool = False, **params: Any) -> int:
+        settings = invocation_of(params, dict(os.environ)).read()
+        flags = [flag for flag in ("wait", "now") if params.get(flag)]
+        asked = [name, *([count] if count else []), *(f"--{flag}" for flag in flags)]
+        answer = remote.ask(settings.control_socket, settings.bind, asked)
+        if as_json:
+            click.echo(json.dumps(answer))
+        elif not answer["ok"]:
+            raise OperatorError(f"{name}: {answer['text']}")
+        else:
+            click.echo(remote.status_text(answer) if name == "status" else answer["text"])
+        return 0
+
+    return command(run_remote, [*parameters, *finding_parameters()], remote.COMMANDS[name])
+
+
+def command(
+    function: Callable[..., int],
+    params: list[click.Parameter],
+    help_text: str,
+    kind: type[GroupedCommand] = GroupedCommand,
+) -> GroupedCommand:
     version = click.version_option(__version__, message="dragoman %(version)s")
-    made = GroupedCommand(None, callback=function, params=params, help=help_text, context_settings=dict(CONTEXT))
+    made = kind(None, callback=function, params=params, help=help_text, context_settings=dict(CONTEXT))
     return version(made)
 
 
 serve = command(
     run_serve,
     [
-        click.Argument(["application"], metavar="MODULE[:ATTRIBUTE]", required=False),
-        *(SettingOption(row) for row in rows() if row.flags),
+        *settings_parameters("MODULE[:ATTRIBUTE]"),
+        click.Option(["--check-config"], is_flag=True, help="Check the settings, load the application, and end."),
+        click.Option(["--print-config"], is_flag=True, help="The same, and print each setting and its origin first."),
     ],
     "Serve a WSGI application over HTTP.\n\n"
-    "Every setting is also an environment variable, --keep-alive for example DRAGOMAN_KEEP_ALIVE. SIGTERM ends after"
-    " the requests under way, Ctrl-C at once.\n\n"
-    "dragoman explain [RULE] explains what a message that begins with `contract:` means.",
+    "A setting comes from the command line, else from a variable (--keep-alive is DRAGOMAN_KEEP_ALIVE), else from"
+    f" {FILE_NAME} (keep_alive under [server]), else it has the default that stands here in brackets. SIGTERM ends"
+    " after the requests under way, Ctrl-C at once.",
+    ServeCommand,
 )
 
 COMMANDS = {
+    "config": command(
+        run_config,
+        [
+            *settings_parameters("[MODULE[:ATTRIBUTE]]"),
+            click.Option(["--json", "as_json"], is_flag=True, help="Print a JSON object instead of a table."),
+        ],
+        "Show each setting's value and where it came from; takes the flags of a start.",
+    ),
+    "import-gunicorn": command(
+        run_import,
+        [
+            click.Argument(["file"], metavar=f"[{DEFAULT_FILE}]", required=False),
+            click.Option(
+                ["-o", "--output"], metavar="FILE", default=FILE_NAME, help=f"File to write, or -. [{FILE_NAME}]"
+            ),
+            click.Option(["--force"], is_flag=True, help="Write over a file that is there."),
+        ],
+        f"Write the {FILE_NAME} that is equivalent to gunicorn's configuration, and tell what has no equivalent."
+        "\n\nThe file is run, as gunicorn runs it; GUNICORN_CMD_ARGS wins over it.",
+    ),
+    "reload": remote_command(
+        "reload",
+        click.Option(["--wait"], is_flag=True, help="Wait until it is done; a failure is said with its cause."),
+    ),
+    "stop": remote_command("stop", click.Option(["--now"], is_flag=True, help="Cut what is under way.")),
+    "scale": remote_command("scale", click.Argument(["count"], metavar="N")),
+    "reopen": remote_command("reopen"),
+    "status": remote_command("status", click.Option(["--json", "as_json"], is_flag=True, help="Print a JSON object.")),
     "explain": command(
         run_explain,
         [click.Argument(["rule"], required=False)],
-        "Explain a rule of the WSGI contract; without a name, list all of them.",
+        "Explain a rule of the WSGI contract (a message that begins with `contract:`); without a name, list all.",
     ),
 }

@@ -1,17 +1,15 @@
 """The error log: lines with time, process and level that no value inside a message can forge."""
 
+import errno
 import os
 import select
-import socket
 import sys
 import threading
 import time
 import weakref
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
 from contextvars import ContextVar
-from stat import S_ISREG, S_ISSOCK
 from typing import ClassVar, Literal
 
 from dragoman.errors import OperatorError
@@ -25,6 +23,8 @@ LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error", "critical")
 HELD_CHARACTERS = 8192
 # How long a line may wait for the reader of a pipe that has taken the lines before it.
 PATIENCE_S = 0.2
+# Not in every Python (os.RWF_NOWAIT); of uapi/linux/fs.h.
+RWF_NOWAIT = 0x8
 
 
 class Log:
@@ -185,8 +185,11 @@ def reopen(fd: int, path: str) -> None:
 
 
 def append(path: str) -> int:
-    # The workers of a server share the file: O_APPEND keeps their lines whole.
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    # The workers of a server share the file: O_APPEND keeps their lines whole. A named pipe that nobody reads is an
+    # error and no wait (fifo(7)).
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+    os.set_blocking(fd, True)
+    return fd
 
 
 def append_to(path: str, flag: Literal["--error-logfile", "--access-logfile"]) -> int:
@@ -215,13 +218,10 @@ class Output:
 
     # By descriptor: what one output has lost, the next line of any of them tells.
     lost: ClassVar[Counter[int]] = Counter()
-    ways: ClassVar[dict[int, "Way"]] = {}
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        # The number may have been another file's.
-        self.lost[fd] = 0
-        self.forget_way()
+        self.lost[fd] = 0  # the number may have been another file's
 
     def write(self, text: str) -> None:
         """Append `text` as far as there is room for it."""
@@ -244,11 +244,10 @@ class Output:
         until = time.monotonic() + (0 if self.lost[self.fd] else PATIENCE_S)
         written = 0
         try:
-            way = self.way()
             while written < len(data):
                 try:
                     # pipe(7): up to PIPE_BUF bytes are taken whole or not at all.
-                    written += way.write(data[written : written + select.PIPE_BUF])
+                    written += write_now(self.fd, data[written : written + select.PIPE_BUF])
                 except BlockingIOError:
                     left_s = until - time.monotonic()
                     if left_s <= 0 or not room.poll(left_s * 1000):
@@ -257,58 +256,21 @@ class Output:
             pass
         return written
 
-    def way(self) -> "Way":
-        """The way to what the descriptor stands for now."""
-        stat = os.fstat(self.fd)
-        way = self.ways.get(self.fd)
-        if way is None or way.identity != (stat.st_dev, stat.st_ino):
-            self.forget_way()
-            way = self.ways[self.fd] = Way(self.fd, stat)
-        return way
 
-    def forget_way(self) -> None:
-        """What is behind the number may be another file from now on."""
-        if way := self.ways.pop(self.fd, None):
-            way.close()
+def write_now(fd: int, data: bytes) -> int:
+    """write(2) that raises BlockingIOError where it would wait.
 
-
-class Way:
-    """Writes to what a descriptor stands for, and raises BlockingIOError where that would wait.
-
-    Whether a pipe has room can be asked for, but another process that shares it may take the room first; and the
-    shared description cannot be made non-blocking without being so for everybody. So this is one of our own.
+    Whether a pipe has room can be asked for, but another process that shares it may take the room first; and it cannot
+    be made non-blocking without being so for everybody. pwritev2(2) has a flag for one call: for sockets, and from
+    Linux 6.4 on for pipes.
     """
-
-    def __init__(self, fd: int, stat: os.stat_result) -> None:
-        self.identity = stat.st_dev, stat.st_ino
-        self.fd = fd
-        self.own: int | None = None
-        self.socket: socket.socket | None = None
-        if S_ISSOCK(stat.st_mode):
-            self.socket = socket.socket(fileno=os.dup(fd))
-        elif not S_ISREG(stat.st_mode):
-            # Without the right to open it, or without /proc, there is only the shared one.
-            with suppress(OSError):
-                flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-                self.own = os.open(f"/proc/self/fd/{fd}", flags)
-
-    def write(self, data: bytes) -> int:
-        """How many bytes were taken."""
-        if self.socket is not None:
-            return self.socket.send(data, socket.MSG_DONTWAIT)
-        if self.own is not None:
-            return os.write(self.own, data)
-        return write_where_room(self.fd, data)
-
-    def close(self) -> None:
-        """Let go of what is our own."""
-        if self.socket is not None:
-            self.socket.close()
-        if self.own is not None:
-            os.close(self.own)
-
-
-def write_where_room(fd: int, data: bytes) -> int:
+    try:
+        return os.pwritev(fd, [data], -1, RWF_NOWAIT)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.ESPIPE, errno.EINVAL, errno.ENOSYS):
+            raise
+    except NotImplementedError:
+        pass  # a Python that was built without the call
     room = select.poll()
     room.register(fd, select.POLLOUT)
     if not room.poll(0):

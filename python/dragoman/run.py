@@ -1,6 +1,7 @@
 """One run of the server, from its settings to its exit status: logs, sockets, then one worker or several."""
 
 import os
+import resource
 import signal
 import socket
 import sys
@@ -43,6 +44,7 @@ def run(settings: Settings, notices: Sequence[str] = (), reread: Callable[[], Se
         os.chdir(settings.chdir)
         os.environ.update(settings.env)
         add_paths(settings.chdir, settings.pythonpath)
+        raise_descriptor_limit()
         process = Process(settings, reread or (lambda: settings), origin, predecessor)
         for notice in notices:
             process.log.warning(notice)
@@ -286,6 +288,15 @@ def check_reloaded(before: Settings, after: Settings) -> None:
             raise OperatorError(f"{name} has changed, which takes a new start (or SIGUSR2)")
     if after.workers == 0:
         raise OperatorError("workers = 0 serves without a supervisor, which takes a new start")
+
+
+def raise_descriptor_limit() -> None:
+    """Let the process open as many descriptors as it may: the soft limit is for programs that call select(2)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):
+        pass  # above what the kernel allows: it stays as it is
 
 
 class EndedEarly(BaseException):

@@ -1,64 +1,30 @@
 """All settings, each declared once: command line, environment, validation, help and docs/settings.md come from here."""
 
 import difflib
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from dragoman import values
-from dragoman.errors import UsageError
+from dragoman import cpus, values
+from dragoman.origins import Origin, Written, resolve
+from dragoman.row import ENVIRONMENT_PREFIX, Row, setting
 from dragoman.values import Address, printable
 
-__all__ = ["GROUPS", "Row", "Settings", "misspelt", "rows", "settings_from"]
+__all__ = ["CONFIG_VARIABLE", "GROUPS", "Row", "Settings", "misspelt", "rows", "settings_from"]
 
 GROUPS = ("Application", "Listening", "Work", "Time", "Limits", "Logging")
-ENVIRONMENT_PREFIX = "DRAGOMAN_"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One setting as it is declared; `name` and `env` follow from the name of its field."""
-
-    group: str
-    flags: tuple[str, ...]
-    metavar: str
-    default: str
-    parse: Callable[[str], object]
-    doc: str
-    unit: str = ""
-    gunicorn: str = ""
-    is_repeatable: bool = False
-    # Given without a value on the command line.
-    is_flag: bool = False
-    # For limits: what happens past it, and the counter that tells how often.
-    then: str = ""
-    counter: str = ""
-    # A variable that platforms set, the value that is made of it, and what it has to be; it comes before the default.
-    platform: tuple[str, str, str] | None = None
-    name: str = ""
-
-    @property
-    def env(self) -> str:
-        """The environment variable of the setting."""
-        return ENVIRONMENT_PREFIX + self.name.upper()
-
-    @property
-    def flag(self) -> str:
-        """The long flag, or the name of the argument."""
-        return next((flag for flag in self.flags if flag.startswith("--")), self.metavar)
-
-
-def setting(group: str, flags: str, metavar: str, default: str, parse: Callable[[str], object], **more: Any) -> Any:
-    row = Row(group, tuple(flags.split()), metavar, default, parse, **more)
-    return field(metadata={"row": row})
+# Names the configuration file; no setting, since a file cannot name itself.
+CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
 
 
 # A table reads best as one: two or three lines for each setting.
 # fmt: off
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one run, checked. The command line wins over the environment, that over the defaults."""
+    """The settings of one run, checked, and where each of them came from."""
+
+    # By name; `origins["bind"].is_given` tells whether somebody asked for it.
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
 
     application: str = setting(
         "Application", "", "MODULE[:ATTRIBUTE]", "", values.text,
@@ -70,7 +36,7 @@ class Settings:
         doc="Directory to work in; modules are found there first, and the paths of all other settings start there.",
     )
     pythonpath: tuple[str, ...] = setting(
-        "Application", "--pythonpath", "PATHS", "", values.directories, gunicorn="pythonpath",
+        "Application", "--pythonpath", "PATHS", "", values.directories, gunicorn="pythonpath", empty=(),
         doc="More directories to find modules in, separated by commas.",
     )
     env: tuple[tuple[str, str], ...] = setting(
@@ -105,10 +71,10 @@ class Settings:
     )
 
     workers: int = setting(
-        "Work", "-w --workers", "N", "1", values.whole(0, 1024), gunicorn="workers",
-        platform=("WEB_CONCURRENCY", "{}", ""),
-        doc="Processes that serve, kept by a supervisor. With 0 the process that you started serves by itself: nobody"
-        " replaces it, and nothing is reloaded.",
+        "Work", "-w --workers", "N", "auto", values.whole(0, 1024), gunicorn="workers",
+        platform=("WEB_CONCURRENCY", "{}", ""), measure=cpus.available,
+        doc="Processes that serve; auto is one for each CPU that the container's quota and the process's affinity"
+        " allow. 0 serves in the process that you start, without others: for debuggers.",
     )
     threads: int = setting(
         "Work", "--threads", "N", "64", values.whole(1, 1024), gunicorn="threads",
@@ -272,8 +238,8 @@ class Settings:
     )
     spool_quota: int = setting(
         "Limits", "--spool-quota", "BYTES", "1G", values.byte_size(0, 1 << 50), unit="bytes",
-        doc="Bytes that the request bodies of a worker may take there together, and with one thread the answers that"
-        " wait for slow clients; above it, and on a full disk, 507.",
+        doc="Bytes that the request bodies of a worker may take there together; above it, and on a full disk, 507. As"
+        " many may the answers take that wait for slow clients, where a worker has one thread; then it waits, too.",
         then="507 for that request", counter="spool_refusals",
     )
     output_buffer: int = setting(
@@ -311,61 +277,37 @@ def rows() -> tuple[Row, ...]:
     return ROWS
 
 
-def settings_from(given: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> Settings:
-    """The settings of a run.
+def settings_from(
+    given: Mapping[str, Sequence[str]],
+    environment: Mapping[str, str],
+    written: Mapping[str, Written] | None = None,
+) -> Settings:
+    """The settings of a run: the command line wins over the environment, that over the file, a platform's variable,
+    the default.
 
     given        what the command line said: setting name to the texts given for it, in their order
     environment  usually ``os.environ``; a variable that is empty counts as not set
-    Raises UsageError naming the flag or the variable whose text is wrong, and what is wanted.
+    written      what the configuration file said, by setting name
+    Raises UsageError naming the flag, the variable or the line whose text is wrong, and what is wanted.
     """
+    of_file = written or {}
     # Each parser returns what its field is declared as: a test goes through all of them.
-    found: dict[str, Any] = {row.name: value_of(row, given.get(row.name, ()), environment) for row in ROWS}
-    return Settings(**found)
+    found: dict[str, Any] = {}
+    origins = {}
+    for row in ROWS:
+        found[row.name], origins[row.name] = resolve(row, given.get(row.name, ()), environment, of_file.get(row.name))
+    return Settings(**found, origins=origins)
 
 
 def misspelt(environment: Mapping[str, str]) -> list[str]:
     """A sentence for each variable that is no setting, but nearly the name of one."""
     # Told, not refused: Kubernetes puts DRAGOMAN_PORT and its like into every pod beside a service of that name.
-    known = {row.env for row in ROWS}
+    known = {CONFIG_VARIABLE, *(row.env for row in ROWS)}
     strangers = [name for name in sorted(environment) if name.startswith(ENVIRONMENT_PREFIX) and name not in known]
     near = {name: difflib.get_close_matches(name, known, 1, cutoff=0.85) for name in strangers}
     return [f"{printable(name)} is no setting; did you mean {near[name][0]}?" for name in strangers if near[name]]
 
 
-def value_of(row: Row, given: Sequence[str], environment: Mapping[str, str]) -> object:
-    variable, template, want = row.platform or ("", "{}", "")
-    if given:
-        found = [parsed(row, text, text, row.flag, row.env) for text in given]
-    elif content := environment.get(row.env, ""):
-        texts = split(content) if row.is_repeatable else [content]
-        found = [parsed(row, text, text, row.env, row.flag) for text in texts]
-    elif content := environment.get(variable, ""):
-        found = [parsed(row, content, template.replace("{}", content), variable, row.flag, want)]
-    else:
-        found = [row.parse(row.default)] if row.default else []
-    if row.is_repeatable:
-        return tuple(found)
-    # The last one wins, as in every shell tool: a script's own flags can be overridden behind it.
-    return found[-1] if found else EMPTY.get(row.name, "")
-
-
-def parsed(row: Row, shown: str, text: str, origin: str, also: str, want: str = "") -> object:
-    try:
-        return row.parse(text)
-    except ValueError as error:
-        raise UsageError(f'{origin} "{printable(shown)}": want {want or error} (also {also})') from None
-
-
-def split(content: str) -> list[str]:
-    # Quoting that does not end stays one text; its parser refuses it with the rest.
-    try:
-        return shlex.split(content)
-    except ValueError:
-        return [content]
-
-
 ROWS = tuple(
-    Row(**{**setting_field.metadata["row"].__dict__, "name": setting_field.name}) for setting_field in fields(Settings)
+    Row(**{**one.metadata["row"].__dict__, "name": one.name}) for one in fields(Settings) if "row" in one.metadata
 )
-# What a setting without a default and without a value is.
-EMPTY: dict[str, object] = {"pythonpath": ()}

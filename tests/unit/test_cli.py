@@ -1,11 +1,15 @@
 """The command: help, version, explanations, exit statuses, and its refusals."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import dragoman
-from dragoman.settings import rows
+from dragoman.settings import rows, settings_from
 
 
 def run(*arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
@@ -28,16 +32,27 @@ def test_the_version_is_that_of_the_package() -> None:
     assert run("--version") == (0, f"dragoman {dragoman.__version__}\n", "")
 
 
-def test_an_unknown_flag_is_refused_with_near_ones_and_status_2() -> None:
-    status, output, errors = run("app:app", "--bnd", "x")
-    assert (status, output) == (2, "")
-    assert errors.startswith("dragoman: no such option") and "--bind" in errors and errors.count("\n") == 1
+@pytest.mark.parametrize(
+    ("flag", "hint"),
+    [
+        ("--bnd", "did you mean --bind?"),
+        ("--workes", "did you mean --workers?"),
+        ("--keepalive", "did you mean --keep-alive?"),
+        ("--certfil", "did you mean --certfile?"),
+        ("-x", "dragoman --help shows all"),
+    ],
+)
+def test_an_unknown_flag_is_refused_with_the_nearest_one_and_status_2(flag: str, hint: str) -> None:
+    assert run("app:app", flag, "x") == (2, "", f"dragoman: no such option {flag}; {hint}\n")
 
 
 def test_a_wrong_value_is_one_line_and_status_2() -> None:
     status, _, errors = run("app:app", "--threads", "4k")
     assert status == 2
-    assert errors == 'dragoman: --threads "4k": want a whole number from 1 to 1024 (also DRAGOMAN_THREADS)\n'
+    assert (
+        errors
+        == 'dragoman: --threads "4k": want a whole number from 1 to 1024 (also DRAGOMAN_THREADS, [server] threads)\n'
+    )
 
 
 def test_without_an_application_those_of_the_directory_are_named(tmp_path: Path) -> None:
@@ -63,3 +78,107 @@ def test_explain_alone_lists_all_rules_and_an_unknown_one_names_near_ones() -> N
     status, _, errors = run("explain", "body-not-byte")
     assert status == 2
     assert "did you mean body-not-bytes" in errors
+
+
+def test_help_lists_the_other_commands_and_hides_flags_that_do_nothing() -> None:
+    output = run("--help")[1]
+    for name in ("dragoman config", "dragoman import-gunicorn", "dragoman explain", "--config FILE", "--check-config"):
+        assert name in output
+    assert "--certfile" not in output and "--worker-class" not in output
+
+
+def test_config_shows_each_value_and_its_origin(tmp_path: Path) -> None:
+    (tmp_path / "dragoman.toml").write_text(
+        '[server]\nkeep_alive = 65.5\nlimit_body = "10M"\n[server.env]\nA = "b c"\n'
+    )
+    status, output, errors = run("config", "--threads", "8", "-b", ":1", "-b", "unix:/a", cwd=tmp_path)
+    assert (status, errors) == (0, "")
+    cells = {line.split()[0]: re.split(r"  +", line) for line in output.splitlines()}
+    assert set(cells) == {row.name for row in rows()}
+    assert cells["threads"] == ["threads", "8", "--threads"]
+    assert cells["keep_alive"] == ["keep_alive", "65.5", "dragoman.toml:2"]
+    assert cells["limit_body"] == ["limit_body", "10M", "dragoman.toml:3"]
+    assert cells["env"] == ["env", "A=b c", "dragoman.toml [server.env]"]
+    assert cells["bind"] == ["bind", "0.0.0.0:1 unix:/a", "--bind"]
+    assert cells["queue"] == ["queue", "1024", "default"]
+    assert cells["application"] == ["application", "none", "default"]
+    assert re.fullmatch(r"default: \d+ CPUs? of .+", cells["workers"][2])
+
+
+def test_config_is_printed_as_json_for_tools(tmp_path: Path) -> None:
+    status, output, _ = run("config", "--json", "shop", "-b", ":1", "--keep-alive", "5", cwd=tmp_path)
+    found = json.loads(output)
+    assert status == 0 and list(found) == [row.name for row in rows()]
+    assert found["bind"] == {"value": ["0.0.0.0:1"], "source": "command line", "origin": "--bind"}
+    assert found["keep_alive"]["value"] == "5"
+    assert found["application"] == {"value": "shop", "source": "command line", "origin": "command line"}
+    assert found["queue"] == {"value": "1024", "source": "default", "origin": "default"}
+
+
+def test_every_value_that_is_shown_is_read_back_as_the_same(tmp_path: Path) -> None:
+    given = ["-b", "[::1]:0", "-m", "027", "--limit-body", "1500", "--rate-grace", "0.25", "--pythonpath", "a,b"]
+    shown = json.loads(run("config", "--json", *given, cwd=tmp_path)[1])
+    first = settings_from({}, {})
+    for row in rows():
+        value = shown[row.name]["value"]
+        texts = value if isinstance(value, list) else [value]
+        if texts not in (["none"], []):
+            settings_from({row.name: texts}, {})
+    assert (shown["umask"]["value"], shown["limit_body"]["value"], shown["rate_grace"]["value"]) == (
+        "027",
+        "1500",
+        "0.25",
+    )
+    assert shown["keep_alive"]["value"] == f"{first.keep_alive:g}"
+
+
+def test_check_config_loads_the_application_and_says_nothing_when_all_is_well(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("def app(environ, start_response):\n    return []\n")
+    assert run("shop", "--check-config", cwd=tmp_path) == (0, "", "")
+    status, output, errors = run("shop", "--print-config", "--threads", "3", cwd=tmp_path)
+    assert (status, errors) == (0, "") and re.search(r"^threads +3 +--threads$", output, re.MULTILINE)
+    (tmp_path / "shop.py").write_text("raise RuntimeError('no database')\n")
+    status, _, errors = run("shop", "--check-config", cwd=tmp_path)
+    assert status == 3 and "no database" in errors
+
+
+def test_check_config_finds_what_only_the_engine_or_the_hooks_know(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("def app(environ, start_response):\n    return []\n")
+    fields = " ".join(f"%({{x-{number}}}i)s" for number in range(17))
+    status, _, errors = run("shop", "--check-config", "--access-logformat", fields, cwd=tmp_path)
+    assert status == 2 and "--access-logformat" in errors
+    status, _, errors = run("shop", "--check-config", "--hooks", "nowhere.py", cwd=tmp_path)
+    assert status == 1 and "nowhere.py" in errors
+
+
+def test_the_file_may_name_the_application(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("def app(environ, start_response):\n    return []\n")
+    (tmp_path / "other.toml").write_text('[server]\napplication = "shop:app"\n')
+    assert run("-c", "other.toml", "--check-config", cwd=tmp_path) == (0, "", "")
+
+
+def test_what_is_wrong_in_the_file_is_one_line_and_status_2(tmp_path: Path) -> None:
+    (tmp_path / "dragoman.toml").write_text("[server]\nthread = 4\n")
+    assert run("shop", cwd=tmp_path)[0::2] == (
+        2,
+        "dragoman: dragoman.toml:2: thread is no setting; did you mean threads?\n",
+    )
+
+
+def test_import_writes_a_file_tells_the_rest_and_writes_over_nothing(tmp_path: Path) -> None:
+    (tmp_path / "gunicorn.conf.py").write_text("workers = 2\ntimeout = 60\nworker = 1\n")
+    status, output, errors = run("import-gunicorn", cwd=tmp_path)
+    assert (status, output) == (0, "")
+    assert "wrote dragoman.toml" in errors and "without an equivalent: timeout = 60" in errors
+    assert "of no effect: worker is no setting" in errors
+    written = (tmp_path / "dragoman.toml").read_text()
+    assert "\nworkers = 2\n" in written
+    status, _, errors = run("import-gunicorn", cwd=tmp_path)
+    assert status == 1 and "--force" in errors
+    assert run("import-gunicorn", "--force", cwd=tmp_path)[0] == 0
+    assert run("import-gunicorn", "-o", "-", cwd=tmp_path)[1] == written
+
+
+def test_import_without_anything_to_read_says_what_it_wants(tmp_path: Path) -> None:
+    status, _, errors = run("import-gunicorn", cwd=tmp_path)
+    assert status == 2 and "want a file such as gunicorn.conf.py" in errors

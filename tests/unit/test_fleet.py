@@ -1,5 +1,6 @@
 """The fleet: successors before farewells, bounds, a reload that fails, and random events that keep its invariants."""
 
+import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -224,5 +225,5 @@ class Events(RuleBasedStateMachine):
         assert all(len(self.fleet.staying(number)) <= 2 for number in self.fleet.numbers)
 
 
-TestRandomEvents = Events.TestCase
-TestRandomEvents.settings = hypothesis_settings(max_examples=1000, stateful_step_count=40, deadline=None)
+TestRandomEvents = pytest.mark.timeout(300)(Events.TestCase)
+TestRandomEvents.settings = hypothesis_settings(max_examples=1000, stateful_step_count=20, deadline=None)

@@ -205,6 +205,26 @@ def test_processes_that_share_an_output_which_nobody_reads_do_not_wait_for_each_
             os.close(end)
 
 
+def test_the_default_timeout_of_sockets_is_not_the_logs() -> None:
+    ours, theirs = socket.socketpair()
+    socket.setdefaulttimeout(600)
+    try:
+        log = Log(ours.fileno())
+        for _ in range(300):
+            log.error("x" * 4096)
+        assert os.get_blocking(ours.fileno())
+    finally:
+        socket.setdefaulttimeout(None)
+        ours.close()
+        theirs.close()
+
+
+def test_a_named_pipe_that_nobody_reads_is_an_error_and_no_wait(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OperatorError, match=r"fifo.*cannot be written"):
+        open_log(str(tmp_path / "fifo"))
+
+
 def test_a_pipe_that_is_shared_stays_as_it_was_for_the_others() -> None:
     reader, writer = os.pipe()
     try:

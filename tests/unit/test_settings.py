@@ -2,6 +2,7 @@
 
 import pytest
 
+from dragoman import cpus
 from dragoman.cli import parse_arguments
 from dragoman.errors import UsageError
 from dragoman.settings import Settings, misspelt, rows, settings_from
@@ -21,7 +22,8 @@ def refusal(*arguments: str, **environment: str) -> str:
 def test_defaults_are_those_of_the_table() -> None:
     found = settings()
     assert found.bind == (TcpAddress("127.0.0.1", 8000),)
-    assert (found.workers, found.threads, found.keep_alive, found.graceful_timeout) == (1, 64, 75.0, 30.0)
+    assert (found.workers, found.threads, found.keep_alive) == (cpus.available().count, 64, 75.0)
+    assert found.graceful_timeout == 30.0
     assert (found.limit_body, found.body_buffer, found.limit_request_line) == (64 << 20, 64 << 10, 8192)
     assert (found.root_path, found.access_logfile, found.env, found.pythonpath) == ("", "auto", (), ())
 
@@ -70,7 +72,8 @@ def test_our_own_variables_win_over_those_of_platforms() -> None:
 
 def test_an_empty_variable_counts_as_not_set() -> None:
     found = settings(PORT="", WEB_CONCURRENCY="", DRAGOMAN_THREADS="")
-    assert (found.bind, found.workers, found.threads) == ((TcpAddress("127.0.0.1", 8000),), 1, 64)
+    assert (found.bind, found.threads) == ((TcpAddress("127.0.0.1", 8000),), 64)
+    assert found.workers == cpus.available().count
 
 
 def test_the_application_may_come_from_the_environment() -> None:
@@ -82,15 +85,43 @@ def test_without_an_application_it_is_asked_for() -> None:
         parse_arguments([], {})
 
 
-def test_a_refusal_names_flag_value_wish_and_variable() -> None:
-    assert refusal("--threads", "4k") == '--threads "4k": want a whole number from 1 to 1024 (also DRAGOMAN_THREADS)'
+def test_a_refusal_names_flag_value_wish_and_the_other_places() -> None:
+    want = "want a whole number from 1 to 1024"
+    assert refusal("--threads", "4k") == f'--threads "4k": {want} (also DRAGOMAN_THREADS, [server] threads)'
 
 
-def test_a_refusal_of_a_variable_names_it_and_the_flag() -> None:
-    expected = 'DRAGOMAN_THREADS "4k": want a whole number from 1 to 1024 (also --threads)'
+def test_a_refusal_of_a_variable_names_it_and_the_other_places() -> None:
+    expected = 'DRAGOMAN_THREADS "4k": want a whole number from 1 to 1024 (also --threads, [server] threads)'
     assert refusal(DRAGOMAN_THREADS="4k") == expected
-    assert refusal(PORT="http") == 'PORT "http": want a port from 0 to 65535 (also --bind)'
-    assert refusal(WEB_CONCURRENCY="few").startswith('WEB_CONCURRENCY "few": want a whole number from 0')
+    expected = 'PORT "http": want a port from 0 to 65535 (also --bind, DRAGOMAN_BIND, [server] bind)'
+    assert refusal(PORT="http") == expected
+    assert refusal(WEB_CONCURRENCY="x").startswith('WEB_CONCURRENCY "x": want a whole number from 0 to 1024, or auto')
+
+
+def test_workers_are_as_many_as_there_are_cpus_and_the_origin_says_of_what() -> None:
+    found = settings()
+    assert str(found.origins["workers"]) == f"default: {cpus.available()}"
+    assert settings("-w", "auto", WEB_CONCURRENCY="9").workers == found.workers
+    assert str(settings("-w", "auto").origins["workers"]) == f"--workers: {cpus.available()}"
+    assert settings("-w", "0").workers == 0
+
+
+def test_every_value_has_an_origin() -> None:
+    found = settings("--threads", "4", DRAGOMAN_QUEUE="5", PORT="80")
+    origins = {name: str(origin) for name, origin in found.origins.items()}
+    assert (origins["threads"], origins["queue"], origins["bind"]) == ("--threads", "DRAGOMAN_QUEUE", "PORT")
+    assert origins["keep_alive"] == "default" and set(origins) == {row.name for row in rows()}
+
+
+def test_settings_are_equal_whatever_their_origins() -> None:
+    assert settings("--threads", "64", "-w", "1") == settings("-w", "1")
+
+
+def test_a_flag_can_be_taken_back() -> None:
+    assert settings("--preload").preload is True
+    assert settings("--no-preload", DRAGOMAN_PRELOAD="yes").preload is False
+    assert settings(DRAGOMAN_PRELOAD="yes").preload is True
+    assert settings().preload is False
 
 
 def test_a_refused_value_cannot_forge_a_line_or_move_the_cursor() -> None:
@@ -168,7 +199,7 @@ def test_flags_and_variables_are_unique_and_defaults_are_read_by_their_own_parse
     assert len(flags) == len(set(flags))
     assert len({row.env for row in rows()}) == len(rows())
     for row in rows():
-        if row.default:
+        if row.default and not (row.measure and row.default == "auto"):
             row.parse(row.default)
 
 

@@ -46,7 +46,7 @@ def get(url: str) -> bytes:
 
 
 def test_times_become_milliseconds_and_the_rest_stays() -> None:
-    options = options_of(settings(keep_alive="0.5", threads="3", root_path="/shop", limit_body="1K"), 7)
+    options = options_of(settings(keep_alive="0.5", threads="3", root_path="/shop", limit_body="1K", workers="1"), 7)
     assert (options["keep_alive_ms"], options["threads"], options["root_path"]) == (500, 3, "/shop")
     assert (options["limit_body"], options["access_log_fd"], options["multiprocess"]) == (1024, 7, False)
 

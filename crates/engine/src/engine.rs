@@ -64,6 +64,8 @@ pub struct Engine<G: Gateway> {
     pub(crate) counters: Counters,
     pub(crate) notices: Notices,
     pub(crate) quota: Arc<Quota>,
+    /// Of answers that wait in files: slow readers must not take the room of uploads.
+    pub(crate) answer_quota: Arc<Quota>,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) poll: OwnedFd,
     pub(crate) connections: usize,
@@ -125,6 +127,7 @@ impl<G: Gateway> Engine<G> {
             counters: Counters::default(),
             notices: Notices::default(),
             quota: Quota::new(options.spool_quota),
+            answer_quota: Quota::new(options.spool_quota),
             access_log,
             poll,
             connections,

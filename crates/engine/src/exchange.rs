@@ -363,6 +363,8 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         let is_valid = head.start(format!("{status} {}", reason(status)).as_bytes()).is_ok()
             && head.field(b"Content-Type", b"text/plain; charset=utf-8").is_ok();
         debug_assert!(is_valid);
+        // A client that was too slow is not waited for again.
+        self.is_kept &= status != 408;
         self.send_head(&head, Some(body.len() as u64));
         self.send(body.as_bytes());
         self.finish();
@@ -434,7 +436,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         let size = self.outgoing.len();
         if self.slot.has_output() && self.may_spill() && self.output_waiting().0 > self.engine.options.output_buffer {
             self.outgoing.gather();
-            lock.unlocked(|| self.spill.take(&mut self.outgoing.queue, self.engine.spool_plan()));
+            lock.unlocked(|| self.spill.take(&mut self.outgoing.queue, self.engine.answer_plan()));
         }
         let (slot, outgoing, stream) = (self.slot, &mut *self.outgoing, self.connection.as_fd());
         let flushed = if size >= UNLOCKED_SEND {

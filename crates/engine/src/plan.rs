@@ -198,6 +198,10 @@ impl<G: Gateway> Engine<G> {
         }
     }
 
+    pub(crate) fn answer_plan(&self) -> SpoolPlan<'_> {
+        SpoolPlan { quota: &self.answer_quota, ..self.spool_plan() }
+    }
+
     pub(crate) fn spool_plan(&self) -> SpoolPlan<'_> {
         SpoolPlan { memory: self.options.chunked_memory, directory: &self.options.spool_directory, quota: &self.quota }
     }

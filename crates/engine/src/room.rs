@@ -20,10 +20,12 @@ impl<'m> Room<'m> {
     /// Appends to `bytes` what `fill` puts into room for `most`.
     pub fn behind<T>(bytes: &mut Vec<u8>, most: usize, fill: impl FnOnce(&mut Room<'_>) -> T) -> T {
         bytes.reserve(most);
-        let mut room = Room::new(&mut bytes.spare_capacity_mut()[..most]);
+        let memory = &mut bytes.spare_capacity_mut()[..most];
+        let place = memory.as_ptr();
+        let mut room = Room::new(memory);
         let outcome = fill(&mut room);
-        let len = room.filled + bytes.len();
-        // SAFETY: within the capacity, and a room's filled bytes are initialised.
+        let len = room.filled_at(place) + bytes.len();
+        // SAFETY: within the capacity, and initialised, as `filled_at` says.
         unsafe { bytes.set_len(len) };
         outcome
     }
@@ -31,6 +33,12 @@ impl<'m> Room<'m> {
     /// How many bytes have been filled.
     pub fn filled(&self) -> usize {
         self.filled
+    }
+
+    /// How many bytes have been filled of the memory at `place`: none, if whoever filled has put another room in this one's
+    /// place. So many are initialised.
+    pub fn filled_at(&self, place: *const MaybeUninit<u8>) -> usize {
+        if std::ptr::eq(self.memory.as_ptr(), place) { self.filled } else { 0 }
     }
 
     /// How many bytes there is room for.
@@ -81,6 +89,16 @@ mod tests {
         let counts =
             Room::behind(&mut bytes, 4, |room| (room.put(b"cd"), room.put(b"efgh"), room.put(b"i"), room.left()));
         assert_eq!((counts, bytes.as_slice()), ((2, 2, 0, 0), &b"abcdef"[..]));
+    }
+
+    #[test]
+    fn another_room_in_the_place_of_this_one_has_filled_nothing_of_it() {
+        let mut bytes = b"ab".to_vec();
+        Room::behind(&mut bytes, 4, |room| {
+            *room = Room::new(Box::leak(vec![MaybeUninit::uninit(); 4096].into_boxed_slice()));
+            room.put(&[b'x'; 4096])
+        });
+        assert_eq!(bytes, b"ab");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Room on the disk that all collected bodies, and output that waits in files, share.
+/// Room on the disk that all collected bodies share, or all answers that wait in files.
 #[derive(Debug)]
 pub struct Quota {
     bytes: u64,

@@ -26,6 +26,8 @@ pub struct Input {
     buffer: Vec<u8>,
     at: usize,
     is_closed: bool,
+    /// A read of the connection has failed.
+    is_broken: bool,
 }
 
 enum Source {
@@ -65,7 +67,7 @@ impl Input {
     }
 
     fn of(source: Source, buffer: Vec<u8>) -> Self {
-        Self { source, buffer, at: 0, is_closed: false }
+        Self { source, buffer, at: 0, is_closed: false, is_broken: false }
     }
 
     fn buffered(&self) -> &[u8] {
@@ -98,7 +100,11 @@ impl Input {
                 Ok(count)
             }
             Source::Stream { lease, left } => {
-                let count = read_exchange(py, lease.get(), room)?;
+                if self.is_broken {
+                    return Err(ClientDisconnected::new_err("the request body broke off in an earlier read"));
+                }
+                // What an unfinished read had got is lost with it: to go on would be a body with a hole.
+                let count = read_exchange(py, lease.get(), room).inspect_err(|_| self.is_broken = true)?;
                 *left -= count as u64;
                 Ok(count)
             }

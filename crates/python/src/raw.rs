@@ -53,7 +53,7 @@ pub fn filled_bytes<'py>(
     // SAFETY: its `len` bytes, which nobody else knows of yet; they need not be initialised.
     let mut room = Room::new(unsafe { std::slice::from_raw_parts_mut(data.cast::<MaybeUninit<u8>>(), len) });
     fill(&mut room)?;
-    match room.filled() {
+    match room.filled_at(data.cast()) {
         whole if whole == len => Ok(bytes),
         // SAFETY: what is filled is initialised; what is behind it never was.
         filled => Ok(PyBytes::new(py, unsafe { std::slice::from_raw_parts(data, filled) })),

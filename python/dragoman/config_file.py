@@ -1,0 +1,241 @@
+"""Reads the settings of a run from dragoman.toml, or from the table [tool.dragoman] of pyproject.toml."""
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from dragoman import values
+from dragoman.errors import OperatorError, UsageError
+from dragoman.origins import Written
+from dragoman.row import TABLE, Row
+from dragoman.settings import Settings, rows, settings_from
+from dragoman.values import printable
+
+__all__ = ["FILE_NAME", "Invocation", "read_document"]
+
+FILE_NAME = "dragoman.toml"
+PROJECT_FILE_NAME = "pyproject.toml"
+PROJECT_TABLE = ("tool", "dragoman")
+# Everything that may stand at the top of the file.
+TABLES = (TABLE,)
+SHOWN_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What a run was started with; `read` makes its settings, and makes them anew at a reload.
+
+    given         what the command line said, by setting name
+    environment   a copy from before the run set variables of its own
+    config        the file that was asked for, or ``""``: those of the directory are looked for
+    directory     where the run was started, absolute: the run itself changes its directory
+    """
+
+    given: Mapping[str, Sequence[str]]
+    environment: Mapping[str, str]
+    config: str
+    directory: str
+
+    def read(self) -> Settings:
+        """The settings as of now. Raises UsageError for what is wrong in them, OperatorError for a missing file."""
+        # By descriptor: a deployment may have removed the directory that the process is in.
+        before = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # Relative paths of settings were meant from here; the process may have gone on to --chdir.
+            os.chdir(self.directory)
+            return settings_from(self.given, self.environment, self.written())
+        except OSError as error:
+            raise OperatorError(
+                f'the directory of the start, "{printable(self.directory)}", cannot be entered: {error.strerror}'
+            ) from None
+        finally:
+            os.fchdir(before)
+            os.close(before)
+
+    def written(self) -> Mapping[str, Written]:
+        """What the configuration file says, by setting name; nothing without a file."""
+        directory = Path(self.directory)
+        if self.config:
+            refuse_python(self.config)
+            return read_document(text_of(directory / self.config), self.config)
+        if (directory / FILE_NAME).exists():
+            return read_document(text_of(directory / FILE_NAME), FILE_NAME)
+        if (directory / PROJECT_FILE_NAME).is_file():
+            return read_document(text_of(directory / PROJECT_FILE_NAME), PROJECT_FILE_NAME)
+        return {}
+
+
+def read_document(text: str, name: str) -> dict[str, Written]:
+    """What a configuration file says of each setting that it names.
+
+    text   of the whole file
+    name   how messages call the file; ``pyproject.toml`` has the settings further down
+    Raises UsageError with the place, the nearest name and the wanted form.
+    """
+    try:
+        document = tomllib.loads(text)
+    # Not TOMLDecodeError alone: a number of thousands of digits is another ValueError.
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{printable(name)}: not TOML: {printable(str(error))}") from None
+    above = PROJECT_TABLE if Path(name).name == PROJECT_FILE_NAME else ()
+    for part in above:
+        document = table_in(document, part, f"{printable(name)}: [{'.'.join(above)}]")
+    for part in document:
+        if part not in TABLES:
+            raise UsageError(f"{printable(name)}: {unknown_table(part, above)}")
+    path = (*above, TABLE)
+    document = table_in(document, TABLE, f"{printable(name)}: [{'.'.join(path)}]")
+    return {key: written(key, value, Place(text, printable(name), path)) for key, value in document.items()}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Finds the line of a key in the text of a file, for messages."""
+
+    text: str
+    name: str
+    path: tuple[str, ...]
+
+    def of(self, key: str, *, is_table: bool) -> str:
+        """``dragoman.toml:3``; without the line, but with the table, where the key is not written plainly."""
+        lines = self.text.split("\n")
+        for number, line in enumerate(lines):
+            if re.match(rf"""\s*(["']?){re.escape(key)}\1\s*=""", line) and self.holds("\n".join(lines[:number])):
+                return f"{self.name}:{number + 1}"
+        return f"{self.name} [{'.'.join((*self.path, key) if is_table else self.path)}]"
+
+    def holds(self, before: str) -> bool:
+        """True when a key behind the text `before` would be one of the table: no string goes on there, say."""
+        probe = "a key that nobody writes"
+        try:
+            document: Any = tomllib.loads(f'{before}\n"{probe}" = 0\n')
+            for part in self.path:
+                document = document[part]
+        except (ValueError, RecursionError, LookupError, TypeError):
+            return False
+        return probe in document
+
+
+def written(key: str, value: object, place: Place) -> Written:
+    """The texts that the value of `key` stands for."""
+    row = next((row for row in rows() if row.name == key), None)
+    where = place.of(key, is_table=isinstance(value, dict))
+    if row is None:
+        raise UsageError(f"{where}: {unknown_key(key)}")
+    try:
+        return Written(texts_of(row, value), where)
+    except ValueError as error:
+        raise UsageError(f'{where}: {key} "{shown(value)}": want {error} (also {row.flag}, {row.env})') from None
+
+
+def texts_of(row: Row, value: object) -> tuple[str, ...]:
+    """The texts of a TOML value, as the flag would take them. Raises ValueError saying what is wanted."""
+    if row.is_repeatable and isinstance(value, list):
+        if not value:
+            raise ValueError("a list that is not empty")
+        return tuple(scalar(row, one) for one in value)
+    if row.parse is values.environment_variable and isinstance(value, dict):
+        return tuple(f"{name}={content_of(name, content)}" for name, content in value.items())
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        joined = ",".join(value)
+        # Settings of several values that the flag takes in one text, apart by commas.
+        if isinstance(row.parse(joined), tuple):
+            if any("," in one for one in value):
+                raise ValueError("a list of texts without commas")
+            return (joined,)
+    return (scalar(row, value),)
+
+
+def scalar(row: Row, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        if row.is_flag:
+            return str(value).lower()
+    elif isinstance(value, int):
+        # 27 would mean the bits 033: nobody can tell whether that was meant.
+        if row.metavar == "OCTAL":
+            raise ValueError('the octal digits in quotes, such as "027"')
+        if value.bit_length() <= 64:
+            return str(value)
+    elif isinstance(value, float):
+        return repr(value)
+    raise ValueError(wanted(row))
+
+
+def shown(value: object) -> str:
+    try:
+        return printable(str(value)[:SHOWN_CHARACTERS])
+    except ValueError:
+        # A hexadecimal number may have more digits than Python writes as decimal ones.
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
+
+
+def content_of(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64:
+        return str(value)
+    raise ValueError(f'a text in quotes for {printable(name)}, such as "{shown(value).lower()}"')
+
+
+def wanted(row: Row) -> str:
+    """What the parser of `row` wants, in its own words."""
+    try:
+        # No value of any setting holds this character.
+        row.parse("\0")
+    except ValueError as error:
+        return str(error)
+    return "a text in quotes"
+
+
+def table_in(document: Mapping[str, Any], name: str, place: str) -> dict[str, Any]:
+    found = document.get(name, {})
+    if not isinstance(found, dict):
+        raise UsageError(f"{place}: want a table")
+    return found
+
+
+def unknown_table(name: str, above: Sequence[str]) -> str:
+    whole = ".".join((*above, name))
+    if any(row.name == name for row in rows()):
+        return f"{printable(name)} is a setting, and stands under [{'.'.join((*above, TABLE))}]"
+    near = difflib.get_close_matches(name, TABLES, 1) or TABLES[:1]
+    return f"[{printable(whole)}] is not known; did you mean [{'.'.join((*above, near[0]))}]?"
+
+
+def unknown_key(key: str) -> str:
+    """Says that `key` is no setting, and which one was meant."""
+    of_gunicorn = {row.gunicorn: row.name for row in rows() if row.gunicorn and row.gunicorn != row.name}
+    if key in of_gunicorn:
+        return f"{key} is gunicorn's name; here it is {of_gunicorn[key]}"
+    near = difflib.get_close_matches(key.replace("-", "_").lower(), [row.name for row in rows()], 1)
+    return f"{printable(key)} is no setting{f'; did you mean {near[0]}?' if near else ' (docs/settings.md has all)'}"
+
+
+def refuse_python(config: str) -> None:
+    if config.endswith(".py") or config.startswith(("python:", "file:")):
+        source = config.removeprefix("file:")
+        raise UsageError(
+            f'--config "{printable(config)}": want a TOML file; dragoman import-gunicorn {printable(source)} makes'
+            f" {FILE_NAME} of it"
+        )
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise OperatorError(f"the settings of {printable(str(path))} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{printable(str(path))}: not UTF-8: {error.reason} at byte {error.start}") from None

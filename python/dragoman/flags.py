@@ -1,0 +1,125 @@
+"""How settings look on the command line: an option for each, in groups, and an answer to each flag of gunicorn's."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from dragoman.config_file import FILE_NAME
+from dragoman.errors import UsageError
+from dragoman.gunicorn_options import OPTIONS, Fate, Option, worker_class_notice
+from dragoman.settings import CONFIG_VARIABLE, GROUPS, Row, rows
+
+__all__ = [
+    "GroupedCommand",
+    "answers_to_gunicorn",
+    "default_text",
+    "finding_parameters",
+    "settings_parameters",
+    "unknown_flag",
+]
+
+# Before the names of gunicorn's settings among the parameters.
+GUNICORN = "gunicorn_"
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows the settings under the headings of their groups."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section for each group, then the rest."""
+        for group in (*GROUPS, ""):
+            records = [
+                record
+                for parameter in self.get_params(ctx)
+                if isinstance(parameter, click.Option)
+                and getattr(parameter, "group", "") == group
+                and (record := parameter.get_help_record(ctx))
+            ]
+            if records:
+                with formatter.section(group or "Other"):
+                    formatter.write_dl(records)
+
+
+def finding_parameters() -> list[click.Parameter]:
+    """The flags by which a server that runs is found: the same as it was started with."""
+    wanted = ("config", "bind", "control_socket")
+    return [one for one in settings_parameters("") if one.name in wanted]
+
+
+def settings_parameters(application: str) -> list[click.Parameter]:
+    """The argument, shown as `application`, the flags of the table, and those of gunicorn's that are only answered."""
+    config = click.Option(
+        ["-c", "--config"],
+        metavar="FILE",
+        help=f"Read settings from this TOML file. [${CONFIG_VARIABLE}, else {FILE_NAME} or the table [tool.dragoman] of"
+        " pyproject.toml in the directory of the start]",
+    )
+    options = [SettingOption(row) for row in rows() if row.flags]
+    own = {"--check-config", "--print-config", *(flag for option in options for flag in option.opts)}
+    own |= {flag for option in options for flag in option.secondary_opts}
+    foreign = [(option, [flag for flag in option.flags if flag not in own]) for option in OPTIONS]
+    return [
+        click.Argument(["application"], metavar=application, required=False),
+        config,
+        *options,
+        *(GunicornOption(option, flags) for option, flags in foreign if flags and option.fate is not Fate.ACTS),
+    ]
+
+
+def answers_to_gunicorn(params: dict[str, Any]) -> list[str]:
+    """A notice for each of gunicorn's flags that is accepted. Raises UsageError for one that cannot act."""
+    notices = []
+    for option in OPTIONS:
+        value = params.get(GUNICORN + option.name)
+        if option.is_flag and option.name == "sendfile" and value:
+            value = False  # given as --no-sendfile
+        if not option.asks_for_something(value):
+            continue
+        flag = option.flags[-1]
+        if option.fate is Fate.REFUSED:
+            raise UsageError(f"{flag} is gunicorn's, and cannot act here: {option.says}")
+        says = worker_class_notice(value) if option.name == "worker_class" else option.says
+        notices.append(f"{flag}{'' if option.is_flag else f' {value}'} changes nothing: {says}")
+    return notices
+
+
+def unknown_flag(name: str, command: click.Command) -> str:
+    """Says that `name` is no flag of `command`, and which one is nearest; gunicorn's are among them."""
+    flags = [flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)]
+    near = difflib.get_close_matches(name, [flag for flag in flags if flag.startswith("-")], 1)
+    return f"no such option {name}; {f'did you mean {near[0]}?' if near else 'dragoman --help shows all'}"
+
+
+def default_text(row: Row) -> str:
+    """The default of `row` as help and documentation show it."""
+    default = row.default or "none"
+    if row.platform:
+        variable, template, _ = row.platform
+        default = f"{template.format('$' + variable)}, else {default}"
+    return default
+
+
+class SettingOption(click.Option):
+    """The flag of one setting. It is taken as text; the table of settings reads it."""
+
+    def __init__(self, row: Row) -> None:
+        shape: dict[str, Any] = {"metavar": row.metavar, "multiple": True}
+        flags = list(row.flags)
+        if row.is_flag:
+            # The second half takes back what a file or a variable says.
+            shape = {"is_flag": True}
+            flags = [f"{flag}/--no-{flag.removeprefix('--')}" if flag == row.flag else flag for flag in flags]
+        super().__init__([*flags, row.name], default=None, help=f"{row.doc} [{default_text(row)}]", **shape)
+        self.group = row.group
+
+
+class GunicornOption(click.Option):
+    """A flag of gunicorn's that does nothing here: it is understood, so that it can be answered."""
+
+    def __init__(self, option: Option, flags: Iterable[str]) -> None:
+        shape: dict[str, Any] = {"is_flag": True} if option.is_flag else {}
+        if option.name == "proxy_protocol":
+            shape = {"is_flag": False, "flag_value": "auto"}
+        super().__init__([*flags, GUNICORN + option.name], default=None, hidden=True, **shape)
