@@ -207,7 +207,7 @@ pub fn start() -> SocketAddr {
                         std::thread::spawn(move || engine.serve());
                     }
                     Event::Log(level, text) => eprintln!("{level:?}: {text}"),
-                    Event::Drained(_) | Event::Signal => {}
+                    Event::Drained(_) | Event::Limit | Event::Signal => {}
                 }
             }
         }

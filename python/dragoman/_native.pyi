@@ -29,7 +29,11 @@ class Options(TypedDict):
     rate_grace_ms: int
     linger_ms: int
     discard_bytes: int
+    drain_delay_ms: int  # after TERM everything is served for so long, only ready_path says 503
     drain_linger_ms: int
+    forwarded_allow_ips: list[str]  # addresses and networks of proxies; "*" for every peer
+    ready_path: str  # '' = none
+    max_requests: int  # answered requests until the event "limit"; 0 = never
     limit_request_line: int
     limit_request_fields: int
     limit_request_field_size: int
@@ -54,12 +58,25 @@ class Event(TypedDict):
     "thread"   start one more threading.Thread(target=server.serve)
     "log"      write `text` to the error log at `level` ("info", "warning", "error")
     "signal"   a signal handler may be pending (just return to Python bytecode)
-    "drained"  the drain is complete; `text` is the account ("drained 412 requests in 3.1 s, 0 cut")
+    "limit"    `max_requests` have been answered; serving goes on. Comes once
+    "drained"  the drain is complete; `text` is that of the account, "warning" its level where requests were lost
     """
 
-    kind: Literal["thread", "log", "signal", "drained"]
+    kind: Literal["thread", "log", "signal", "limit", "drained"]
     level: str
     text: str
+
+class Account(TypedDict):
+    """What became of the requests since TERM. Those in the application count as cut while they are there."""
+
+    answered: int
+    duration_ms: int
+    dropped: int  # connections that ended with bytes of a request and without an answer
+    cut: int  # connections that ended while their request was in the application, or its answer on the way
+    cut_requests: list[str]  # "GET /sse" of the first five
+    closed_idle: int  # idle connections that were closed: a request may have been on its way to each
+    level: str  # "info", or "warning" where requests were lost
+    text: str  # "drained 412 requests in 3.1 s, 0 dropped, 2 cut (GET /sse, GET /x); 7 idle connections closed"
 
 class Server:
     """The engine of one process, around one application."""
@@ -83,8 +100,14 @@ class Server:
     def signal_fd(self) -> int:
         """Descriptor for ``signal.set_wakeup_fd``: TERM (15) starts the drain, INT (2) and QUIT (3) stop, without the GIL."""
 
-    def drain(self) -> None:
-        """Stop accepting, answer what is under way, close idle connections after the linger. Idempotent."""
+    def drain(self, *, is_replaced: bool = False) -> None:
+        """After the drain delay stop accepting, answer what is under way, close idle connections after the linger. Idempotent.
+
+        is_replaced   another process serves already: no delay, and the readiness probe goes on saying 200
+        """
+
+    def account(self) -> Account | None:
+        """What became of the requests since TERM; None where none came. Final once the serving threads have left."""
 
     def stop(self) -> None:
         """Stop at once: connections are closed, serving threads return as soon as their application call ends."""

@@ -70,6 +70,20 @@ class Settings:
         counter="evictions, accept_pauses",
     )
 
+    forwarded_allow_ips: tuple[str, ...] = setting(
+        "Listening", "--forwarded-allow-ips", "ADDRESSES", "127.0.0.1,::1", values.networks,
+        gunicorn="forwarded_allow_ips", platform=("FORWARDED_ALLOW_IPS", "{}", ""),
+        doc="Proxies to believe what they say of their clients: addresses and networks separated by commas, or * for"
+        " everybody who can connect. X-Forwarded-For then gives REMOTE_ADDR (and %(h)s of the access log), its last"
+        " address that is no such proxy's; X-Forwarded-Proto, X-Forwarded-Protocol or X-Forwarded-Ssl give"
+        " wsgi.url_scheme. Proxies on unix sockets are always believed. Forwarded (RFC 7239) is not read.",
+    )
+    ready_path: str = setting(
+        "Listening", "--ready-path", "PATH", "", values.request_path,
+        doc="Path that the server answers itself, for balancers to ask: 200 while it serves, 503 from SIGTERM on. The"
+        " application never sees it.",
+    )
+
     workers: int = setting(
         "Work", "-w --workers", "N", "auto", values.whole(0, 1024), gunicorn="workers",
         platform=("WEB_CONCURRENCY", "{}", ""), measure=cpus.available,

@@ -1,5 +1,6 @@
 """Parsers of single setting values: text in, a value that cannot be wrong out, or ValueError saying what is wanted."""
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable
@@ -21,8 +22,10 @@ __all__ = [
     "directory",
     "environment_variable",
     "flag",
+    "networks",
     "octal_mask",
     "printable",
+    "request_path",
     "root_path",
     "seconds",
     "server_field",
@@ -198,6 +201,35 @@ def root_path(value: str) -> str:
     if not value.startswith("/") or not re.fullmatch(r"(/[!-.0->@-~]+)*", stripped):
         raise ValueError("a path that starts with / and holds neither blanks, ? nor empty segments, such as /shop")
     return stripped
+
+
+def request_path(value: str) -> str:
+    """``"/ready"``: a path as clients send it, without a query."""
+    if not re.fullmatch(r"/[!-\"$->@-~]*", value):
+        raise ValueError("a path that starts with / and holds neither blanks nor ? or #, such as /ready")
+    return value
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """Addresses and networks separated by commas, ``*`` among them for all: ``("127.0.0.1/32", "10.0.0.0/8")``."""
+    return tuple(network(part.strip()) for part in value.split(",") if part.strip())
+
+
+def network(part: str) -> str:
+    if part == "*":
+        return part
+    try:
+        if not re.fullmatch(r"[0-9A-Fa-f:.]+(/[0-9.]+)?", part):
+            raise ValueError
+        found = ipaddress.ip_interface(part)
+    except ValueError:
+        raise ValueError(
+            f"addresses and networks separated by commas, such as 127.0.0.1,10.0.0.0/8, or * for all; {part} is neither"
+        ) from None
+    # Which of the two was meant decides who is trusted.
+    if found.ip != found.network.network_address:
+        raise ValueError(f"{found.network} for the network, or {found.ip} for the one address")
+    return str(found.network)
 
 
 def server_field(value: str) -> str:

@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import secrets
 import signal
 import sys
 import tempfile
@@ -50,11 +51,15 @@ class Worker:
     ) -> None:
         self.log = log
         self.access_log_fd = access_log_fd
+        self.drain_delay_s = settings.drain_delay
         self.graceful_timeout_s = settings.graceful_timeout
         self.threads: list[threading.Thread] = []
         self.started = 0
         self.is_stopping = False
         self.drain_until: float | None = None
+        self.has_drained = False
+        self.is_late = False
+        self.when_used_up: Callable[[], None] = do_nothing
         self.exit_status = 0
         self.has_warned_of_threads = False
         with refusals_with_flags():
@@ -72,9 +77,8 @@ class Worker:
         """Serve from now on: the engine has asked for its first threads."""
         self.act(self.server.wait(0))
 
-    def act(self, events: "Iterable[_native.Event]") -> bool:
-        """Do what the engine asks for; whether it has drained."""
-        has_drained = False
+    def act(self, events: "Iterable[_native.Event]") -> None:
+        """Do what the engine asks for."""
         for event in events:
             match event["kind"]:
                 case "thread":
@@ -84,26 +88,29 @@ class Worker:
                     self.log.write(event["level"], event["text"])
                 case "signal":
                     pass  # its Python handler has run on the way back from the wait
+                case "limit":
+                    self.when_used_up()
                 case "drained":
-                    self.log.info(event["text"])
-                    has_drained = True
-        return has_drained
+                    self.log.write(event["level"], printable(event["text"]))
+                    self.has_drained = True
 
     def mind(self) -> None:
         """Act on the engine's events until it has drained, or has been stopped."""
-        while not self.is_stopping:
-            if self.act(self.server.wait(None if self.drain_until is None else DRAINING_TICK_S)):
-                return
-            if self.drain_until is not None and time.monotonic() >= self.drain_until:
-                late = "; ".join(printable(request) for request in self.server.stuck())
-                self.log.warning(f"the graceful timeout is over; cut: {late or 'connections without a request'}")
+        while not self.is_stopping and not self.has_drained:
+            self.act(self.server.wait(None if self.drain_until is None else DRAINING_TICK_S))
+            if not self.has_drained and self.drain_until is not None and time.monotonic() >= self.drain_until:
+                self.is_late = True
                 self.stop()
 
-    def drain(self) -> None:
-        """Accept nothing more and answer what is under way; `mind` returns then, or after the graceful timeout."""
+    def drain(self, *, is_replaced: bool = False) -> None:
+        """Accept nothing more and answer what is under way; `mind` returns then, or after the graceful timeout.
+
+        is_replaced   another process serves already: begin at once and not after the drain delay
+        """
         if self.drain_until is None:
-            self.drain_until = time.monotonic() + self.graceful_timeout_s
-            self.server.drain()
+            delay_s = 0.0 if is_replaced else self.drain_delay_s
+            self.drain_until = time.monotonic() + delay_s + self.graceful_timeout_s
+        self.server.drain(is_replaced=is_replaced)
 
     def stop(self) -> None:
         """Cut what is under way; `mind` returns."""
@@ -116,10 +123,18 @@ class Worker:
         until = time.monotonic() + JOIN_S
         for thread in self.threads:
             thread.join(max(0.0, until - time.monotonic()))
+        self.tell_account()
         if any(thread.is_alive() for thread in self.threads):
             self.server.close_access_log()
             return self.server.stuck() or ["a request that is ending"]
         return []
+
+    def tell_account(self) -> None:
+        """Say what became of the requests of a drain that was cut short; one that came to its end has said it."""
+        account = None if self.has_drained else self.server.account()
+        if account is not None:
+            why = "the graceful timeout is over" if self.is_late else "the drain was cut short"
+            self.log.write(account["level"], f"{why}: {printable(account['text'])}")
 
     def reopen_access_log(self) -> None:
         """Let the engine write to the file that is behind the access log's descriptor now."""
@@ -156,6 +171,10 @@ class Worker:
             self.log.warning(f"no further thread can be started ({error}); requests wait for the {len(self.threads)}")
 
 
+def do_nothing() -> None:
+    pass
+
+
 def tell_exception(log: Log, environ: Mapping[str, Any], error: BaseException) -> None:
     """An exception left the application: method, path and its whole traceback go to `log`."""
     # A __str__ or __repr__ of the application's may raise anything, SystemExit too.
@@ -175,16 +194,21 @@ def serve(
     *,
     when_ready: Callable[[], None],
     reopen_logs: Callable[[], None],
+    is_supervised: bool = False,
 ) -> list[str]:
     """Serve in the main thread until TERM has drained or INT or QUIT has stopped the process.
 
     when_ready    called once requests are answered
     reopen_logs   called at SIGUSR1
+    is_supervised a supervisor says by SIGUSR2 that a successor serves
     Returns the requests whose threads are still in the application: `leave` is then the only safe way out.
     """
 
     def on_term(number: int, frame: FrameType | None) -> None:
         worker.drain()
+
+    def on_replaced(number: int, frame: FrameType | None) -> None:
+        worker.drain(is_replaced=True)
 
     def on_quit(number: int, frame: FrameType | None) -> None:
         worker.stop()
@@ -194,6 +218,9 @@ def serve(
         worker.reopen_access_log()
 
     handlers = {signal.SIGTERM: on_term, signal.SIGINT: on_quit, signal.SIGQUIT: on_quit, signal.SIGUSR1: on_reopen}
+    if is_supervised:
+        # To a supervisor it means something else, and so it never sends it on.
+        handlers[signal.SIGUSR2] = on_replaced
     for number, handler in handlers.items():
         signal.signal(number, handler)
     # The engine has had its copy since before the last line: a rotation in between has passed it by.
@@ -276,7 +303,11 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
         "rate_grace_ms": milliseconds(settings.rate_grace),
         "linger_ms": milliseconds(settings.linger_timeout),
         "discard_bytes": settings.limit_unread,
+        "drain_delay_ms": milliseconds(settings.drain_delay),
         "drain_linger_ms": milliseconds(settings.drain_linger),
+        "forwarded_allow_ips": list(settings.forwarded_allow_ips),
+        "ready_path": settings.ready_path,
+        "max_requests": requests_until_used_up(settings),
         "limit_request_line": settings.limit_request_line,
         "limit_request_fields": settings.limit_request_fields,
         "limit_request_field_size": settings.limit_request_field_size,
@@ -295,6 +326,12 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
         "access_log_fd": access_log_fd,
         "access_log_format": settings.access_logformat,
     }
+
+
+def requests_until_used_up(settings: Settings) -> int:
+    """Requests after which this process is to be replaced, another number in each; 0 is never."""
+    # Not `random`: an application may have seeded it, and all processes alike.
+    return settings.max_requests and settings.max_requests + secrets.randbelow(settings.max_requests_jitter + 1)
 
 
 def milliseconds(seconds: float) -> int:

@@ -316,7 +316,9 @@ impl<G: Gateway> Engine<G> {
                 }
             };
             let key = Predictor::key(planned.line.method, planned.line.path);
-            let is_for_follower = lead.is_some() && (self.predictor.is_slow(key) || !thread.may_begin(self));
+            let is_probe = self.is_probe(&planned.line);
+            let is_for_follower =
+                !is_probe && lead.is_some() && (self.predictor.is_slow(key) || !thread.may_begin(self));
             if !thread.outgoing.is_empty() && (is_for_follower || lead.is_none() || is_due(thread, &planned, answered))
             {
                 match push(slot, &mut thread.outgoing, connection.as_fd()) {
@@ -338,7 +340,9 @@ impl<G: Gateway> Engine<G> {
             }
             at += planned.consumed;
             answered += 1;
-            if !self.call(thread, lead, &mut connection, slot, planned, key) {
+            if is_probe {
+                self.answer_probe(thread, &mut connection, &planned);
+            } else if !self.call(thread, lead, &mut connection, slot, &planned, key) {
                 return Stop::Gone(connection);
             }
             if connection.after != After::Next {

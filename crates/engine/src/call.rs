@@ -6,7 +6,7 @@ use crate::engine::Engine;
 use crate::exchange::{Exchange, Request, RequestBody, Stream, Turn};
 use crate::gateway::Gateway;
 use crate::handover::Lead;
-use crate::mailbox::Level;
+use crate::mailbox::{Event, Level};
 use crate::outgoing::Outgoing;
 use crate::pace::Pace;
 use crate::plan::{BodyPlan, Planned, Refusal};
@@ -33,7 +33,7 @@ impl<G: Gateway> Engine<G> {
         lead: &mut Option<Lead>,
         connection: &mut Connection<G::Memory>,
         slot: &Slot<G::Memory>,
-        planned: Planned<'_>,
+        planned: &Planned<'_>,
         key: PathKey,
     ) -> bool {
         let holds_answers = lead.is_some() && !thread.outgoing.is_empty();
@@ -55,7 +55,7 @@ impl<G: Gateway> Engine<G> {
         let tick = self.clock.tick();
         let began_us = self.access_log.as_ref().filter(|log| log.wants_duration()).map(|_| clock::monotonic_us());
         thread.in_flight.begin(planned.line.method, planned.line.target);
-        let (body, stream) = self.body(connection, &planned);
+        let (body, stream) = self.body(connection, planned);
         let entry = thread.memo.entry(planned.entry);
         let request = Request {
             line: planned.line,
@@ -70,6 +70,7 @@ impl<G: Gateway> Engine<G> {
             connection: &mut *connection,
             slot,
             request,
+            forwarded: &planned.forwarded,
             body,
             stream,
             outgoing: &mut thread.outgoing,
@@ -96,7 +97,9 @@ impl<G: Gateway> Engine<G> {
             sys::exit_now();
         }
         thread.in_flight.end();
-        self.counters.answered();
+        if self.counters.answered() == self.options.max_requests {
+            self.tell_limit();
+        }
         connection.phase = Phase::Idle;
         connection.after = after;
         self.predictor.learn(key, self.clock.tick() - tick >= SLOW_TICKS);
@@ -114,6 +117,7 @@ impl<G: Gateway> Engine<G> {
             let unix_us = clock::unix_us();
             log.record(&Record {
                 peer: &connection.peer,
+                client: planned.forwarded.client,
                 method: request.line.method,
                 target: request.line.target,
                 path: request.line.path,
@@ -128,6 +132,11 @@ impl<G: Gateway> Engine<G> {
             });
         }
         !progress.is_gone
+    }
+
+    #[cold]
+    fn tell_limit(&self) {
+        self.post(Event::Limit);
     }
 
     fn body<'b>(&self, connection: &mut Connection<G::Memory>, planned: &Planned<'b>) -> (RequestBody, Stream<'b>) {

@@ -13,7 +13,8 @@ macro_rules! counters {
         }
 
         impl Counters {
-            $($(#[$doc])* pub fn $bump(&self) { self.$name.fetch_add(1, Relaxed); })*
+            // One more; how many there are now.
+            $($(#[$doc])* pub fn $bump(&self) -> u64 { self.$name.fetch_add(1, Relaxed) + 1 })*
 
             /// All counters by name.
             pub fn all(&self) -> Vec<(&'static str, u64)> {

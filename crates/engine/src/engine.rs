@@ -4,6 +4,7 @@ use crate::access_log::AccessLog;
 use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::counters::Counters;
+use crate::drain::WayOut;
 use crate::gateway::{Gateway, Peer};
 use crate::handover::{Bounds, Inbox, Lead, Leadership};
 use crate::in_flight::InFlight;
@@ -25,15 +26,11 @@ use std::cell::UnsafeCell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU64,
-    Ordering::{AcqRel, Acquire, Release},
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Release},
 };
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-
-const RUNNING: u8 = 0;
-const DRAINING: u8 = 1;
-const STOPPING: u8 = 2;
 
 /// What threads that are not the leader put down for it.
 #[derive(Debug)]
@@ -67,6 +64,7 @@ pub struct Engine<G: Gateway> {
     /// Of answers that wait in files: slow readers must not take the room of uploads.
     pub(crate) answer_quota: Arc<Quota>,
     pub(crate) access_log: Option<AccessLog>,
+    pub(crate) way_out: WayOut,
     pub(crate) poll: OwnedFd,
     pub(crate) connections: usize,
     pub(crate) signal_reader: OwnedFd,
@@ -82,7 +80,6 @@ pub struct Engine<G: Gateway> {
     inbox: Inbox<PutDown<G::Memory>>,
     wake: OwnedFd,
     signal_writer: OwnedFd,
-    phase: AtomicU8,
     in_flight: Mutex<Vec<Weak<InFlight>>>,
 }
 
@@ -129,6 +126,7 @@ impl<G: Gateway> Engine<G> {
             quota: Quota::new(options.spool_quota),
             answer_quota: Quota::new(options.spool_quota),
             access_log,
+            way_out: WayOut::default(),
             poll,
             connections,
             signal_reader,
@@ -141,7 +139,6 @@ impl<G: Gateway> Engine<G> {
             reactor,
             inbox: Inbox::default(),
             wake,
-            phase: AtomicU8::new(RUNNING),
             in_flight: Mutex::new(Vec::new()),
             clock,
             options,
@@ -164,20 +161,6 @@ impl<G: Gateway> Engine<G> {
         self.signal_writer.as_fd()
     }
 
-    /// Stops accepting, answers what is under way, closes idle connections after the linger. Idempotent.
-    pub fn drain(&self) {
-        if self.phase.compare_exchange(RUNNING, DRAINING, AcqRel, Acquire).is_ok() {
-            self.wake_leader();
-        }
-    }
-
-    /// Closes all connections; serving threads return as soon as their application call ends. Idempotent.
-    pub fn stop(&self) {
-        if self.phase.swap(STOPPING, AcqRel) != STOPPING {
-            self.wake_leader();
-        }
-    }
-
     /// The process has forked: from now on connections are shut down before they are closed.
     pub fn note_fork(&self) {
         self.has_forked.store(true, Release);
@@ -187,7 +170,7 @@ impl<G: Gateway> Engine<G> {
     /// call that returns into the engine ends the process.
     pub fn forget_in_child(&self) {
         self.is_child.store(true, Release);
-        self.phase.store(STOPPING, Release);
+        self.way_out.forbid();
         let descriptors = self.slots.iter().filter(|(_, slot)| slot.is_used()).map(|(descriptor, _)| descriptor as i32);
         let own = [&self.poll, &self.wake, &self.signal_reader, &self.signal_writer];
         let own = own.into_iter().map(AsRawFd::as_raw_fd);
@@ -257,14 +240,6 @@ impl<G: Gateway> Engine<G> {
 
     pub(crate) fn post(&self, event: Event) {
         self.mailbox.post(event);
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.phase.load(Acquire) != RUNNING
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.phase.load(Acquire) == STOPPING
     }
 
     pub(crate) fn register_in_flight(&self, in_flight: &Arc<InFlight>) {

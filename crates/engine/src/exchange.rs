@@ -3,6 +3,7 @@
 use crate::clock::{DateText, monotonic_us};
 use crate::connection::{After, Connection};
 use crate::engine::Engine;
+use crate::forwarded::Forwarded;
 use crate::gateway::{Gateway, Held, Peer, Unlock};
 use crate::handover::Calling;
 use crate::options::UNLOCKED_SEND;
@@ -117,6 +118,7 @@ pub struct Exchange<'t, G: Gateway> {
     pub(crate) connection: &'t mut Connection<G::Memory>,
     pub(crate) slot: &'t Slot<G::Memory>,
     pub(crate) request: Request<'t>,
+    pub(crate) forwarded: &'t Forwarded,
     pub(crate) body: RequestBody,
     pub(crate) stream: Stream<'t>,
     pub(crate) outgoing: &'t mut Outgoing,
@@ -140,7 +142,12 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         self.request
     }
 
-    /// Who asks.
+    /// What a trusted proxy tells of the client before it; nothing unless `FieldFacts::is_forwarded`.
+    pub fn forwarded(&self) -> Forwarded {
+        *self.forwarded
+    }
+
+    /// The other end of the connection.
     pub fn peer(&self) -> &Peer {
         &self.connection.peer
     }
@@ -251,7 +258,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         let engine = self.engine;
         let is_head = self.request.line.method == b"HEAD";
         let unread = self.stream.left > engine.options.discard_bytes || self.stream.owes_continue;
-        let is_kept = self.is_kept && !unread && !engine.is_draining();
+        let is_kept = self.is_kept && !unread && !engine.is_leaving();
         if engine.clock.tick() != self.began_tick {
             // Nobody else may have looked at the clock while the call went on.
             engine.clock.refresh();

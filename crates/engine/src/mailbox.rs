@@ -1,5 +1,6 @@
 //! What the engine asks of the process's main thread: start a thread, write a log line, the drain is done.
 
+use crate::drain::Account;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd};
 use std::collections::VecDeque;
 use std::io;
@@ -27,8 +28,10 @@ pub enum Event {
     Log(Level, String),
     /// A signal came: let its handler run.
     Signal,
-    /// The drain is complete; the text is its account.
-    Drained(String),
+    /// As many requests were answered as `Options::max_requests` says; serving goes on.
+    Limit,
+    /// The drain is complete.
+    Drained(Account),
 }
 
 /// Log lines kept when the main thread does not come to take them.

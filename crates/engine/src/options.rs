@@ -1,5 +1,6 @@
 //! What the engine is told at start: limits, times, sizes.
 
+use crate::forwarded::Trusted;
 use crate::pace::PaceRule;
 use dragoman_http1::Limits;
 use std::path::PathBuf;
@@ -27,6 +28,14 @@ pub struct Options {
     pub linger_ms: u64,
     /// Bytes of an unread body that are read and thrown away to keep the connection.
     pub discard_bytes: u64,
+    /// Whose X-Forwarded fields count.
+    pub trusted: Trusted,
+    /// Path of the readiness probe; empty for none.
+    pub ready_path: String,
+    /// Answered requests after which the main thread is told, once; 0 for never.
+    pub max_requests: u64,
+    /// How long everything is still served after TERM, before the drain begins.
+    pub drain_delay_ms: u64,
     /// How long idle connections are kept for their next request during a drain.
     pub drain_linger_ms: u64,
     /// Bodies with a length up to this are complete before the call.
@@ -64,6 +73,10 @@ impl Default for Options {
             write_pace: PaceRule { idle_ms: 30_000, rate: 500, grace_ms: 10_000 },
             linger_ms: 1_000,
             discard_bytes: 64 * 1024,
+            trusted: Trusted::default(),
+            ready_path: String::new(),
+            max_requests: 0,
+            drain_delay_ms: 0,
             drain_linger_ms: 2_000,
             body_buffer: 64 * 1024,
             chunked_memory: 1024 * 1024,

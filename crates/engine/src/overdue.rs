@@ -22,10 +22,12 @@ impl<G: Gateway> Engine<G> {
         match connection.phase {
             Phase::FirstByte => {
                 self.counters.first_byte_timed_out();
+                self.write_off(&connection);
                 self.close(connection);
             }
             Phase::Idle => {
                 self.counters.idle_timed_out();
+                self.write_off(&connection);
                 self.close(connection);
             }
             Phase::Linger { .. } => self.close(connection),

@@ -2,12 +2,16 @@
 
 use crate::connection::Connection;
 use crate::engine::Engine;
-use crate::gateway::Gateway;
-use crate::memo::Memo;
+use crate::forwarded::{Contradiction, Forwarded, Reading};
+use crate::gateway::{Gateway, Peer};
+use crate::memo::{Entry, Memo};
 use crate::spool::{Decoder, Spool, SpoolError, SpoolPlan};
 use dragoman_http1::{
     ChunkedDecoder, FieldFacts, Framing, Reject, RejectKind, RequestLine, Scanner, check_host, request_line,
 };
+
+/// Bytes of a field value that the log shows.
+const SHOWN_BYTES: usize = 64;
 
 /// What the front of the bytes is.
 pub(crate) enum Plan<'b> {
@@ -42,6 +46,11 @@ impl From<Reject> for Refusal {
 impl Refusal {
     pub(crate) const OVERLOADED: Self =
         Self { status: 503, code: "overloaded", text: "too many requests wait for a thread; try again shortly" };
+    pub(crate) const FORWARDED_CONTRADICTION: Self = Self {
+        status: 400,
+        code: "forwarded-contradiction",
+        text: "two of the fields X-Forwarded-Proto, X-Forwarded-Protocol and X-Forwarded-Ssl say http and https",
+    };
     pub(crate) const SPOOL_FULL: Self =
         Self { status: 507, code: "spool-full", text: "there is no room to keep the request body" };
     pub(crate) const SPOOL_FAILED: Self =
@@ -65,6 +74,8 @@ pub(crate) struct Planned<'b> {
     pub head: &'b [u8],
     /// Entry of the thread's memo.
     pub entry: u16,
+    /// What a trusted proxy tells of its client.
+    pub forwarded: Forwarded,
     pub body: BodyPlan<'b>,
     /// Bytes of this request: head and as much of its body as is here.
     pub consumed: usize,
@@ -112,10 +123,17 @@ impl<G: Gateway> Engine<G> {
             }
             Ok(Some((line, entry, head_len))) => {
                 let facts = memo.entry(entry).facts;
-                match check_host(&line, &facts) {
-                    Err(reject) => Plan::Refused(reject.into()),
-                    Ok(()) => self.plan_body(connection, bytes, (line, entry, head_len), &facts),
+                let mut forwarded = Forwarded::default();
+                if let Err(reject) = check_host(&line, &facts) {
+                    return Plan::Refused(reject.into());
                 }
+                if facts.is_forwarded {
+                    match self.read_forwarded(&connection.peer, memo.entry(entry), &bytes[line.len..head_len]) {
+                        Ok(told) => forwarded = told,
+                        Err(Contradiction) => return Plan::Refused(Refusal::FORWARDED_CONTRADICTION),
+                    }
+                }
+                self.plan_body(connection, bytes, (line, entry, head_len), &facts, forwarded)
             }
         }
     }
@@ -151,15 +169,26 @@ impl<G: Gateway> Engine<G> {
         Ok(Some((line, entry, head_len)))
     }
 
+    #[inline(never)]
+    fn read_forwarded(&self, peer: &Peer, entry: &Entry, block: &[u8]) -> Result<Forwarded, Contradiction> {
+        let Reading { forwarded, malformed } = self.options.trusted.read(peer, &entry.fields, block)?;
+        if let Some((name, value)) = malformed {
+            let (name, value) = (name.escape_ascii(), value[..value.len().min(SHOWN_BYTES)].escape_ascii());
+            self.notice("forwarded-malformed", peer, &format!("{name}: {value} means nothing and was ignored"));
+        }
+        Ok(forwarded)
+    }
+
     fn plan_body<'b>(
         &self,
         connection: &mut Connection<G::Memory>,
         bytes: &'b [u8],
         (line, entry, head_len): (RequestLine<'b>, u16, usize),
         facts: &FieldFacts,
+        forwarded: Forwarded,
     ) -> Plan<'b> {
         let (head, here) = bytes.split_at(head_len);
-        let request = |body, consumed| Plan::Request(Planned { line, head, entry, body, consumed });
+        let request = |body, consumed| Plan::Request(Planned { line, head, entry, forwarded, body, consumed });
         match connection.spool.as_ref().map(|spool| spool.is_complete()) {
             Some(true) => return request(BodyPlan::Spooled, head_len),
             // Its bytes go to the spool as they come; what is here is the head alone.

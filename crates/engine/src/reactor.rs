@@ -1,6 +1,6 @@
 //! The reactor: what the leader alone touches. One turn polls, accepts, and looks at deadlines; requests come after it.
 
-use crate::connection::{After, Connection, Phase};
+use crate::connection::{After, Connection};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::handover::Lead;
@@ -81,13 +81,6 @@ enum Accepting {
     PausedUntil(u64),
 }
 
-#[derive(Debug)]
-struct Drain {
-    began_ms: u64,
-    requests_before: u64,
-    aborted_before: u64,
-}
-
 /// State of the leader.
 #[derive(Debug)]
 pub(crate) struct Reactor<M> {
@@ -104,7 +97,8 @@ pub(crate) struct Reactor<M> {
     queue_look_ms: u64,
     /// Length of the next pause of accepting.
     accept_pause_ms: u64,
-    drain: Option<Drain>,
+    /// The doors are closed, and idle connections have been given their last time.
+    pub has_begun_drain: bool,
 }
 
 impl<M> Reactor<M> {
@@ -118,7 +112,7 @@ impl<M> Reactor<M> {
             accepting: Accepting::Off,
             queue_look_ms: 0,
             accept_pause_ms: ACCEPT_PAUSE_MS,
-            drain: None,
+            has_begun_drain: false,
         }
     }
 
@@ -139,7 +133,8 @@ impl<G: Gateway> Engine<G> {
     pub(crate) fn turn(&self, lead: &mut Lead) {
         self.look_after_listeners(lead);
         let reactor = self.reactor(lead);
-        let timeout = reactor.timeout(self.clock.now_ms(), self.scheduler.has_waiting());
+        let now_ms = self.clock.now_ms();
+        let timeout = reactor.timeout(now_ms, self.scheduler.has_waiting(), self.drain_in_ms(now_ms));
         let mut room = [MaybeUninit::uninit(); EVENTS];
         // An interrupted wait is a turn without events.
         let events = epoll::wait(&self.poll, &mut room, timeout.as_ref()).map_or(&mut [][..], |(events, _)| events);
@@ -163,9 +158,6 @@ impl<G: Gateway> Engine<G> {
         self.run_timers(lead, now_ms);
         self.look_after_queue(lead, now_ms);
         self.look_after_drain(lead, now_ms);
-        if !self.reactor(lead).batch.is_empty() {
-            self.sentinel.work();
-        }
     }
 
     /// Finds the connection that an entry of the batch is about; `None` when it is away or gone.
@@ -203,7 +195,9 @@ impl<G: Gateway> Engine<G> {
         for _ in 0..overdue.max(1) {
             let Some((_, connection)) = self.reactor(lead).for_followers.pop_front() else { return };
             match self.wait_for_thread(connection) {
-                Ok(()) => self.counters.handed_off(),
+                Ok(()) => {
+                    self.counters.handed_off();
+                }
                 Err(connection) => {
                     self.counters.overloaded();
                     self.refuse_resting(lead, connection, Refusal::OVERLOADED);
@@ -315,7 +309,7 @@ impl<G: Gateway> Engine<G> {
         self.tell(Level::Warning, "accept-pause", &format!("accepting pauses: {why}; clients wait in the backlog"));
     }
 
-    fn look_after_listeners(&self, lead: &mut Lead) {
+    pub(crate) fn look_after_listeners(&self, lead: &mut Lead) {
         let now_ms = self.clock.now_ms();
         let accepting = self.reactor(lead).accepting;
         let is_due = match accepting {
@@ -344,7 +338,7 @@ impl<G: Gateway> Engine<G> {
         self.reactor(lead).accepting = Accepting::On;
     }
 
-    fn unlisten(&self) {
+    pub(crate) fn unlisten(&self) {
         for listener in &self.listeners {
             // Not being there is what is wanted.
             let _ = epoll::delete(&self.poll, listener);
@@ -410,67 +404,6 @@ impl<G: Gateway> Engine<G> {
         self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
     }
 
-    /// Deadlines of connections at the begin and the end of a drain.
-    fn look_after_drain(&self, lead: &mut Lead, now_ms: u64) {
-        if !self.is_draining() {
-            return;
-        }
-        if self.reactor(lead).drain.is_none() {
-            let requests_before = self.counters.requests.load(Relaxed);
-            let aborted_before = self.counters.aborted.load(Relaxed);
-            self.reactor(lead).drain = Some(Drain { began_ms: now_ms, requests_before, aborted_before });
-            // The doors are closed before the linger begins.
-            self.look_after_listeners(lead);
-            self.shorten_idle(lead, now_ms);
-        }
-        if self.counters.open.load(Relaxed) > 0 || !self.reactor(lead).batch.is_empty() {
-            return;
-        }
-        let Some(drain) = &self.reactor(lead).drain else { return };
-        let answered = self.counters.requests.load(Relaxed) - drain.requests_before;
-        let cut = self.counters.aborted.load(Relaxed) - drain.aborted_before;
-        let seconds = (now_ms - drain.began_ms) as f64 / 1000.0;
-        if !self.is_stopping() {
-            self.post(Event::Drained(format!("drained {answered} requests in {seconds:.1} s, {cut} cut")));
-            self.stop();
-        }
-    }
-
-    /// Idle connections are kept for their next request only for the linger.
-    fn shorten_idle(&self, lead: &mut Lead, now_ms: u64) {
-        let until_ms = now_ms + self.options.drain_linger_ms;
-        for (descriptor, slot) in self.slots.iter() {
-            let Some(mut connection) = slot.take_idle(lead) else { continue };
-            if matches!(connection.phase, Phase::Idle | Phase::FirstByte) {
-                connection.deadline_ms = connection.deadline_ms.min(until_ms);
-            }
-            let deadline_ms = connection.deadline_ms;
-            self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
-            let _ = slot.put(connection);
-        }
-    }
-
-    /// The engine stops: every connection that rests is closed. Those that are away are closed by their owners.
-    pub(crate) fn close_all(&self, lead: &mut Lead) {
-        self.unlisten();
-        for (_, slot) in self.slots.iter() {
-            if let Some(connection) = slot.take_idle(lead) {
-                self.close(connection);
-            }
-        }
-        let reactor = self.reactor(lead);
-        for ready in reactor.batch.drain(..).chain(reactor.next_turn.drain(..)) {
-            if let Ready::Fresh(connection) | Ready::Resumed(connection) = ready {
-                self.close(connection);
-            }
-        }
-        reactor.for_followers.drain(..).for_each(|(_, connection)| self.close(connection));
-        self.scheduler.take_queued().into_iter().for_each(|connection| self.close(connection));
-        if let Some(inbox) = self.take_inbox() {
-            inbox.connections.into_iter().for_each(|connection| self.close(connection));
-        }
-    }
-
     /// Frees the slot, then closes the socket.
     pub(crate) fn close(&self, connection: Box<Connection<G::Memory>>) {
         if let Some(slot) = self.slots.get(connection.descriptor()) {
@@ -494,7 +427,7 @@ impl<G: Gateway> Engine<G> {
 }
 
 impl<M> Reactor<M> {
-    fn timeout(&self, now_ms: u64, has_waiting: bool) -> Option<Timespec> {
+    fn timeout(&self, now_ms: u64, has_waiting: bool, drain_in_ms: Option<u64>) -> Option<Timespec> {
         if !self.next_turn.is_empty() || !self.for_followers.is_empty() {
             return Some(Timespec { tv_sec: 0, tv_nsec: 0 });
         }
@@ -504,7 +437,11 @@ impl<M> Reactor<M> {
         };
         let due_ms = self.wheel.due_in_ms(now_ms);
         let look_ms = has_waiting.then_some(QUEUE_LOOK_MS);
-        let ms = [resume_ms, due_ms, look_ms].into_iter().flatten().min()?;
+        let mut ms = [resume_ms, due_ms, look_ms].into_iter().flatten().min();
+        if let Some(drain_in_ms) = drain_in_ms {
+            ms = Some(ms.map_or(drain_in_ms, |ms| ms.min(drain_in_ms)));
+        }
+        let ms = ms?;
         Some(Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as _ })
     }
 }

@@ -2,12 +2,15 @@
 
 use crate::gateway::Peer;
 use dragoman_http1::{FieldTable, ResponseHead, Version};
+use std::net::IpAddr;
 
 /// One finished request. It borrows from the exchange that has just ended, so that making one copies nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'r> {
-    /// Who asked.
+    /// The other end of the connection.
     pub peer: &'r Peer,
+    /// The client before it, of whom a trusted proxy has told.
+    pub client: Option<IpAddr>,
     /// Method; empty when no request line could be read.
     pub method: &'r [u8],
     /// The request target exactly as sent.
@@ -37,6 +40,7 @@ impl<'r> Record<'r> {
     pub fn refused(peer: &'r Peer, status: u16, unix_us: u64) -> Self {
         Self {
             peer,
+            client: None,
             method: b"",
             target: b"",
             path: b"",

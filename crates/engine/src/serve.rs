@@ -164,7 +164,7 @@ impl<G: Gateway> Engine<G> {
 
     /// Leads until deposed or until the engine stops.
     fn lead(&self, mut lead: Lead, thread: &mut ServingThread<G>) {
-        // The batch may hold requests from before, for which no event of this leader's own wakes the sentinel.
+        // The batch may hold requests from before: it is watched from its first one on.
         self.sentinel.work();
         self.send_waiting_answers(&mut lead);
         self.hand_off(&mut lead);

@@ -227,6 +227,7 @@ impl<G: Gateway> Engine<G> {
         let descriptor = connection.descriptor();
         let Some(slot) = self.slots.get(descriptor) else { return Ok(()) };
         if self.is_stopping() || !self.register(&mut connection) {
+            self.write_off(&connection);
             self.abandon(connection);
             return Ok(());
         }

@@ -55,6 +55,8 @@ pub struct FieldFacts {
     pub connection: ConnectionOptions,
     /// A field name with an underscore is among the fields (still in the table; the gateway drops it).
     pub has_underscore_name: bool,
+    /// A field is among them by which a proxy tells of its client: X-Forwarded-For, -Proto, -Protocol or -Ssl.
+    pub is_forwarded: bool,
 }
 
 /// A field value and its offset in the block.
@@ -73,6 +75,7 @@ pub(crate) struct Collector<'b> {
     /// Where an expectation other than `100-continue` stands.
     unknown_expectation: Option<usize>,
     has_underscore_name: bool,
+    is_forwarded: bool,
 }
 
 impl<'b> Collector<'b> {
@@ -101,6 +104,10 @@ impl<'b> Collector<'b> {
             17 if is_name(name, b"transfer-encoding") => {
                 once(&mut self.transfer_encoding, value, at, RejectKind::FieldRepeated)
             }
+            15 | 17 | 20 if is_forwarding_name(name) => {
+                self.is_forwarded = true;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -120,6 +127,7 @@ impl<'b> Collector<'b> {
             expects_continue: is_http11 && self.expects_continue,
             connection: self.connection,
             has_underscore_name: self.has_underscore_name,
+            is_forwarded: self.is_forwarded,
         })
     }
 
@@ -186,6 +194,14 @@ impl<'b> Collector<'b> {
             }
         }
     }
+}
+
+/// Whether a proxy tells of its client by the field. What it says counts only from a trusted peer, which is not known here.
+fn is_forwarding_name(name: &[u8]) -> bool {
+    is_name(name, b"x-forwarded-for")
+        || is_name(name, b"x-forwarded-ssl")
+        || is_name(name, b"x-forwarded-proto")
+        || is_name(name, b"x-forwarded-protocol")
 }
 
 /// Keeps the only value of a field that has one: of two, each reader on the way may take another.

@@ -167,6 +167,8 @@ impl ResponseHead {
     /// Writes the whole head to `out`: status line (always HTTP/1.1), fields, Date and Server where missing (`server`
     /// empty: none), framing fields, Connection, empty line. `known_length`: the length of a body known whole, used where
     /// Content-Length was not given. `is_kept`: the server is willing to keep the connection and the client wants it.
+    // Every response passes here, and a second caller, for answers of the engine's own, would make it a call.
+    #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "each is a fact of its own, known to the one caller")]
     pub fn finish(
         &self,

@@ -87,6 +87,9 @@ impl Environs {
             // The target decides HTTP_HOST as well, so that the block alone says too little.
             TargetForm::Absolute | TargetForm::Asterisk => self.make(memos, exchange, &request, tools)?,
         };
+        if request.facts.is_forwarded {
+            self.set_forwarded(&environ, exchange, &request)?;
+        }
         if !matches!(request.facts.framing, Framing::None | Framing::Length(0)) {
             let (input, decoded_length) = Input::new(exchange.take_body(), &tools.lease);
             environ.set_item(intern!(py, "wsgi.input"), Bound::new(py, input)?)?;
@@ -168,17 +171,12 @@ impl Environs {
                 self.add_field(&environ, &key, value)?;
             }
         }
-        let mut host = match request.facts.host {
-            Host::Named { start, len } => request.block.get(start as usize..(start + len) as usize),
-            Host::Absent | Host::Empty => None,
-        };
         if let Some(authority) = request.line.authority {
             // RFC 9112 §3.2.2: the Host field is ignored, the target's host replaces it.
             environ.set_item(intern!(py, "HTTP_HOST"), latin1(py, authority)?)?;
-            host = Some(authority);
         }
         if template.is_unix
-            && let Some(host) = host
+            && let Some(host) = host_of(request)
         {
             let (name, port) = split_host(host);
             environ.set_item(intern!(py, "SERVER_NAME"), latin1(py, name)?)?;
@@ -187,6 +185,33 @@ impl Environs {
             }
         }
         Ok(environ)
+    }
+
+    /// What a trusted proxy tells of its client, in a dict that is this request's own already. HTTPS is not set: PEP 3333
+    /// has it for a server that speaks TLS itself, and gunicorn does not set it either.
+    fn set_forwarded(
+        &self,
+        environ: &Bound<'_, PyDict>,
+        exchange: &Exchange<'_, Wsgi>,
+        request: &Request<'_>,
+    ) -> PyResult<()> {
+        let py = environ.py();
+        let is_unix = self.templates[exchange.listener()].is_unix;
+        let forwarded = exchange.forwarded();
+        if let Some(client) = forwarded.client {
+            environ.set_item(intern!(py, "REMOTE_ADDR"), latin1(py, client.to_string().as_bytes())?)?;
+            if !is_unix {
+                // The connection's own is the proxy's, and of the client's nothing is told.
+                environ.set_item(intern!(py, "REMOTE_PORT"), intern!(py, ""))?;
+            }
+        }
+        if forwarded.is_https {
+            environ.set_item(intern!(py, "wsgi.url_scheme"), intern!(py, "https"))?;
+            if is_unix && host_of(request).is_none_or(|host| split_host(host).1.is_empty()) {
+                environ.set_item(intern!(py, "SERVER_PORT"), intern!(py, "443"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the environ's name of a field to `key`; `false` for a field that is not passed on.
@@ -312,6 +337,15 @@ fn method<'py>(py: Python<'py>, method: &[u8]) -> PyResult<Bound<'py, PyString>>
         _ => return latin1(py, method),
     };
     Ok(known.clone())
+}
+
+/// The host that was asked for: of two, the target's.
+fn host_of<'t>(request: &Request<'t>) -> Option<&'t [u8]> {
+    // RFC 9112 §3.2.2.
+    request.line.authority.or(match request.facts.host {
+        Host::Named { start, len } => request.block.get(start as usize..(start + len) as usize),
+        Host::Absent | Host::Empty => None,
+    })
 }
 
 /// `uri-host [ ":" port ]`, already checked, into host and port (empty when absent). RFC 3986 §3.2.2: the colons of an

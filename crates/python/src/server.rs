@@ -7,7 +7,7 @@ use crate::raw;
 use crate::template::{Constants, Place};
 use crate::wsgi::{Shared, Wsgi};
 use dragoman_engine::access_log::AccessLog;
-use dragoman_engine::{Engine, Event, Level, Listener, Options, PaceRule, bound_heaps};
+use dragoman_engine::{Account, Engine, Event, Level, Listener, Options, PaceRule, Trusted, bound_heaps};
 use dragoman_http1::Limits;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -104,9 +104,20 @@ impl Server {
         self.engine.signal_writer().as_raw_fd()
     }
 
-    /// Stop accepting, answer what is under way, close idle connections after the linger. Idempotent.
-    fn drain(&self) {
-        self.engine.drain();
+    /// After the drain delay: stop accepting, answer what is under way, close idle connections after the linger. With
+    /// `is_replaced`, at once, and the readiness probe goes on saying yes: another process serves already. Idempotent.
+    #[pyo3(signature = (*, is_replaced=false))]
+    fn drain(&self, is_replaced: bool) {
+        if is_replaced {
+            self.engine.drain_replaced();
+        } else {
+            self.engine.drain();
+        }
+    }
+
+    /// What became of the requests since TERM; `None` where none came.
+    fn account<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.engine.account().map(|account| described(py, &account)).transpose()
     }
 
     /// Stop at once: connections are closed, serving threads return as soon as their application call ends.
@@ -190,6 +201,12 @@ fn engine_options(options: &Entries<'_, '_>) -> PyResult<Options> {
         write_pace: PaceRule { idle_ms: options.get("write_idle_ms")?, rate: options.get("write_rate")?, grace_ms },
         linger_ms: options.get("linger_ms")?,
         discard_bytes: options.get("discard_bytes")?,
+        trusted: Trusted::new(&options.get::<Vec<String>>("forwarded_allow_ips")?).map_err(|text| {
+            PyValueError::new_err(format!("forwarded_allow_ips: {text:?} is no address and no network"))
+        })?,
+        ready_path: options.get("ready_path")?,
+        max_requests: options.get("max_requests")?,
+        drain_delay_ms: options.get("drain_delay_ms")?,
         drain_linger_ms: options.get("drain_linger_ms")?,
         body_buffer: options.get("body_buffer")?,
         chunked_memory: options.get("chunked_memory")?,
@@ -245,16 +262,38 @@ fn describe(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyDict>> {
         Event::Thread => ("thread", Level::Info, String::new()),
         Event::Log(level, text) => ("log", level, text),
         Event::Signal => ("signal", Level::Info, String::new()),
-        Event::Drained(text) => ("drained", Level::Info, text),
-    };
-    let level = match level {
-        Level::Info => "info",
-        Level::Warning => "warning",
-        Level::Error => "error",
+        Event::Limit => ("limit", Level::Info, String::new()),
+        Event::Drained(account) => ("drained", level_of(&account), account.to_string()),
     };
     let described = PyDict::new(py);
     described.set_item("kind", kind)?;
-    described.set_item("level", level)?;
+    described.set_item("level", level_name(level))?;
     described.set_item("text", text)?;
+    Ok(described)
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    }
+}
+
+/// Lost requests are something to look into.
+fn level_of(account: &Account) -> Level {
+    if account.dropped > 0 || account.cut > 0 { Level::Warning } else { Level::Info }
+}
+
+fn described<'py>(py: Python<'py>, account: &Account) -> PyResult<Bound<'py, PyDict>> {
+    let described = PyDict::new(py);
+    described.set_item("answered", account.answered)?;
+    described.set_item("duration_ms", account.duration_ms)?;
+    described.set_item("dropped", account.dropped)?;
+    described.set_item("cut", account.cut)?;
+    described.set_item("cut_requests", &account.cut_requests)?;
+    described.set_item("closed_idle", account.closed_idle)?;
+    described.set_item("level", level_name(level_of(account)))?;
+    described.set_item("text", account.to_string())?;
     Ok(described)
 }

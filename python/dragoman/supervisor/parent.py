@@ -347,7 +347,8 @@ class Supervisor:
         """Tell a worker to finish what it has begun, and to leave."""
         self.fleet.drained(process.key)
         process.kill_at = time.monotonic() + self.drain_bound_s()
-        process.signal(signal.SIGTERM)
+        # A worker takes this one for "somebody else serves already": without the drain delay.
+        process.signal(signal.SIGUSR2 if process.is_ready else signal.SIGTERM)
 
     def hear(self, process: Process) -> None:
         """Take what a worker has said."""

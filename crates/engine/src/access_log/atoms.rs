@@ -67,6 +67,14 @@ static LOWER_CASE: [u8; 256] = {
     table
 };
 
+/// The address of a connection's other end. That of a unix socket is the empty text.
+fn address_of(peer: &Peer) -> Option<IpAddr> {
+    match peer {
+        Peer::Tcp(address) => Some(address.ip()),
+        Peer::Unix => None,
+    }
+}
+
 /// Writes one line. A constant says whether it is JSON, so that the text formats pay nothing for it.
 struct Pen<'p, 'r, 'b, const JSON: bool> {
     format: &'p Format,
@@ -90,8 +98,11 @@ impl<const JSON: bool> Pen<'_, '_, '_, JSON> {
         let record = self.record;
         let duration_us = record.duration_us;
         match atom {
-            Atom::Host => self.host(),
+            Atom::Peer => self.host(address_of(record.peer)),
+            Atom::Client => self.host(record.client.or(address_of(record.peer))),
             Atom::Port => match record.peer {
+                // As REMOTE_PORT: a proxy tells the address alone.
+                _ if record.client.is_some() => self.absent(),
                 Peer::Tcp(address) => self.line.number(address.port().into()),
                 Peer::Unix => self.absent(),
             },
@@ -137,9 +148,9 @@ impl<const JSON: bool> Pen<'_, '_, '_, JSON> {
         }
     }
 
-    fn host(&mut self) {
-        match self.record.peer {
-            Peer::Tcp(address) => self.quoted(|pen| match address.ip() {
+    fn host(&mut self, address: Option<IpAddr>) {
+        match address {
+            Some(address) => self.quoted(|pen| match address {
                 IpAddr::V4(ip) => {
                     let [a, b, c, d] = ip.octets();
                     pen.line.octet_and_dot(a);
@@ -150,8 +161,8 @@ impl<const JSON: bool> Pen<'_, '_, '_, JSON> {
                 // RFC 5952. The standard library's text costs some 1,000 instructions.
                 IpAddr::V6(ip) => drop(write!(pen.line, "{ip}")),
             }),
-            // Its address is the empty text, and an empty column would shift all others.
-            Peer::Unix => self.absent(),
+            // An empty column would shift all others.
+            None => self.absent(),
         }
     }
 

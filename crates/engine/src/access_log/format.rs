@@ -16,7 +16,7 @@ const VARIABLES: [(&str, Atom); 7] = [
     ("RAW_URI", Atom::Target),
     ("REQUEST_URI", Atom::Target),
     ("SERVER_PROTOCOL", Atom::Protocol),
-    ("REMOTE_ADDR", Atom::Host),
+    ("REMOTE_ADDR", Atom::Client),
     ("REMOTE_PORT", Atom::Port),
 ];
 
@@ -44,8 +44,10 @@ pub(super) struct Piece {
 /// A value that a record has.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Atom {
-    /// `h`: the peer's address without port.
-    Host,
+    /// `h`: the client's address without port, which REMOTE_ADDR is, as in gunicorn.
+    Client,
+    /// The address of the connection's other end, which may be a proxy's.
+    Peer,
     /// The peer's port.
     Port,
     /// `u`: user of Basic authentication; the index is that of the Authorization field.
@@ -176,7 +178,8 @@ impl Format {
         let user_agent = format.request_field("user-agent").map_err(refused)?;
         for (key, atom) in [
             ("{\"time\":", Atom::IsoTime),
-            (",\"peer\":", Atom::Host),
+            (",\"peer\":", Atom::Peer),
+            (",\"client\":", Atom::Client),
             (",\"method\":", Atom::Method),
             (",\"target\":", Atom::Target),
             (",\"protocol\":", Atom::Protocol),
@@ -250,7 +253,7 @@ impl Format {
                 self.literal("-");
                 return Ok(());
             }
-            "h" => Atom::Host,
+            "h" => Atom::Client,
             "u" => Atom::User(self.request_field("authorization")?),
             "t" => Atom::Time,
             "r" => Atom::RequestLine,

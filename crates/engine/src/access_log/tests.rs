@@ -33,6 +33,7 @@ impl Sample {
     fn record(&self) -> Record<'_> {
         Record {
             peer: &self.peer,
+            client: None,
             method: b"GET",
             target: b"/a%20b?x=1&y=2",
             path: b"/a%20b",
@@ -248,7 +249,7 @@ fn json_is_one_object_with_fixed_keys() {
     assert_eq!(
         line("json", &sample.record()),
         concat!(
-            r#"{"time":"1994-11-06T08:49:37.089Z","peer":"192.0.2.7","method":"GET","target":"/a%20b?x=1&y=2","#,
+            r#"{"time":"1994-11-06T08:49:37.089Z","peer":"192.0.2.7","client":"192.0.2.7","method":"GET","target":"/a%20b?x=1&y=2","#,
             r#""protocol":"HTTP/1.1","status":200,"bytes":1234,"duration_us":2034567,"referer":null,"#,
             r#""user_agent":"a \"quoted\" \\ \u0009 \u00c3\u00a9"}"#
         )

@@ -19,6 +19,7 @@ fn record(log: &AccessLog, target: &str) {
     let peer = Peer::Unix;
     log.record(&Record {
         peer: &peer,
+        client: None,
         method: b"GET",
         target: target.as_bytes(),
         path: target.as_bytes(),

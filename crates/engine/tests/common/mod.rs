@@ -232,6 +232,8 @@ pub struct Running {
     pub engine: Arc<Engine<Hello>>,
     pub address: SocketAddr,
     pub drained: Arc<AtomicBool>,
+    /// How often the limit of requests was told.
+    pub limits: Arc<AtomicU32>,
     main: Option<JoinHandle<()>>,
 }
 
@@ -246,8 +248,8 @@ pub fn start_on(socket: &TcpListener, options: Options) -> Running {
     let address = socket.local_addr().expect("an address");
     let listener = Listener::new(socket.as_fd()).expect("a listener");
     let engine = Engine::new(Hello::default(), vec![listener], options, None).expect("an engine");
-    let drained = Arc::new(AtomicBool::new(false));
-    let (watched, is_drained) = (Arc::clone(&engine), Arc::clone(&drained));
+    let (drained, limits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let (watched, is_drained, told) = (Arc::clone(&engine), Arc::clone(&drained), Arc::clone(&limits));
     let main = std::thread::spawn(move || {
         let mut threads = VecDeque::new();
         loop {
@@ -264,6 +266,9 @@ pub fn start_on(socket: &TcpListener, options: Options) -> Running {
                         eprintln!("{account}");
                         is_drained.store(true, SeqCst);
                     }
+                    Event::Limit => {
+                        told.fetch_add(1, SeqCst);
+                    }
                     Event::Signal => {}
                 }
             }
@@ -273,7 +278,7 @@ pub fn start_on(socket: &TcpListener, options: Options) -> Running {
             }
         }
     });
-    Running { engine, address, drained, main: Some(main) }
+    Running { engine, address, drained, limits, main: Some(main) }
 }
 
 impl Running {

@@ -40,7 +40,7 @@ impl FieldTable {
     }
 
     /// (name, value) in order, as slices of the block the table was filled from. Values are trimmed of SP and HTAB.
-    pub fn iter<'t, 'b: 't>(&'t self, block: &'b [u8]) -> impl Iterator<Item = (&'b [u8], &'b [u8])> + 't {
+    pub fn iter<'t, 'b: 't>(&'t self, block: &'b [u8]) -> impl DoubleEndedIterator<Item = (&'b [u8], &'b [u8])> + 't {
         self.spans
             .iter()
             .map(|span| (slice(block, span.name_start, span.name_len), slice(block, span.value_start, span.value_len)))
