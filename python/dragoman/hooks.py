@@ -17,7 +17,18 @@ from dragoman.settings import Settings
 from dragoman.types import LogLevel
 from dragoman.values import TcpAddress, UnixAddress, printable
 
-__all__ = ["HOOKS", "REFUSED", "UNCALLED", "HookLog", "Hooks", "ServerView", "WorkerView", "load_hooks", "run_file"]
+__all__ = [
+    "HOOKS",
+    "REFUSED",
+    "UNCALLED",
+    "Configuration",
+    "HookLog",
+    "Hooks",
+    "ServerView",
+    "WorkerView",
+    "load_hooks",
+    "run_file",
+]
 
 # The name that gunicorn gives to the module of its configuration file; such files may ask for it.
 MODULE_NAME = "__config__"

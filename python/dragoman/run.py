@@ -7,6 +7,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -14,13 +16,14 @@ from typing import Any, NoReturn
 from dragoman import __version__, supervisor, worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import DragomanError, OperatorError
+from dragoman.hooks import HOOKS, Configuration, HookLog, ServerView, WorkerView, load_hooks
 from dragoman.loader import Loaded, add_paths, load, parse
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
 from dragoman.settings import Settings
 from dragoman.supervisor.channel import Channel
 from dragoman.supervisor.mold import fork_dangers, open_descriptors, serve_orders
 from dragoman.supervisor.upgrade import Origin, Predecessor, start_successor, take_predecessor
-from dragoman.values import counted, printable
+from dragoman.values import Address, counted, printable
 
 __all__ = ["run"]
 
@@ -37,17 +40,22 @@ def run(settings: Settings, notices: Sequence[str] = (), reread: Callable[[], Se
     # A wrong string is answered before anything is opened.
     parse(settings.application)
     origin, predecessor = Origin.of_this_process(), take_predecessor()
+    # Before --env and the application can say something else of them.
+    notifier = supervisor.Notifier(os.environ)
+    passed, warning = supervisor.take_passed(os.environ, os.getpid())
+    if passed and is_bind_given(settings):
+        warning = f"{len(passed)} sockets were passed (LISTEN_FDS) and are not used, because --bind is given"
     try:
         # As process 1 a signal without a handler is ignored: the time before the server runs must not be deaf.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, end_early)
         os.chdir(settings.chdir)
         os.environ.update(settings.env)
-        add_paths(settings.chdir, settings.pythonpath)
         raise_descriptor_limit()
-        process = Process(settings, reread or (lambda: settings), origin, predecessor)
-        for notice in notices:
-            process.log.warning(notice)
+        process = Process(settings, reread or (lambda: settings), origin, predecessor, notifier, passed)
+        for notice in (*notices, warning, supervisor.deaf_parent()):
+            if notice:
+                process.log.warning(notice)
         return process.run()
     except EndedEarly:
         return 0
@@ -62,17 +70,27 @@ class Process:
         reread: Callable[[], Settings],
         origin: Origin,
         predecessor: Predecessor | None,
+        notifier: supervisor.Notifier,
+        passed: Sequence[Address],
     ) -> None:
-        self.settings = settings
+        self.settings = settings = with_passed(settings, passed)
         self.reread = reread
         self.origin = origin
         self.predecessor = predecessor
+        self.notifier = notifier
+        self.passed = passed
         self.successor_pid = 0
         self.control: socket.socket | None = None
         self.name = ""
+        self.supervisor_pid = os.getpid()
+        self.started = 0  # workers, so far
+        # Whom this process can still become; None once it has, and where nobody else is asked for.
+        self.identity = supervisor.identity_of(settings.user, settings.group)
         self.log = Log(open_log(settings.error_logfile), settings.log_level)
         self.access_log_fd = access_log_fd(settings.access_logfile)
         self.listeners: Sequence[supervisor.Listener] = ()
+        self.hooks = load_hooks(settings.hooks, self.log)
+        self.give_logs()
         # Asked once here, so that what is wrong is told before anything is forked.
         worker.check_options(settings, self.access_log_fd)
 
@@ -81,7 +99,12 @@ class Process:
         settings = self.settings
         handed_over = self.predecessor.descriptors if self.predecessor is not None else {}
         self.listeners = supervisor.open_all(
-            settings.bind, backlog=settings.backlog, umask=settings.umask, handed_over=handed_over
+            settings.bind,
+            backlog=settings.backlog,
+            umask=settings.umask,
+            reuse_port=settings.reuse_port,
+            owner=self.identity,
+            handed_over=handed_over,
         )
         try:
             write_pid_file(self.pid_path)
@@ -106,8 +129,16 @@ class Process:
         """Serve in this very process."""
         # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
         signal.signal(signal.SIGUSR1, lambda number, frame: self.reopen_logs())
+        self.set_title("server")
+        self.drop_rights()
         loaded = load(self.settings.application)
-        status, stuck = self.serve(loaded, when_ready=lambda: self.tell_start(loaded.name))
+
+        def when_ready() -> None:
+            self.tell_start(loaded.name)
+            if self.notifier.watchdog_s is not None:
+                threading.Thread(target=self.notifier.keep_watch, name="watchdog", daemon=True).start()
+
+        status, stuck = self.serve(loaded, when_ready=when_ready, make=partial(LoneWorker, self.notifier))
         if stuck:
             # The way out that is left does not come back to the `finally` blocks of our callers.
             remove_pid_file(self.pid_path)
@@ -117,6 +148,7 @@ class Process:
 
     def supervise(self) -> int:
         """Serve in forked workers, and look after them here."""
+        self.set_title("supervisor")
         handed_over = self.predecessor.control if self.predecessor is not None else -1
         if handed_over >= 0:
             self.control = socket.socket(fileno=handed_over)
@@ -124,19 +156,27 @@ class Process:
             self.control.setblocking(False)
         else:
             self.control = supervisor.open_control(self.settings.control_socket, self.settings.bind)
-        return supervisor.supervise(self, supervisor.Control(self.control) if self.control is not None else None)
+        self.call_hook("on_starting")
+        self.call_hook("nworkers_changed", new_value=self.settings.workers, old_value=None)
+        try:
+            return supervisor.supervise(self, supervisor.Control(self.control) if self.control is not None else None)
+        finally:
+            self.call_hook("on_exit")
 
     def reload(self) -> None:
         """Take the settings as they are now: files and environment are read again, sockets opened that are new."""
         settings = self.read_again()
         check_reloaded(self.settings, settings)
         worker.check_options(settings, self.access_log_fd)
+        identity = supervisor.identity_of(settings.user, settings.group)
         there = {listener.address: listener for listener in self.listeners}
         wanted = {str(address) for address in settings.bind}
         added = supervisor.open_all(
             [address for address in settings.bind if str(address) not in there],
             backlog=settings.backlog,
             umask=settings.umask,
+            reuse_port=settings.reuse_port,
+            owner=identity,
         )
         kept = [listener for address, listener in there.items() if address in wanted]
         supervisor.close_all([listener for address, listener in there.items() if address not in wanted])
@@ -146,7 +186,10 @@ class Process:
             if name in self.origin.environment:
                 os.environ[name] = self.origin.environment[name]
         os.environ.update(settings.env)
-        self.settings = settings
+        self.hooks = load_hooks(settings.hooks, self.log)
+        self.settings, self.identity = settings, identity
+        self.call_hook("on_reload")
+        self.set_title("supervisor")
         self.log.least = Log(self.log.fd, settings.log_level).least
         self.reopen_logs()
 
@@ -155,7 +198,7 @@ class Process:
         here = os.getcwd()
         os.chdir(self.origin.directory)
         try:
-            return self.reread()
+            return with_passed(self.reread(), self.passed)
         finally:
             os.chdir(here)
 
@@ -178,11 +221,14 @@ class Process:
 
     def work(self, channel: Channel, number: int) -> int:
         """The life of forked worker `number`."""
+        self.set_title(f"worker {number}")
+        self.call_hook("post_fork", number)
         loaded = self.load(channel)
         return loaded if isinstance(loaded, int) else self.serve_forked(loaded, channel, number)
 
     def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
         """The life of the process from which, the application loaded, the workers are forked."""
+        self.set_title("preload")
         before = open_descriptors()
         loaded = self.load(channel)
         if isinstance(loaded, int):
@@ -193,6 +239,8 @@ class Process:
 
         def live(channel: Channel, number: int) -> NoReturn:
             become()
+            self.set_title(f"worker {number}")
+            self.call_hook("post_fork", number)
             os._exit(self.serve_forked(loaded, channel, number))
 
         serve_orders(ordered, live)
@@ -201,6 +249,7 @@ class Process:
     def load(self, channel: Channel) -> Loaded | int:
         """The application; if it cannot be served, why not is said over `channel`, and the exit status returned."""
         try:
+            self.drop_rights()
             return load(self.settings.application)
         except DragomanError as error:
             channel.failed(f"{error}\n{error.details}".rstrip("\n"))
@@ -214,12 +263,57 @@ class Process:
         except RuntimeError as error:
             channel.failed(f"no thread can be started ({error})")
             return OperatorError.exit_status
-        status, stuck = self.serve(loaded, when_ready=lambda: channel.ready(loaded.name))
+        self.call_hook("post_worker_init", number)
+        status, stuck = self.serve(
+            loaded,
+            when_ready=lambda: channel.ready(loaded.name),
+            channel=channel,
+            when_quit=lambda: self.call_hook("worker_int", number),
+        )
+        self.call_hook("worker_exit", number)
         worker.leave(status, stuck, self.log)
 
-    def serve(self, loaded: Loaded, when_ready: Callable[[], None]) -> tuple[int, list[str]]:
+    def call_hook(self, name: str, number: int = 0, pid: int | None = None, **more: object) -> None:
+        """Call the function of that name in the file of --hooks, if there is one.
+
+        number, pid   the worker that it is about; by default this process
+        """
+        self.started += name == "pre_fork"
+        log, settings = HookLog(self.log), self.settings
+        known = {
+            "server": ServerView(self.supervisor_pid, settings, log, tuple(Configuration(settings).address)),
+            "worker": WorkerView(os.getpid() if pid is None else pid, number, self.started, settings, log),
+            **more,
+        }
+        self.hooks.call(name, *(known[argument] for argument in HOOKS[name].arguments))
+
+    def set_title(self, part: str) -> None:
+        """Show this process as that part of the run."""
+        supervisor.set_title(f"{part} [{self.settings.proc_name or self.settings.application}]")
+
+    def drop_rights(self) -> None:
+        """Become the user and the group of the settings, and let the application's modules be found from now on.
+
+        The supervisor keeps its rights: it opens sockets and logs again, and forks workers that drop theirs.
+        """
+        if self.identity is not None:
+            self.identity.drop()
+            self.identity = None
+            # What root may write to, this user may not.
+            worker.check_options(self.settings, self.access_log_fd)
+        # Not before: what the application's directory holds under the name of another module would run as root.
+        add_paths(self.settings.chdir, self.settings.pythonpath)
+
+    def serve(
+        self,
+        loaded: Loaded,
+        when_ready: Callable[[], None],
+        make: Callable[..., worker.Worker] = worker.Worker,
+        channel: Channel | None = None,
+        when_quit: Callable[[], None] = lambda: None,
+    ) -> tuple[int, list[str]]:
         """Serve `loaded` until a signal ends it: exit status, and the requests that are still in the application."""
-        one = worker.Worker(
+        one = make(
             loaded.application,
             [listener.info for listener in self.listeners],
             self.settings,
@@ -229,7 +323,15 @@ class Process:
         )
         # The engine has copies of its own: when it closes them at a drain, no other one of this process may be left.
         self.stop_listening()
-        stuck = worker.serve(one, when_ready=when_ready, reopen_logs=self.reopen_logs)
+        if channel is not None:
+            one.when_used_up = partial(channel.retire, f"it has answered {self.settings.max_requests} requests or more")
+        stuck = worker.serve(
+            one,
+            when_ready=when_ready,
+            reopen_logs=self.reopen_logs,
+            is_supervised=channel is not None,
+            when_quit=when_quit,
+        )
         return one.exit_status, stuck
 
     def drain_with_supervisor(self, channel: Channel) -> None:
@@ -243,28 +345,43 @@ class Process:
         for listener in self.listeners:
             listener.socket.close()
 
+    def log_files(self) -> Sequence[tuple[int, str]]:
+        """The descriptors of the logs that are not standard streams, with their paths."""
+        logs = (self.log.fd, self.settings.error_logfile), (self.access_log_fd, self.settings.access_logfile)
+        return [(fd, path) for fd, path in logs if fd > 2]
+
+    def give_logs(self) -> None:
+        """Let those who will have fewer rights open the logs again."""
+        if self.identity is not None:
+            for fd, path in self.log_files():
+                self.identity.give_log(fd, path)
+
     def reopen_logs(self) -> None:
         """Write to the files that have the logs' names now: log rotation has renamed the old ones."""
-        for fd, path in (
-            (self.log.fd, self.settings.error_logfile),
-            (self.access_log_fd, self.settings.access_logfile),
-        ):
-            if fd > 2:
-                try:
-                    reopen(fd, path)
-                except OSError as error:
-                    self.log.error(f'log "{path}" cannot be opened again: {error.strerror}')
+        for fd, path in self.log_files():
+            try:
+                reopen(fd, path)
+            except OSError as error:
+                self.log.error(f'log "{path}" cannot be opened again: {error.strerror}')
+        # Before the workers are told to do the same.
+        self.give_logs()
 
     def tell_start(self, name: str) -> None:
-        """Log that `name` is served from now on, and where; a predecessor may leave."""
+        """Tell log and service manager that `name` is served from now on, and where; a predecessor may leave."""
         self.name = name
         self.log.info(self.start_block(name))
+        self.notifier.ready(self.serving())
+        self.call_hook("when_ready")
         if self.predecessor is not None:
             self.log.info(f"taking over from process {self.predecessor.pid}, which drains")
             self.predecessor.drain()
             written, self.predecessor = self.pid_path, None
             if written:
                 os.replace(written, self.pid_path)
+
+    def serving(self) -> str:
+        """What is served and where, in a line for the service manager."""
+        return f"serving {self.name} at {', '.join(listener.url for listener in self.listeners)}"
 
     def start_block(self, name: str) -> str:
         """What is served, where, by how many, and how to stop it: a line each."""
@@ -297,6 +414,35 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     except (ValueError, OSError):
         pass  # above what the kernel allows: it stays as it is
+
+
+class LoneWorker(worker.Worker):
+    """A worker that is the whole service: the service manager hears from it when the end begins."""
+
+    def __init__(self, notifier: supervisor.Notifier, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.notifier = notifier
+
+    def drain(self, *, is_replaced: bool = False) -> None:
+        """Tell it, and drain."""
+        self.notifier.stopping()
+        super().drain(is_replaced=is_replaced)
+
+    def stop(self) -> None:
+        """Tell it, and stop."""
+        self.notifier.stopping()
+        super().stop()
+
+
+def with_passed(settings: Settings, passed: Sequence[Address]) -> Settings:
+    """`settings` with the service manager's sockets for an address, where they give none themselves."""
+    return replace(settings, bind=tuple(passed)) if passed and not is_bind_given(settings) else settings
+
+
+def is_bind_given(settings: Settings) -> bool:
+    """Whether a flag, a variable or a file says where to listen."""
+    origin = settings.origins.get("bind")
+    return origin is not None and origin.is_given
 
 
 class EndedEarly(BaseException):

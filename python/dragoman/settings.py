@@ -61,7 +61,12 @@ class Settings:
     )
     umask: int = setting(
         "Listening", "-m --umask", "OCTAL", "0", values.octal_mask, gunicorn="umask",
-        doc="Permissions taken from the unix sockets that are made; 0 lets every user of the machine connect.",
+        doc="Permissions taken from the unix sockets that are made: 0 lets every user of the machine connect, 007 the"
+        " owner and the group (of --user and --group, if given).",
+    )
+    reuse_port: bool = setting(
+        "Listening", "--reuse-port", "", "false", values.flag, gunicorn="reuse_port", is_flag=True,
+        doc="Let other servers of the same user listen at the same port, if they ask for it too (SO_REUSEPORT).",
     )
     worker_connections: int = setting(
         "Listening", "--worker-connections", "N", "0", values.whole(0, 1_000_000), gunicorn="worker_connections",
@@ -133,6 +138,19 @@ class Settings:
         "Work", "--control-socket", "PATH", "auto", values.text,
         doc="Where dragoman reload, stop, scale, reopen and status reach the server: a path, none, or auto: an abstract"
         " socket named after the user and the first address, which needs no disk. Only that user and root are heard.",
+    )
+    user: str = setting(
+        "Work", "-u --user", "USER", "", values.text, gunicorn="user",
+        doc="User, by name or number, that the workers become before the application is loaded; its supplementary"
+        " groups come with it. Only root can do so; sockets, logs and pid file are opened before, as root.",
+    )
+    group: str = setting(
+        "Work", "-g --group", "GROUP", "", values.text, gunicorn="group",
+        doc="Group, by name or number, that the workers are in; by default that of --user.",
+    )
+    proc_name: str = setting(
+        "Work", "-n --name", "TEXT", "", values.text, gunicorn="proc_name",
+        doc="Name that ps and top show in the titles of the processes; by default the application's.",
     )
     pid: str = setting(
         "Work", "-p --pid", "FILE", "", values.text, gunicorn="pidfile",

@@ -195,11 +195,13 @@ def serve(
     when_ready: Callable[[], None],
     reopen_logs: Callable[[], None],
     is_supervised: bool = False,
+    when_quit: Callable[[], None] = do_nothing,
 ) -> list[str]:
     """Serve in the main thread until TERM has drained or INT or QUIT has stopped the process.
 
     when_ready    called once requests are answered
     reopen_logs   called at SIGUSR1
+    when_quit     called at SIGINT and SIGQUIT, before the stop
     is_supervised a supervisor says by SIGUSR2 that a successor serves
     Returns the requests whose threads are still in the application: `leave` is then the only safe way out.
     """
@@ -211,6 +213,7 @@ def serve(
         worker.drain(is_replaced=True)
 
     def on_quit(number: int, frame: FrameType | None) -> None:
+        when_quit()
         worker.stop()
 
     def on_reopen(number: int, frame: FrameType | None) -> None:

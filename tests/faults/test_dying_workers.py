@@ -22,11 +22,13 @@ ONE_FAILED_START = """
 import os, signal, sys
 from dragoman.log import Log
 from dragoman.settings import settings_from
+from dragoman.supervisor.notify import Notifier
 from dragoman.supervisor.parent import supervise
 
 class Host:
     settings = settings_from({"workers": ["1"]}, {})
     log = Log(2)
+    notifier = Notifier({})
 
     def work(self, channel, number):
         with open(sys.argv[1], "a") as starts:
@@ -47,6 +49,9 @@ class Host:
         pass
 
     def stop_listening(self):
+        pass
+
+    def call_hook(self, name, number=0, pid=None, **more):
         pass
 
 sys.exit(supervise(Host()))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dragoman.errors import OperatorError
-from dragoman.supervisor import Listener, close_all, open_all
+from dragoman.supervisor import Identity, Listener, close_all, open_all
+from dragoman.supervisor.sockets import give_socket
 from dragoman.values import Address, InheritedAddress, TcpAddress, UnixAddress
 
 LOOPBACK = TcpAddress("127.0.0.1", 0)
@@ -103,6 +104,36 @@ def test_the_umask_takes_permissions_from_a_unix_socket_and_is_put_back(tmp_path
         assert os.umask(0o022) == 0o022
     finally:
         os.umask(before)
+
+
+def test_a_port_is_shared_by_those_who_all_ask_for_it(opened: list[Listener]) -> None:
+    opened.extend(open_all([LOOPBACK], backlog=16, umask=0, reuse_port=True))
+    address = TcpAddress("127.0.0.1", int(opened[0].server_port))
+    assert "address in use" in refusal(address)
+    opened.extend(open_all([address], backlog=16, umask=0, reuse_port=True))
+    assert opened[1].server_port == opened[0].server_port
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away: run the tests as root to see it")
+def test_a_unix_socket_is_given_to_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    (listener,) = open_all([UnixAddress(str(path))], backlog=16, umask=0o007, owner=Identity(54321, 12345, ()))
+    status = path.stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (0o770, 54321, 12345)
+    close_all([listener])
+    assert not path.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away: run the tests as root to see it")
+def test_what_is_no_socket_is_given_to_nobody(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    (tmp_path / "socket").symlink_to("precious")
+    with pytest.raises(OSError):
+        give_socket(str(tmp_path / "missing"), Identity(54321, 12345, ()))
+    for name in ("precious", "socket"):
+        give_socket(str(tmp_path / name), Identity(54321, 12345, ()))
+        assert (tmp_path / name).lstat().st_uid == 0
+    assert (tmp_path / "precious").stat().st_uid == 0
 
 
 def test_the_socket_file_of_a_server_that_is_gone_is_replaced(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ import os, signal, sys, time
 from dragoman.errors import OperatorError
 from dragoman.log import Log
 from dragoman.settings import settings_from
+from dragoman.supervisor.notify import Notifier
 from dragoman.supervisor.parent import supervise
 
 def say(text):
@@ -32,12 +33,16 @@ def until_signal(*numbers):
 class Host:
     settings = settings_from({{name: (value,) for name, value in {settings!r}.items()}}, {{}})
     log = Log(1)
+    notifier = Notifier({{}})
 
     def work(self, channel, number):
 {work}
 
     def tell_start(self, name):
         say(f"all ready: {{name}}")
+
+    def serving(self):
+        return "serving shop:app"
 
     def reload(self):
         say("reloads")
@@ -50,6 +55,9 @@ class Host:
 
     def upgrade(self):
         raise OperatorError("there is nothing to upgrade to")
+
+    def call_hook(self, name, number=0, pid=None, **more):
+        pass
 
 sys.exit(supervise(Host()))
 """

@@ -21,6 +21,7 @@ from dragoman.supervisor.commands import carry_out
 from dragoman.supervisor.control import Control, Reply
 from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
 from dragoman.supervisor.molds import Molds
+from dragoman.supervisor.notify import Notifier
 from dragoman.supervisor.plan import Action, Event, Phase
 from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes
 from dragoman.values import counted
@@ -42,6 +43,7 @@ class Host(Protocol):
 
     settings: Settings
     log: Log
+    notifier: Notifier
 
     def work(self, channel: Channel, number: int) -> int:
         """The life of worker `number`, in its process; its exit status."""
@@ -51,6 +53,9 @@ class Host(Protocol):
 
     def tell_start(self, name: str) -> None:
         """Every worker serves for the first time; `name` is what has been loaded."""
+
+    def serving(self) -> str:
+        """What is served and where, in a line for the service manager."""
 
     def reload(self) -> None:
         """Read the settings again. Raises DragomanError, and keeps those of before."""
@@ -66,6 +71,9 @@ class Host(Protocol):
 
     def upgrade_failed(self) -> None:
         """The new supervisor has ended, and this one goes on."""
+
+    def call_hook(self, name: str, number: int = 0, pid: int | None = None, **more: object) -> None:
+        """Call a function of the operator's; `number` and `pid` are the worker that it is about."""
 
     def status(self) -> Mapping[str, Any]:
         """What ``dragoman status`` says of the run: version, name, listeners."""
@@ -95,6 +103,8 @@ class Supervisor:
         self.phase = Phase.SERVING
         self.deadline: float | None = None
         self.look_at = time.monotonic() + LOOK_S
+        # When the service manager is to hear that we live; None where it does not ask for it.
+        self.watchdog_at = None if host.notifier.watchdog_s is None else time.monotonic()
         self.exit_status = 0
         self.last_failure = ""
         self.has_started = False
@@ -140,9 +150,19 @@ class Supervisor:
             }.get(step.phase)
             self.deadline = None if grace is None else time.monotonic() + grace
             self.end_reload("the server is being stopped")
+            if self.phase is Phase.SERVING:
+                self.tell_end()
         self.phase = step.phase
         for action in step.actions:
             self.act(action, number)
+
+    def tell_end(self) -> None:
+        """Let the service manager know that this process is about to end."""
+        if self.upgrade_pid:
+            # The service goes on in the successor, and only who was the service until now is believed.
+            self.host.notifier.main_pid(self.upgrade_pid)
+        else:
+            self.host.notifier.stopping()
 
     def act(self, action: Action, number: int) -> None:
         """Do one `action` of the plan; `number` is the worker that it is about."""
@@ -183,10 +203,12 @@ class Supervisor:
 
         when_done   called with "" once all are replaced, or with the cause why they are not
         """
+        self.host.notifier.reloading()
         try:
             self.host.reload()
         except DragomanError as error:
             self.log.error(f"not reloaded, what serves goes on: {error}")
+            self.host.notifier.ready(f"{self.host.serving()} (not reloaded: {error})")
             if when_done is not None:
                 when_done(str(error))
             return
@@ -205,6 +227,7 @@ class Supervisor:
         if self.reload_began is None:
             return
         took_s, self.reload_began = time.monotonic() - self.reload_began, None
+        self.host.notifier.ready(f"{self.host.serving()} (not reloaded: {cause})" if cause else self.host.serving())
         if not cause:
             self.log.info(f"reloaded: {counted(self.fleet.wanted, 'worker')} in {took_s:.1f} s")
         watchers, self.reload_watchers = self.reload_watchers, []
@@ -214,7 +237,9 @@ class Supervisor:
     def scale(self, wanted: int) -> None:
         """So many workers from now on."""
         self.log.info(f"{counted(wanted, 'worker')} from now on, {self.fleet.wanted} until now")
+        before = self.fleet.wanted
         self.fleet.scale(wanted)
+        self.host.call_hook("nworkers_changed", new_value=wanted, old_value=before)
 
     def dismiss(self) -> None:
         """Let all workers leave, while a new supervisor is there to serve: a terminal sends this when it is resized."""
@@ -277,6 +302,7 @@ class Supervisor:
     def start(self, number: int) -> None:
         """Fork worker `number`; a failed fork is tried again after the back-off."""
         key = self.fleet.last_key + 1
+        self.host.call_hook("pre_fork", number, 0)
         try:
             if self.host.settings.preload:
                 process = self.molds.fork_worker(self.fleet.generation, key, number)
@@ -398,6 +424,9 @@ class Supervisor:
         if self.deadline is not None and now >= self.deadline:
             self.deadline = None
             self.happen(Event.DEADLINE)
+        if self.watchdog_at is not None and now >= self.watchdog_at:
+            self.watchdog_at = now + (self.host.notifier.watchdog_s or 0)
+            self.host.notifier.watchdog()
         for process in self.processes.values():
             if process.kill_at is not None and now >= process.kill_at:
                 process.kill_at = None
@@ -449,6 +478,7 @@ class Supervisor:
             process.close()
         del self.processes[process.key]
         loss, number = self.fleet.gone(process.key), process.number
+        self.host.call_hook("child_exit", number, process.pid)
         if loss is Loss.LEFT:
             return
         has_settled = process.is_ready and time.monotonic() - process.started_at >= plan.SETTLED_S
@@ -492,7 +522,7 @@ class Supervisor:
 
     def seconds_to_wait(self) -> float | None:
         """Time until something is due; None when only an event can be next."""
-        times = [self.deadline] if self.deadline is not None else []
+        times = [at for at in (self.deadline, self.watchdog_at) if at is not None]
         times += [at for one in self.processes.values() for at in (one.kill_at, one.retire_at) if at is not None]
         now = time.monotonic()
         if self.phase is Phase.SERVING:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from dragoman.errors import OperatorError
+from dragoman.supervisor.activation import PassedAddress
+from dragoman.supervisor.privileges import Identity
 from dragoman.types import ListenerInfo
 from dragoman.values import Address, InheritedAddress, TcpAddress, UnixAddress, printable
 
@@ -41,10 +43,19 @@ class Listener:
 
 
 def open_all(
-    addresses: Sequence[Address], *, backlog: int, umask: int, handed_over: Mapping[str, int] | None = None
+    addresses: Sequence[Address],
+    *,
+    backlog: int,
+    umask: int,
+    reuse_port: bool = False,
+    owner: Identity | None = None,
+    handed_over: Mapping[str, int] | None = None,
 ) -> list[Listener]:
     """Listening sockets for `addresses`, in their order. Raises OperatorError for the first that cannot be had.
 
+    umask         permissions that the unix sockets do not get
+    reuse_port    other sockets with this option may be bound to the same port (SO_REUSEPORT, socket(7))
+    owner         whom the unix sockets are to belong to; without one, the user of this process
     handed_over   descriptors of sockets that listen already, by their address; those that are not wanted are closed
     """
     left, opened = dict(handed_over or {}), list[Listener]()
@@ -55,9 +66,10 @@ def open_all(
             if (fd := left.pop(str(address), None)) is not None:
                 opened.append(take_over(address, fd, backlog))
             elif isinstance(address, TcpAddress):
-                opened.append(open_tcp(address, backlog, ipv6_only=address.host == "::" and address.port in ipv4_ports))
+                ipv6_only = address.host == "::" and address.port in ipv4_ports
+                opened.append(open_tcp(address, backlog, ipv6_only=ipv6_only, reuse_port=reuse_port))
             elif isinstance(address, UnixAddress):
-                opened.append(open_unix(address, backlog, umask))
+                opened.append(open_unix(address, backlog, umask, owner))
             else:
                 opened.append(take_inherited(address, backlog))
     except BaseException:
@@ -99,7 +111,7 @@ def close_all(listeners: Sequence[Listener], *, keep_files: bool = False) -> Non
         listener.socket.close()
 
 
-def open_tcp(address: TcpAddress, backlog: int, *, ipv6_only: bool) -> Listener:
+def open_tcp(address: TcpAddress, backlog: int, *, ipv6_only: bool, reuse_port: bool) -> Listener:
     try:
         # IPv4 first: "localhost" means 127.0.0.1 to those who wrote the configuration of a proxy.
         found = sorted(
@@ -113,6 +125,8 @@ def open_tcp(address: TcpAddress, backlog: int, *, ipv6_only: bool) -> Listener:
     try:
         # A restarted server takes its port back while connections of the old one are in TIME_WAIT.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if ipv6_only:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(name)
@@ -139,7 +153,7 @@ def tcp_reason(error: OSError, address: TcpAddress) -> str:
     return error.strerror or str(error)
 
 
-def open_unix(address: UnixAddress, backlog: int, umask: int) -> Listener:
+def open_unix(address: UnixAddress, backlog: int, umask: int, owner: Identity | None) -> Listener:
     path = address.path
     try:
         remove_stale(address)
@@ -152,11 +166,26 @@ def open_unix(address: UnixAddress, backlog: int, umask: int) -> Listener:
             raise
         finally:
             os.umask(before)
+        if owner is not None:
+            give_socket(path, owner)
         sock.listen(backlog)
         made = file_of(path)
     except OSError as error:
         raise refused(address, error.strerror or str(error)) from None
     return Listener(sock, "unix", "", "80", f"unix:{path}", str(address), made)
+
+
+def give_socket(path: str, owner: Identity) -> None:
+    """Make the unix socket at `path` that user's. Never another file: whoever may write to the directory can put one
+    there meanwhile, and is not to be given that.
+    """
+    # open(2), O_PATH: stands for the file, whatever has the name afterwards; fchown(2) does not take it, its path does.
+    file = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if stat.S_ISSOCK(os.fstat(file).st_mode):
+            os.chown(f"/proc/self/fd/{file}", owner.uid, owner.gid)
+    finally:
+        os.close(file)
 
 
 def remove_stale(address: UnixAddress) -> None:
@@ -221,4 +250,7 @@ def new_socket(family: int, address: Address) -> socket.socket:
 
 
 def refused(address: Address, reason: str) -> OperatorError:
+    if isinstance(address, PassedAddress):
+        called = f' ("{printable(address.name)}")' if address.name else ""
+        return OperatorError(f"LISTEN_FDS: the socket that was passed as descriptor {address.fd}{called}: {reason}")
     return OperatorError(f'--bind "{printable(str(address))}": {reason}')

@@ -76,16 +76,20 @@ def start_successor(origin: Origin, listeners: Sequence[Listener], control: sock
     return pid
 
 
-def become_successor(origin: Origin, environment: Mapping[str, str], sockets: Sequence[socket.socket]) -> None:
+def become_successor(origin: Origin, environment: dict[str, str], sockets: Sequence[socket.socket]) -> None:
     """The child's way: it becomes the new program, or ends."""
     try:
+        # What the service manager has given to us alone, the successor gets. It keeps the numbers of the sockets.
+        for name in ("LISTEN_PID", "WATCHDOG_PID"):
+            if environment.get(name) == str(os.getppid()):
+                environment[name] = str(os.getpid())
         signal.set_wakeup_fd(-1)
         # Handlers are reset by exec, what is blocked or ignored is not.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.chdir(origin.directory)
         for one in sockets:
             one.set_inheritable(True)
-        os.execve(sys.executable, [*origin.arguments], dict(environment))
+        os.execve(sys.executable, [*origin.arguments], environment)
     except BaseException as error:
         os.write(2, f"dragoman: the program cannot be started: {error}\n".encode("utf-8", "backslashreplace"))
     finally:
