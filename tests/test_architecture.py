@@ -4,6 +4,8 @@ import ast
 import importlib
 import inspect
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,9 +19,12 @@ SKIPPED = {"target", ".venv", "node_modules", "out", "artifacts", "__pycache__"}
 # From the top to the bottom; a module imports from the rows below its own. A package stands for what is in it.
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
-    frozenset({"cli"}),
+    # What other programs load: Django and Flask, pytest, gunicorn.
+    frozenset({"contrib", "pytest_plugin", "gunicorn"}),
+    frozenset({"cli", "testing"}),
+    frozenset({"embedded"}),
     frozenset({"run", "remote", "gunicorn_import", "gunicorn_file", "config_report", "flags"}),
-    frozenset({"supervisor", "worker", "testing"}),
+    frozenset({"supervisor", "worker"}),
     frozenset({"contract", "hooks"}),
     frozenset({"loader", "log", "config_file"}),
     frozenset({"settings", "signature"}),
@@ -31,8 +36,7 @@ ROWS: tuple[frozenset[str], ...] = (
 )
 # `contract` judges servers, ours too, and may know nothing of them.
 CONTRACT_MAY_IMPORT = {"contract", "errors", "types", "values"}
-SIDEWAYS = {("testing", "worker")}
-NATIVE_USERS = {"worker", "testing"}
+NATIVE_USERS = {"worker"}
 
 
 def python_modules() -> list[Path]:
@@ -81,14 +85,30 @@ def sources() -> list[Path]:
 def test_a_module_imports_only_from_the_rows_below_it(path: Path) -> None:
     room = room_of(path)
     for other in imported_rooms(path):
-        allowed = room in ("__init__", other) or (room, other) in SIDEWAYS or rank_of(other) > rank_of(room)
+        allowed = room in ("__init__", other) or rank_of(other) > rank_of(room)
         assert allowed, f"{room} imports {other}"
         assert other != "_native" or room in NATIVE_USERS, f"{room} imports the native module"
         assert room != "contract" or other in CONTRACT_MAY_IMPORT, f"contract imports {other}"
 
 
 def test_the_package_itself_is_imported_without_the_server() -> None:
-    assert set(imported_rooms(PACKAGE / "__init__.py")) <= {"errors", "types"}
+    assert set(imported_rooms(PACKAGE / "__init__.py")) <= {"errors", "types", "embedded"}
+    assert modules_after("import dragoman") == {"dragoman", "dragoman.errors"}
+
+
+def test_what_pytest_loads_at_every_start_is_without_the_server() -> None:
+    assert modules_after("import dragoman.pytest_plugin") == {"dragoman", "dragoman.errors", "dragoman.pytest_plugin"}
+
+
+def test_what_flask_loads_at_every_start_is_without_the_engine() -> None:
+    assert not {"dragoman._native", "dragoman.run"} & modules_after("import dragoman.contrib.flask")
+
+
+def modules_after(code: str) -> set[str]:
+    """Which modules of the package a new interpreter has after `code`."""
+    program = f"{code}; import sys; print(*(name for name in sys.modules if name.partition('.')[0] == 'dragoman'))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
 
 
 def test_every_module_has_its_place_in_the_rows() -> None:

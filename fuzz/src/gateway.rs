@@ -158,8 +158,8 @@ fn read_all(exchange: &mut Exchange<'_, Echo>) -> Option<Vec<u8>> {
     match exchange.take_body() {
         RequestBody::Empty => {}
         RequestBody::Memory { bytes, .. } => body = bytes,
-        RequestBody::File { mut file, len, .. } => {
-            file.read_to_end(&mut body).expect("the file can be read");
+        RequestBody::File { file, len, .. } => {
+            file.file().read_to_end(&mut body).expect("the file can be read");
             assert_eq!(body.len() as u64, len);
         }
         RequestBody::Stream { len } => {

@@ -13,6 +13,7 @@ from dragoman.settings import CONFIG_VARIABLE, GROUPS, Row, rows
 
 __all__ = [
     "GroupedCommand",
+    "SettingOption",
     "answers_to_gunicorn",
     "default_text",
     "finding_parameters",

@@ -13,11 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from dragoman import __version__, supervisor, worker
+from dragoman import __version__, loader, supervisor, worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import DragomanError, OperatorError
 from dragoman.hooks import HOOKS, Configuration, HookLog, ServerView, WorkerView, load_hooks
-from dragoman.loader import Loaded, add_paths, load, parse
+from dragoman.loader import Loaded, add_paths, parse
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
 from dragoman.settings import Settings
 from dragoman.supervisor.channel import Channel
@@ -28,17 +28,24 @@ from dragoman.values import Address, counted, printable
 __all__ = ["run"]
 
 
-def run(settings: Settings, notices: Sequence[str] = (), reread: Callable[[], Settings] | None = None) -> int:
+def run(
+    settings: Settings,
+    notices: Sequence[str] = (),
+    reread: Callable[[], Settings] | None = None,
+    load: Callable[[], Loaded] | None = None,
+) -> int:
     """Serve until a signal ends it; the exit status. Raises DragomanError for what cannot be had.
 
     notices   warnings that were found before there was a log
     reread    gives the settings of a reload; without it they stay as they are
+    load      gives the application, in each process that serves; by default the one that the settings name
     """
     if sys.platform != "linux":
         raise OperatorError(f"only Linux is supported for now, and this is {sys.platform}")
     fill_standard_descriptors()
-    # A wrong string is answered before anything is opened.
-    parse(settings.application)
+    if load is None:
+        # A wrong string is answered before anything is opened.
+        parse(settings.application)
     origin, predecessor = Origin.of_this_process(), take_predecessor()
     # Before --env and the application can say something else of them.
     notifier = supervisor.Notifier(os.environ)
@@ -52,7 +59,7 @@ def run(settings: Settings, notices: Sequence[str] = (), reread: Callable[[], Se
         os.chdir(settings.chdir)
         os.environ.update(settings.env)
         raise_descriptor_limit()
-        process = Process(settings, reread or (lambda: settings), origin, predecessor, notifier, passed)
+        process = Process(settings, reread or (lambda: settings), load, origin, predecessor, notifier, passed)
         for notice in (*notices, warning, supervisor.deaf_parent()):
             if notice:
                 process.log.warning(notice)
@@ -68,6 +75,7 @@ class Process:
         self,
         settings: Settings,
         reread: Callable[[], Settings],
+        load: Callable[[], Loaded] | None,
         origin: Origin,
         predecessor: Predecessor | None,
         notifier: supervisor.Notifier,
@@ -75,6 +83,7 @@ class Process:
     ) -> None:
         self.settings = settings = with_passed(settings, passed)
         self.reread = reread
+        self.load_given = load
         self.origin = origin
         self.predecessor = predecessor
         self.notifier = notifier
@@ -131,7 +140,7 @@ class Process:
         signal.signal(signal.SIGUSR1, lambda number, frame: self.reopen_logs())
         self.set_title("server")
         self.drop_rights()
-        loaded = load(self.settings.application)
+        loaded = self.load()
 
         def when_ready() -> None:
             self.tell_start(loaded.name)
@@ -223,14 +232,14 @@ class Process:
         """The life of forked worker `number`."""
         self.set_title(f"worker {number}")
         self.call_hook("post_fork", number)
-        loaded = self.load(channel)
+        loaded = self.load_or_tell(channel)
         return loaded if isinstance(loaded, int) else self.serve_forked(loaded, channel, number)
 
     def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
         """The life of the process from which, the application loaded, the workers are forked."""
         self.set_title("preload")
         before = open_descriptors()
-        loaded = self.load(channel)
+        loaded = self.load_or_tell(channel)
         if isinstance(loaded, int):
             return loaded
         for danger in fork_dangers(before):
@@ -246,11 +255,15 @@ class Process:
         serve_orders(ordered, live)
         return 0
 
-    def load(self, channel: Channel) -> Loaded | int:
+    def load(self) -> Loaded:
+        """The application that was given, or that the settings name. Raises DragomanError."""
+        return loader.load(self.settings.application) if self.load_given is None else self.load_given()
+
+    def load_or_tell(self, channel: Channel) -> Loaded | int:
         """The application; if it cannot be served, why not is said over `channel`, and the exit status returned."""
         try:
             self.drop_rights()
-            return load(self.settings.application)
+            return self.load()
         except DragomanError as error:
             channel.failed(f"{error}\n{error.details}".rstrip("\n"))
             return error.exit_status

@@ -1,75 +1,136 @@
-"""Serves an application in the process of a test: a real server on a free port of the loopback interface."""
+"""Serves an application in the process of a test: the real engine, on a free port of the loopback interface."""
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from socket import create_server
-from typing import Any
+import io
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeVar
 
-from dragoman.contract.report import Reporter
-from dragoman.log import Log
-from dragoman.settings import settings_from
+from dragoman.embedded import BackgroundServer
+from dragoman.log import LEVELS, Log
 from dragoman.types import WSGIApplication
-from dragoman.worker import Worker
+from dragoman.worker import tell_exception
 
-__all__ = ["RunningServer", "serve"]
+__all__ = ["LiveServer"]
+
+Self = TypeVar("Self", bound="LiveServer")
+
+# A test asks for what it waits for: the linger of a drain is for strangers who are about to send a request.
+DEFAULTS: Mapping[str, object] = {
+    "bind": "127.0.0.1:0",
+    "access_logfile": "none",
+    "drain_linger": 0,
+    "graceful_timeout": 5,
+    "log_level": "warning",
+}
 
 
-@dataclass
-class RunningServer:
-    """A server that runs: where it listens, and what it has reported so far."""
+class LiveServer:
+    """A server that serves `app` between `start` and `stop`, or in a ``with`` block.
 
-    host: str
-    port: int
-    reports: list[str] = field(default_factory=list)
-    """Messages about breaches of the contract: ``"contract: body-not-bytes ..."``."""
+    app                a WSGI callable
+    raise_exceptions   at the end, raise the first exception that has left the application
+    settings           those of docs/settings.md by name, as for `dragoman.serve`: ``threads=1``, ``root_path="/shop"``,
+                       ``bind="unix:/tmp/test.sock"``. The environment is not read. Without ``bind`` it takes a free
+                       port of 127.0.0.1, and requests have ``graceful_timeout=5`` seconds at the end.
+
+    Any number may run at once, started and stopped from any thread. Signal handlers, ``sys`` and the standard streams
+    are left alone. Raises UsageError for a setting that cannot be, ApplicationError for what is no WSGI application.
+
+        with LiveServer(app) as server:
+            assert urllib.request.urlopen(server.url).status == 200
+        assert server.log == []
+    """
+
+    def __init__(self, app: WSGIApplication, *, raise_exceptions: bool = False, **settings: object) -> None:
+        self.url = ""
+        """``"http://127.0.0.1:PORT"`` without a slash at its end, or ``"unix:PATH"``; empty before the first start."""
+        self.host = ""
+        """The address of the listener; empty for a unix socket."""
+        self.port = 0
+        """The port of the listener; 0 for a unix socket."""
+        self.log: list[str] = []
+        """What the error log would have, a message each: exceptions with their tracebacks, breaches of the contract,
+        refused requests at ``log_level="info"``."""
+        self.reports: list[str] = []
+        """Those messages that are about breaches of the contract: ``"contract: body-not-bytes ..."``."""
+        self.output = io.StringIO()
+        self.exceptions: list[Exception] = []
+        given = {**DEFAULTS, **settings}
+        log = CapturedLog(self.log, str(given["log_level"]))
+        # Nothing of this refers to self: a server that is forgotten is collected, and its threads end.
+        self.server = BackgroundServer(
+            app,
+            given,
+            {},
+            log=log,
+            report=partial(note_report, log, self.reports),
+            # Exceptions that nobody wants to have again would keep the frames of their tracebacks.
+            exception=partial(note_exception, log, self.exceptions) if raise_exceptions else None,
+            errors=self.output,
+        )
 
     @property
-    def url(self) -> str:
-        """``"http://127.0.0.1:PORT"``, without a slash at its end."""
-        return f"http://{self.host}:{self.port}"
+    def errors(self) -> str:
+        """What the application has written to ``wsgi.errors``."""
+        return self.output.getvalue()
 
+    def start(self: Self) -> Self:
+        """Serve from now on. Does nothing while it serves. Raises OperatorError for an address that cannot be had."""
+        self.server.start()
+        for listener in self.server.listeners[:1]:
+            self.url = listener.url
+            self.host = listener.server_name
+            self.port = int(listener.server_port) if listener.kind == "tcp" else 0
+        return self
 
-@contextmanager
-def serve(application: WSGIApplication, **settings: object) -> Iterator[RunningServer]:
-    """Serve `application` until the ``with`` block ends; its requests are drained then.
+    def stop(self) -> None:
+        """Answer the requests under way, and end. Does nothing when it does not serve.
 
-    settings   those of the command line by name, such as ``threads=1`` or ``root_path="/shop"``
-    The error log is standard error. Raises UsageError for a setting that cannot be, AssertionError when a request is
-    still inside of the application at the end.
-
-        with serve(app) as server:
-            assert urllib.request.urlopen(server.url).status == 200
-    """
-    listener = create_server(("127.0.0.1", 0))
-    with listener:
-        listener.setblocking(False)
-        running = RunningServer(*listener.getsockname())
-        given: Mapping[str, Any] = {"drain_linger": 0, **settings}
-        found = settings_from({name: [str(value)] for name, value in given.items()}, {})
-        log = Log(2, "warning")
-
-        def report(message: str) -> None:
-            running.reports.append(message)
-            log.error(message)
-
-        server_port = str(running.port)
-        worker = Worker(
-            application,
-            [{"fd": listener.fileno(), "kind": "tcp", "server_name": running.host, "server_port": server_port}],
-            found,
-            log=log,
-            report=Reporter(report),
-        )
-        worker.start()
-        # Not one of the serving threads: it waits for the engine's events, as the main thread does in a server.
-        minder = threading.Thread(target=worker.mind, name="dragoman-minder", daemon=True)
-        minder.start()
-        try:
-            yield running
-        finally:
-            worker.drain()
-            minder.join()
-            stuck = worker.join()
+        Raises AssertionError when a request is still inside of the application after the graceful timeout, and with
+        ``raise_exceptions`` the first exception that has left it.
+        """
+        stuck = self.server.stop()
+        first, self.exceptions[:] = self.exceptions[:1], []
+        if first:
+            raise first[0]
         assert not stuck, f"still inside of the application: {', '.join(stuck)}"
+
+    def __enter__(self: Self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class CapturedLog(Log):
+    """A log whose messages become items of `messages`."""
+
+    def __init__(self, messages: list[str], level: str) -> None:
+        # Not that of Log, which takes a descriptor.
+        self.fd = -1
+        self.messages = messages
+        self.least = LEVELS.index(level) if level in LEVELS else 0
+
+    def write(self, level: str, message: str) -> None:
+        """Keep `message`."""
+        if level not in LEVELS or LEVELS.index(level) >= self.least:
+            self.messages.append(message)
+
+
+def note_report(log: Log, reports: list[str], message: str) -> None:
+    reports.append(message)
+    log.error(message)
+
+
+def note_exception(log: Log, exceptions: list[Exception], environ: Mapping[str, Any], error: BaseException) -> None:
+    # SystemExit and KeyboardInterrupt would end the test run.
+    if isinstance(error, Exception):
+        exceptions.append(error)
+    tell_exception(log, environ, error)
+
+
+LiveServerFactory = Callable[..., LiveServer]
+"""Type of the fixture ``live_server_factory``: takes what `LiveServer` takes, and gives it started."""

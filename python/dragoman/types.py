@@ -31,7 +31,14 @@ LogLevel: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 class StartResponse(Protocol):
     """PEP 3333, "The start_response() Callable". All arguments are positional."""
 
-    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /) -> Write: ...
+    def __call__(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        # Outside of an except block sys.exc_info() has three times None, and frameworks declare that they may pass it.
+        exc_info: ExcInfo | tuple[None, None, None] | None = None,
+        /,
+    ) -> Write: ...
 
 
 class WSGIApplication(Protocol):

@@ -16,7 +16,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
-from dragoman import _native
+from dragoman import _native, types
 from dragoman.errors import OperatorError, UsageError
 from dragoman.loader import traceback_of
 from dragoman.log import ErrorStream, Log
@@ -48,6 +48,8 @@ class Worker:
         log: Log,
         report: Callable[[str, Mapping[str, Any]], None],
         access_log_fd: int = -1,
+        exception: Callable[[Mapping[str, Any], BaseException], None] | None = None,
+        errors: types.ErrorStream | None = None,
     ) -> None:
         self.log = log
         self.access_log_fd = access_log_fd
@@ -69,8 +71,8 @@ class Worker:
                 options_of(settings, access_log_fd),
                 report=report,
                 # Not a method of ours: the engine is freed with the worker, by reference counts alone.
-                exception=partial(tell_exception, log),
-                errors=ErrorStream(log.fd),
+                exception=exception or partial(tell_exception, log),
+                errors=ErrorStream(log.fd) if errors is None else errors,
             )
 
     def start(self) -> None:

@@ -20,7 +20,7 @@ from dragoman.contract.report import exception_text
 from dragoman.errors import OperatorError, UsageError
 from dragoman.log import Log
 from dragoman.settings import Settings, settings_from
-from dragoman.testing import serve
+from dragoman.testing import LiveServer
 from dragoman.types import Environ, StartResponse
 from dragoman.worker import Worker, check_options, options_of, tell_exception
 
@@ -153,7 +153,7 @@ def test_every_rule_that_the_engine_reports_is_in_the_table_and_the_other_way_ro
 
 
 def test_an_application_is_served_on_a_named_thread_until_the_block_ends() -> None:
-    with serve(hello, root_path="/shop") as server:
+    with LiveServer(hello, root_path="/shop") as server:
         answer = get(f"{server.url}/shop/a%20b")
         assert re.fullmatch(rb"/shop\|/a b\|dragoman-[12]", answer), answer
     with pytest.raises(urllib.error.URLError):
@@ -165,7 +165,7 @@ def test_breaches_are_collected() -> None:
         start_response("200 OK", [])
         return ["text"]
 
-    with serve(app) as server:  # type: ignore[arg-type]
+    with LiveServer(app) as server:  # type: ignore[arg-type]
         with pytest.raises(urllib.error.HTTPError, match="500"):
             get(server.url)
         assert [report.splitlines()[0] for report in server.reports] == ["contract: body-not-bytes"]
@@ -173,7 +173,7 @@ def test_breaches_are_collected() -> None:
 
 
 def test_a_setting_that_cannot_be_is_refused() -> None:
-    with pytest.raises(UsageError, match="--threads"), serve(hello, threads=0):
+    with pytest.raises(UsageError, match="--threads"), LiveServer(hello, threads=0):
         pass
 
 
@@ -283,7 +283,7 @@ def test_processes_that_an_application_starts_can_be_terminated() -> None:
         start_response("200 OK", [])
         return [str(status).encode()]
 
-    with serve(app) as server:
+    with LiveServer(app) as server:
         assert get(server.url) == str(-signal.SIGTERM).encode()
 
 

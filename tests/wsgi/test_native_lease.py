@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dragoman._native import ClientDisconnected
-from dragoman.testing import RunningServer, serve
+from dragoman.testing import LiveServer
 
 DEADLINE = 10.0
 Environ = dict[str, Any]
@@ -22,7 +22,7 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 class Client:
     """One kept connection."""
 
-    def __init__(self, server: RunningServer) -> None:
+    def __init__(self, server: LiveServer) -> None:
         self.socket = socket.create_connection((server.host, server.port), timeout=DEADLINE)
         self.file = self.socket.makefile("rb")
 
@@ -64,7 +64,7 @@ def answering(given: Callable[[Environ], object]) -> Application:
 def test_requests_with_one_field_block_get_their_own_target_method_and_peer() -> None:
     names = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "RAW_URI", "REMOTE_PORT", "HTTP_HOST")
     application = answering(lambda environ: [environ[name] for name in names])
-    with serve(application) as server, Client(server) as first, Client(server) as second:
+    with LiveServer(application) as server, Client(server) as first, Client(server) as second:
         for count in range(6):
             for client in (first, second):
                 port, host = str(client.socket.getsockname()[1]), f"other{count}"
@@ -82,13 +82,13 @@ def test_application_that_empties_its_environ_leaves_the_next_one_whole() -> Non
         environ.clear()
         return text
 
-    with serve(answering(given)) as server, Client(server) as client:
+    with LiveServer(answering(given)) as server, Client(server) as client:
         answers = {client.ask("GET /") for _ in range(5)}
     assert len(answers) == 1
 
 
 def test_more_field_blocks_than_are_kept_stay_apart() -> None:
-    with serve(answering(lambda environ: environ["HTTP_X_N"])) as server, Client(server) as client:
+    with LiveServer(answering(lambda environ: environ["HTTP_X_N"])) as server, Client(server) as client:
         for _ in range(3):
             for number in range(150):
                 answer = client.ask("GET /", f"Host: x\r\nX-N: {number}\r\n")
@@ -111,7 +111,7 @@ def test_callables_kept_from_a_request_are_no_later_requests() -> None:
         kept.append((environ, start_response, start_response("200 OK", [("Content-Length", "3")])))
         return [b"new"]
 
-    with serve(application) as server, Client(server) as client:
+    with LiveServer(application) as server, Client(server) as client:
         for _ in range(3):
             assert client.ask("GET /") == (200, b"new")
 
@@ -125,7 +125,7 @@ def test_body_may_be_read_by_another_thread_while_the_call_waits() -> None:
         return found[0].decode()
 
     body = b"body " * 50_000
-    with serve(answering(given)) as server, Client(server) as client:
+    with LiveServer(answering(given)) as server, Client(server) as client:
         assert client.ask("POST /", f"Host: x\r\nContent-Length: {len(body)}\r\n", body) == (200, body)
 
 
@@ -147,7 +147,7 @@ def test_thread_that_still_reads_the_body_when_the_request_ends_is_let_out() -> 
         assert reading.wait(DEADLINE)
         return "done"
 
-    with serve(answering(given)) as server, Client(server) as client:
+    with LiveServer(answering(given)) as server, Client(server) as client:
         client.send("POST /", f"Host: x\r\nContent-Length: {length}\r\n", b"x")
         assert reading.wait(DEADLINE)
         client.socket.sendall(b"x" * (length - 1))
@@ -176,7 +176,7 @@ def test_thread_that_waits_for_the_body_holds_up_neither_the_call_nor_its_answer
         return environ["dragoman.disconnected"]()
 
     # Longer than any deadline of this test.
-    with serve(answering(given), body_timeout=600) as server, Client(server) as client:
+    with LiveServer(answering(given), body_timeout=600) as server, Client(server) as client:
         client.send("POST /", "Host: x\r\nContent-Length: 200000\r\n", b"x")
         assert client.answer() == (200, b"False")
         assert done.wait(DEADLINE)
@@ -201,7 +201,7 @@ def test_thread_beside_the_call_asks_for_the_body_and_its_patience_ends() -> Non
         reader.join(DEADLINE)
         return b"".join(read).decode()
 
-    with serve(answering(given), body_timeout=1) as server, Client(server) as client:
+    with LiveServer(answering(given), body_timeout=1) as server, Client(server) as client:
         client.send("POST /", "Host: x\r\nContent-Length: 200000\r\nExpect: 100-continue\r\n")
         assert client.file.readline() == b"HTTP/1.1 100 Continue\r\n"
         assert client.file.readline() == b"\r\n"
@@ -212,7 +212,7 @@ def test_thread_beside_the_call_asks_for_the_body_and_its_patience_ends() -> Non
 
 def test_streamed_input_fails_after_its_request_and_a_complete_one_does_not() -> None:
     kept: list[Any] = []
-    with serve(answering(lambda environ: kept.append(environ["wsgi.input"]))) as server:
+    with LiveServer(answering(lambda environ: kept.append(environ["wsgi.input"]))) as server:
         for length in (5, 200_000):
             with Client(server) as client:
                 client.ask("POST /", f"Host: x\r\nContent-Length: {length}\r\n", b"x" * length)
@@ -234,7 +234,7 @@ def test_client_that_leaves_in_mid_body_raises_for_the_reader() -> None:
         finally:
             ended.set()
 
-    with serve(answering(given)) as server:
+    with LiveServer(answering(given)) as server:
         with Client(server) as client:
             client.send("POST /", "Host: x\r\nContent-Length: 200000\r\n", b"too little")
         assert ended.wait(DEADLINE)
@@ -258,7 +258,7 @@ def test_request_is_let_go_at_its_end(fails: bool) -> None:
             raise ValueError("on purpose")
         return alive
 
-    with serve(answering(given)) as server, Client(server) as client:
+    with LiveServer(answering(given)) as server, Client(server) as client:
         answers = [client.ask("GET /") for _ in range(4)]
     assert answers[-1] == (200, b"[None, None, None]")
 
@@ -271,7 +271,7 @@ def test_large_body_is_let_go_once_it_is_sent() -> None:
         start_response("200 OK", [("Content-Length", str(len(sent)))])
         return [sent]
 
-    with serve(application) as server, Client(server) as client:
+    with LiveServer(application) as server, Client(server) as client:
         before = client.ask("GET /")
         for _ in range(5):
             assert client.ask("GET /large") == (200, body)
@@ -290,7 +290,7 @@ def test_name_with_a_line_end_stands_escaped_in_the_exception() -> None:
             texts.append(str(error))
         return []
 
-    with serve(application) as server, Client(server) as client:
+    with LiveServer(application) as server, Client(server) as client:
         assert client.ask("GET /")[0] == 500
     assert texts and "\n" not in texts[0] and "contract: header-" in texts[0]
 
@@ -308,7 +308,7 @@ def test_wrong_arguments_of_start_response_are_named(call: Callable[[Any], objec
         call(start_response)
         return []
 
-    with serve(application) as server, Client(server) as client:
+    with LiveServer(application) as server, Client(server) as client:
         assert client.ask("GET /")[0] == 500
     assert len(server.reports) == 1
     assert server.reports[0].startswith("contract: start-response-arguments")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.testing import serve
+from dragoman.testing import LiveServer
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -23,7 +23,7 @@ HERE = r"\(\S*test_report_facts\.py:\d+\)"
 
 def reports_of(application: Application, requests: int = 1) -> list[str]:
     """Reports about the breaches of `application` in so many requests."""
-    with serve(application) as server:
+    with LiveServer(application) as server:
         for _ in range(requests):
             try:
                 urllib.request.urlopen(server.url, timeout=10).read()

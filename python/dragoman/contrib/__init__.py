@@ -1,0 +1,1 @@
+"""Dragoman from the command lines of frameworks."""
