@@ -252,7 +252,7 @@ class Process:
             self.call_hook("post_fork", number)
             os._exit(self.serve_forked(loaded, channel, number))
 
-        serve_orders(ordered, live)
+        serve_orders(ordered, channel, live)
         return 0
 
     def load(self) -> Loaded:

@@ -159,7 +159,7 @@ class Settings:
 
     graceful_timeout: float = setting(
         "Time", "--graceful-timeout", "SECONDS", "30", values.seconds(0, 86_400), unit="s", gunicorn="graceful_timeout",
-        doc="After SIGTERM: time for the requests under way, then they are cut.",
+        doc="After SIGTERM, and after --drain-delay: time for the requests under way, then they are cut.",
     )
     drain_linger: float = setting(
         "Time", "--drain-linger", "SECONDS", "2", values.seconds(0, 3600), unit="s",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +40,10 @@ def test_threads_share_heaps(channel: Channel, chosen: dict[str, str], most: int
 def test_number_of_heaps_that_the_operator_chose_stands(channel: Channel) -> None:
     with Server("tests.process.apps_process:app", env={"MALLOC_ARENA_MAX": "16"}) as server:
         assert heaps_after_many_calls_at_once(server, channel) > 2
+
+
+def test_soft_limit_of_descriptors_is_raised_to_what_the_process_may_have(probe_listener: object) -> None:
+    """The soft limit is for programs that call select(2); 80 % of the limit is how many connections there may be."""
+    with Server("tests.process.apps_process:app", wrapper=("prlimit", "--nofile=300:2000")) as server:
+        limits = Path(f"/proc/{server.pid}/limits").read_text()
+        assert re.search(r"Max open files\s+2000\s+2000", limits), limits

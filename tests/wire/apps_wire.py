@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
@@ -91,6 +92,22 @@ def read_slowly(environ: Environ, start_response: StartResponse) -> Any:
     except OSError as error:
         probe.tell("raised", type(error).__name__)
         raise
+    start_octets(start_response)
+    return [b"read"]
+
+
+@app.view
+def read_on(environ: Environ, start_response: StartResponse) -> Any:
+    """Reads again after a read that failed; tells what the second one gave or raised."""
+    probe, body = Probe(environ), environ["wsgi.input"]
+    with contextlib.suppress(OSError):
+        body.read()
+    probe.tell("failed")
+    probe.wait("go")
+    try:
+        probe.tell("second", body.read())
+    except OSError as error:
+        probe.tell("second", type(error).__name__)
     start_octets(start_response)
     return [b"read"]
 

@@ -109,6 +109,27 @@ def test_streamed_body_that_stops_raises_client_disconnected(server: Server, cha
         wire.expect_end()
 
 
+def test_streamed_body_that_stops_shortly_before_its_end_closes_too(server: Server, channel: Channel) -> None:
+    """Little enough is left to be thrown away, but nobody waits for this client again."""
+    with server.connect() as wire:
+        wire.send(request_bytes("POST", channel.target("/read-slowly"), [("Content-Length", "100000")]) + b"x" * 99_000)
+        response = wire.read_response()
+        assert (response.status, response.value("Connection")) == (408, "close")
+        assert response.body.startswith(b"body-timeout: ")
+        wire.expect_end()
+
+
+def test_body_that_has_broken_off_stays_broken(server: Server, channel: Channel) -> None:
+    """What the failed read had got is lost: to go on behind it would be a body with a hole."""
+    with server.connect() as wire:
+        wire.send(request_bytes("POST", channel.target("/read-on"), [("Content-Length", "200000")]) + b"x" * 100_000)
+        channel.expect("failed")
+        wire.send(b"x" * 100_000)
+        channel.open("go")
+        assert channel.expect("second") == "ClientDisconnected"
+        wire.expect_end()
+
+
 def test_streamed_body_that_goes_on_is_not_ended(server: Server, channel: Channel) -> None:
     """Idle time, not an absolute deadline: an upload that takes longer than the timer, with no pause as long, lives."""
     pieces, size = 12, 20_000

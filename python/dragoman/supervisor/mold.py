@@ -73,7 +73,7 @@ class Mold:
         self.orders.close()
 
 
-def serve_orders(ordered: socket.socket, live: Callable[[Channel, int], NoReturn]) -> None:
+def serve_orders(ordered: socket.socket, own: Channel, live: Callable[[Channel, int], NoReturn]) -> None:
     """The process's own loop: forks a worker for each order, until the supervisor's end is closed.
 
     The worker becomes the supervisor's child (`adopt_orphans`): a process between the two ends at once.
@@ -85,7 +85,7 @@ def serve_orders(ordered: socket.socket, live: Callable[[Channel, int], NoReturn
         if not data:
             return
         theirs = socket.socket(fileno=descriptors[0])
-        pid = fork_twice(partial(live, Channel(theirs), int.from_bytes(data, "big")), (ordered,))
+        pid = fork_twice(partial(live, Channel(theirs), int.from_bytes(data, "big")), (ordered, own.socket))
         theirs.close()
         ordered.send(pid.to_bytes(NUMBER_BYTES, "big"))
 

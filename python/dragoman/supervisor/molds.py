@@ -1,5 +1,6 @@
 """The processes with the loaded application, one for a generation: made, heard, and ended by the supervisor."""
 
+import os
 import signal
 import socket
 from typing import TYPE_CHECKING, NoReturn
@@ -79,6 +80,8 @@ class Molds:
         ours, theirs = channel_pair()
         try:
             pid = self.by_generation[generation].fork_worker(number, theirs)
+            # Only a child of ours is signalled later, whoever the process with the application has become.
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except OSError:
             ours.close()
             raise
