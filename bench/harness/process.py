@@ -16,6 +16,7 @@ from types import TracebackType
 
 from harness.paths import APPS, OUT
 from harness.peers import HOST
+from harness.procfs import stat_fields
 
 CPUCLOCK_SCHED = 2
 """Of ``linux/posix-timers_types.h``: a process' CPU clock id is ``(~pid << 3) | 2``."""
@@ -100,7 +101,7 @@ class Server:
         total = 0.0
         for pid in self.pids():
             with contextlib.suppress(OSError):
-                reaped = sum(map(int, _stat_fields(pid)[13:15])) / TICKS_PER_SECOND
+                reaped = sum(map(int, stat_fields(pid)[13:15])) / TICKS_PER_SECOND
                 total += time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED) + reaped
         return total
 
@@ -185,17 +186,12 @@ def _pinned(command: list[str], core: int | None) -> list[str]:
     return command if core is None else ["taskset", "-c", str(core), *command]
 
 
-def _stat_fields(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat after the command's name, which may hold blanks; [1] is the parent."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
 def _tree(root: int) -> Iterator[int]:
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
-                children.setdefault(int(_stat_fields(int(entry))[1]), []).append(int(entry))
+                children.setdefault(int(stat_fields(int(entry))[1]), []).append(int(entry))
     waiting = [root]
     while waiting:
         pid = waiting.pop()
