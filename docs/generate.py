@@ -102,38 +102,94 @@ def limits_page() -> str:
         " word names the reason ([refusals.md](refusals.md)), followed by a lingering close, so that the answer is not"
         " lost to a reset. The log has one line for each reason and minute, with a sample client; the counters of a"
         " worker stand in its last line at `--log-level debug`.\n\n"
-        "| limit | default | then | counter |\n| --- | --- | --- | --- |\n"
+        "| limit | default | then | counter | shown by |\n| --- | --- | --- | --- | --- |\n"
     )
     limits = (row for row in rows() if row.then)
-    lines = (f"| `{row.flag}` | {default_text(row)} {row.unit} | {row.then} | {row.counter} |\n" for row in limits)
-    fixed = (f"| {what} | {value} | {then} | {counter} |\n" for what, value, then, counter in FIXED)
+    lines = (
+        f"| `{row.flag}` | {default_text(row)} {row.unit} | {row.then} | {row.counter} | `{SHOWN_BY[row.name]}` |\n"
+        for row in limits
+    )
+    fixed = (f"| {what} | {value} | {then} | {counter} | `{test}` |\n" for what, value, then, counter, test in FIXED)
     return (
         intro
         + "".join(line.replace("  |", " |") for line in lines)
-        + "\n## Without a setting\n\n| limit | value | then | counter |\n| --- | --- | --- | --- |\n"
+        + "\n## Without a setting\n\n| limit | value | then | counter | shown by |\n| --- | --- | --- | --- | --- |\n"
         + "".join(line.replace("  |", " |") for line in fixed)
         + RATES
     )
 
 
+# fmt: off
 FIXED = (
-    ("method", "32 bytes", "501", "refused"),
-    ("extensions of one chunk, of all chunks of a body", "256 bytes, 16 KiB", "400", "refused"),
-    ("framing bytes of a chunked body", "16 KiB + 8 × its data", "400", "refused"),
-    ("read ahead of a connection", "64 KiB behind the request in the application", "the socket is not read on", ""),
-    ("pipelined requests answered in one go", "16, or 64 KiB of answers", "other connections have their turn", ""),
-    ("threads that wait for slow clients", "256 beside --threads", "the next one that would wait is cut", "aborted"),
+    ("method", "32 bytes", "501", "refused", "reject/method-too-long"),
     (
-        "accepting without descriptors or memory",
-        "a pause of 0.1 s, doubling to 1 s",
-        "the backlog waits",
-        "accept_pauses",
+        "extensions of one chunk, of all chunks of a body", "256 bytes, 16 KiB", "400", "refused",
+        "reject/chunk-extension-too-long",
     ),
-    ("connections that make room at once", "16, or a 32nd part of those that wait", "close", "evictions"),
-    ("output that the kernel holds unsent", "1 MiB (TCP_NOTSENT_LOWAT)", "the rest waits in the process", ""),
-    ("unacknowledged output of a vanished client", "60 s (TCP_USER_TIMEOUT)", "the connection ends", "aborted"),
-    ("silence before the kernel probes a client", "60 s (TCP_KEEPIDLE)", "a vanished client is noticed", ""),
+    ("framing bytes of a chunked body", "16 KiB + 8 × its data", "400", "refused", "reject/chunk-overhead"),
+    (
+        "read ahead of a connection", "64 KiB behind the request in the application", "the socket is not read on", "",
+        "a_reader_that_stalls_is_ended_though_it_goes_on_sending",
+    ),
+    (
+        "pipelined requests answered in one go", "16, or 64 KiB of answers", "other connections have their turn", "",
+        "one_pipelining_client_does_not_keep_the_others_waiting",
+    ),
+    (
+        "threads that wait for slow clients", "256 beside --threads", "the next one that would wait is cut", "aborted",
+        "beyond_the_bound_of_waiting_calls_the_next_one_is_told_to_cut_its_peer_off",
+    ),
+    (
+        "accepting without descriptors or memory", "a pause of 0.1 s, doubling to 1 s", "the backlog waits",
+        "accept_pauses", "test_accept_that_fails_for_want_pauses_and_goes_on",
+    ),
+    (
+        "connections that make room at once", "16, or a 32nd part of those that wait", "close", "evictions",
+        "connections_that_never_sent_a_request_make_room_too_but_not_those_that_have_one_under_way",
+    ),
+    (
+        "output that the kernel holds unsent", "1 MiB (TCP_NOTSENT_LOWAT)", "the rest waits in the process", "",
+        "test_the_kernel_holds_little_for_a_client_that_does_not_read",
+    ),
+    (
+        "unacknowledged output of a vanished client", "60 s (TCP_USER_TIMEOUT)", "the connection ends", "aborted",
+        "test_clients_that_are_gone_without_fin_are_given_up",
+    ),
+    (
+        "silence before the kernel probes a client", "60 s (TCP_KEEPIDLE)", "a vanished client is noticed", "",
+        "test_timer_of_the_probes_runs",
+    ),
+    (
+        "memory of an idle connection", "4 KiB", "nothing is held between two requests", "",
+        "test_idle_connections_cost_less_than_two_kibibytes_each",
+    ),
 )
+# fmt: on
+# The test that shows each limit which is a setting.
+SHOWN_BY = {
+    "worker_connections": "test_at_the_limit_of_connections_the_longest_idle_make_room",
+    "queue": "test_requests_beyond_the_queue_are_answered_503_and_told_when_to_come_again",
+    "queue_timeout": "a_request_that_finds_no_thread_in_time_is_answered_503",
+    "keep_alive": "test_idle_connection_is_closed_after_the_keep_alive_time",
+    "first_byte_timeout": "test_connection_without_a_first_byte_is_closed_silently",
+    "head_timeout": "test_head_that_trickles_gets_408",
+    "body_timeout": "test_small_body_that_stops_gets_408_and_calls_nobody",
+    "min_body_rate": "test_bodies_that_trickle_are_refused_and_told_of_once",
+    "write_timeout": "test_reader_that_stops_is_ended_and_the_iterable_closed",
+    "min_write_rate": "test_readers_that_trickle_are_cut_and_told_of_once",
+    "linger_timeout": "a_refused_client_that_goes_on_sending_still_reads_its_answer",
+    "limit_request_line": "test_limit_of_the_line_is_a_setting",
+    "limit_request_fields": "test_limit_of_the_number_of_fields_is_a_setting",
+    "limit_request_field_size": "test_limit_of_a_field_is_a_setting",
+    "limit_head": "test_limit_of_the_head_is_a_setting",
+    "limit_trailer_fields": "test_trailers_have_their_limits",
+    "limit_trailers": "test_trailers_have_their_limits",
+    "limit_body": "test_content_length_above_the_limit_is_413_at_the_head",
+    "limit_unread": "an_answer_is_not_lost_when_the_rest_of_the_body_never_comes",
+    "chunked_memory": "test_bodies_on_disk_have_a_quota",
+    "spool_quota": "bodies_on_disk_share_a_quota_and_give_their_room_back",
+    "output_buffer": "a_streaming_producer_waits_for_its_reader_and_others_are_served",
+}
 
 RATES = (
     "\n## How the rates count\n\n"

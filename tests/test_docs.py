@@ -85,8 +85,9 @@ def test_a_change_fragment_is_one_or_two_sentences(path: Path) -> None:
     assert 1 <= len(re.findall(r"\.(?:\s|$)", path.read_text(encoding="utf-8"))) <= 3
 
 
-def test_every_test_that_the_page_of_threats_names_is_there() -> None:
-    page = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["threats.md", "limits.md"])
+def test_every_test_that_a_page_names_is_there(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     names = {
         name
         for row in page.splitlines()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import re
+import select
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support.probe import Channel
 from tests.support.server import Server
 from tests.support.wire import DEADLINE_S, Wire, request_bytes
 
 APP = "tests.wire.apps_wire:app"
+PROCESS_APP = "tests.process.apps_process:app"
 BRISK = ("--rate-grace", "0.5", "--min-body-rate", "1000", "--min-write-rate", "1000")
 
 
@@ -82,6 +86,32 @@ def test_readers_that_trickle_are_cut_and_told_of_once() -> None:
         account = counters(server)
         assert account["slow_readers"] >= 3
         assert len(re.findall("write-too-slow", server.log.text)) == 1
+
+
+def test_requests_beyond_the_queue_are_answered_503_and_told_when_to_come_again(
+    probe_listener: object, channel: Channel
+) -> None:
+    """One call at a time, one request that waits, and whoever comes then is told at once."""
+    with Server(PROCESS_APP, "--threads", "1", "--queue", "1", "--log-level", "debug", "--drain-linger", "0") as server:
+        with server.connect() as held, server.connect() as waiting, contextlib.ExitStack() as stack:
+            held.send(request_bytes("GET", channel.target("/held")))
+            channel.expect("call")
+            waiting.send(request_bytes("GET", "/hello"))
+            # Whether the one that waits is in the queue already shows in what becomes of the next ones.
+            until = time.monotonic() + DEADLINE_S
+            response = None
+            while response is None:
+                assert time.monotonic() < until, "nobody was turned away"
+                late = stack.enter_context(server.connect())
+                late.send(request_bytes("GET", "/hello"))
+                readable, _, _ = select.select([late.socket], [], [], 0.2)
+                response = late.read_response() if readable else None
+            assert (response.status, response.body[:12]) == (503, b"overloaded: ")
+            assert int(response.value("Retry-After") or 0) >= 1
+            channel.open("go")
+            assert held.read_response().body == b"held"
+            assert waiting.read_response().body == b"hello"
+        assert counters(server)["overloads"] >= 1
 
 
 def test_at_the_limit_of_connections_the_longest_idle_make_room() -> None:

@@ -353,3 +353,26 @@ impl<T, S: Starter> ReadyQueue<T, S> {
         lock(&self.state)
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Bounds, ReadyQueue, Starter};
+    use crate::handover::Leadership;
+    use std::time::Duration;
+
+    struct Nobody;
+
+    impl Starter for Nobody {
+        fn start_thread(&self) {}
+    }
+
+    #[test]
+    fn beyond_the_bound_of_waiting_calls_the_next_one_is_told_to_cut_its_peer_off() {
+        let (_, lead) = Leadership::new();
+        let bounds = Bounds { permits: 4, queue: 4, peer_waits: 2, retire: Duration::ZERO };
+        let queue = ReadyQueue::<(), _>::new(lead, bounds, Nobody);
+        let begun = [(); 3].map(|()| queue.peer_wait_begins(false));
+        queue.peer_wait_ends(false);
+        assert_eq!((begun, queue.peer_wait_begins(false)), ([true, true, false], true));
+    }
+}
