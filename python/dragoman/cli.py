@@ -232,7 +232,8 @@ def remote_command(name: str, *parameters: click.Parameter) -> "GroupedCommand":
         if as_json:
             click.echo(json.dumps(answer))
         elif not answer["ok"]:
-            raise OperatorError(f"{name}: {answer['text']}")
+            sentence, _, details = answer["text"].partition("\n")
+            raise OperatorError(f"{name}: {sentence}", details)
         else:
             click.echo(remote.status_text(answer) if name == "status" else answer["text"])
         return 0

@@ -58,6 +58,6 @@ def status_text(answer: Mapping[str, Any]) -> str:
     lines += [
         f"{one['number']:>6}  {one['pid']:>7}  {one['state']:9} {one['generation']:>10}  {one['age_s']:>7} s"
         f"  {one['memory_bytes'] >> 20:>6} MiB"
-        for one in answer["workers"]
+        for one in sorted(answer["workers"], key=lambda one: (one["number"], one["pid"]))
     ]
     return "\n".join(lines)

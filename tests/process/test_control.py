@@ -72,11 +72,34 @@ def test_a_reload_that_fails_says_why_and_changes_nothing(server: Server, path: 
     assert told(path, "reload", "--wait")["ok"]
 
 
+def test_the_command_line_says_whether_it_worked_and_why_not(server: Server, path: Path, tmp_path: Path) -> None:
+    def command(*words: str) -> subprocess.CompletedProcess[str]:
+        line = [sys.executable, "-m", "dragoman", *words, "--control-socket", str(path)]
+        return subprocess.run(line, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+
+    done = command("status")
+    assert (done.returncode, done.stderr) == (0, "") and "serves shop:app" in done.stdout
+    assert json.loads(command("status", "--json").stdout)["phase"] == "serving"
+    done = command("reload", "--wait")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "reloaded\n", "")
+    (tmp_path / "shop.py").write_text("(")
+    done = command("reload", "--wait")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("dragoman: reload: importing shop fails: SyntaxError")
+    assert len(done.stderr.splitlines()) > 2, done.stderr
+    done = command("scale", "none")
+    assert (done.returncode, done.stderr) == (1, "dragoman: scale: want a whole number from 1 to 1024\n")
+    assert command("stop").returncode == 0
+    assert server.wait() == 0
+    done = command("status")
+    assert done.returncode == 1 and "no server is heard at" in done.stderr
+
+
 def test_scale_sets_the_number_of_workers(server: Server, path: Path) -> None:
     assert told(path, "scale", "3")["ok"]
     eventually(lambda: len(told(path, "status")["workers"]) == 3, "three workers")
     for wrong in (["scale"], ["scale", "0"], ["scale", "many"], ["scale", "1", "2"]):
-        assert told(path, *wrong) == {"ok": False, "text": "scale: want a whole number from 1 to 1024"}
+        assert told(path, *wrong) == {"ok": False, "text": "want a whole number from 1 to 1024"}
 
 
 def test_reopen_and_unknown_commands_are_answered(server: Server, path: Path) -> None:

@@ -36,7 +36,7 @@ def carry_out(supervisor: "Supervisor", words: Sequence[str], reply: Reply) -> N
             supervisor.scale(int(count))
             reply({"ok": True, "text": f"{counted(int(count), 'worker')} from now on"})
         case ["scale", *_]:
-            reply({"ok": False, "text": f"scale: want a whole number from 1 to {MOST_WORKERS}"})
+            reply({"ok": False, "text": f"want a whole number from 1 to {MOST_WORKERS}"})
         case ["reopen"]:
             supervisor.happen(Event.REOPEN)
             reply({"ok": True, "text": "the logs are open again"})
