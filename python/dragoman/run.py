@@ -345,6 +345,8 @@ class Process:
             is_supervised=channel is not None,
             when_quit=when_quit,
         )
+        if channel is not None and (account := one.server.account()) is not None:
+            channel.drained(account)
         return one.exit_status, stuck
 
     def drain_with_supervisor(self, channel: Channel) -> None:

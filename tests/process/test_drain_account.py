@@ -185,3 +185,27 @@ def test_the_worker_is_told_once_that_it_is_used_up_and_serves_on() -> None:
             minder.join()
             assert worker.join() == []
     assert times == [1]
+
+
+def test_the_last_line_of_a_supervised_run_is_the_account_of_all_workers(channel: Channel) -> None:
+    with Server(APP, "--workers", "2", "--drain-linger", "0") as server:
+        with server.connect() as held:
+            held.send(request_bytes("GET", channel.target("/held")))
+            channel.expect("call")
+            server.signal(signal.SIGTERM)
+            server.log.wait_for(r"drained 0 requests in .* 0 cut")
+            channel.open("go")
+            assert held.read_response().body == b"held"
+        assert server.wait() == 0
+        assert re.search(r"all workers: drained 1 requests in \d+\.\d s, 0 dropped, 0 cut$", server.log.text.strip())
+
+
+def test_the_account_of_all_workers_names_what_the_graceful_timeout_has_cut(channel: Channel) -> None:
+    with Server(APP, "--workers", "2", "--drain-linger", "0", "--graceful-timeout", "1") as server:
+        with server.connect() as held:
+            held.send(request_bytes("GET", channel.target("/held")))
+            channel.expect("call")
+            server.signal(signal.SIGTERM)
+            assert server.wait() == 0
+        last = server.log.text.strip().splitlines()[-1]
+        assert re.search(r"\[WARNING\] all workers: drained 0 requests in .* 1 cut \(GET /held", last)

@@ -1,6 +1,8 @@
 """The socket pair between the supervisor and a worker: what the worker has to say, and whether the other end lives."""
 
+import json
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -16,6 +18,7 @@ class Kind(Enum):
     READY = b"R"  # the application of this name is loaded, and requests are answered
     FAILED = b"F"  # the application cannot be served, and this is why; the worker ends after it
     RETIRE = b"T"  # this worker wants a successor, for this reason, and serves until it has one
+    DRAINED = b"D"  # this worker leaves, and this became of its last requests
     ENDED = b""  # the other end is gone; nothing more comes
 
 
@@ -44,6 +47,10 @@ class Channel:
     def retire(self, why: str) -> None:
         """A successor is asked for, because of `why`; the worker serves until it is told to leave."""
         self.send(Kind.RETIRE, why)
+
+    def drained(self, account: Mapping[str, object]) -> None:
+        """The worker leaves: what became of the requests since it was told to."""
+        self.send(Kind.DRAINED, json.dumps(account))
 
     def wait_for_end(self) -> None:
         """Returns when the supervisor is gone. It never writes."""

@@ -16,6 +16,7 @@ from dragoman.errors import ApplicationError, DragomanError
 from dragoman.log import Log
 from dragoman.settings import Settings
 from dragoman.supervisor import plan
+from dragoman.supervisor.account import DrainAccount
 from dragoman.supervisor.channel import Channel, Kind, Message, read_messages
 from dragoman.supervisor.commands import carry_out
 from dragoman.supervisor.control import Control, Reply
@@ -106,6 +107,7 @@ class Supervisor:
         # When the service manager is to hear that we live; None where it does not ask for it.
         self.watchdog_at = None if host.notifier.watchdog_s is None else time.monotonic()
         self.exit_status = 0
+        self.account: DrainAccount | None = None
         self.last_failure = ""
         self.has_started = False
         self.upgrade_pid = 0
@@ -138,6 +140,8 @@ class Supervisor:
             self.take_deadlines()
             if not self.processes:
                 self.happen(Event.ALL_GONE)
+        if self.account is not None:
+            self.account.tell(self.log, time.monotonic())
         return self.exit_status
 
     def happen(self, event: Event, number: int = 0) -> None:
@@ -152,6 +156,8 @@ class Supervisor:
             self.end_reload("the server is being stopped")
             if self.phase is Phase.SERVING:
                 self.tell_end()
+        if step.phase is Phase.DRAINING and self.account is None:
+            self.account = DrainAccount(time.monotonic())
         self.phase = step.phase
         for action in step.actions:
             self.act(action, number)
@@ -395,6 +401,10 @@ class Supervisor:
                     self.host.tell_start(message.text)
             case Kind.FAILED:
                 process.failure = process.failure or message.text
+            case Kind.DRAINED:
+                # One that was replaced before has told the log itself.
+                if self.account is not None:
+                    self.account.add(message.text)
             case Kind.RETIRE:
                 self.retire(process, message.text)
             case Kind.ENDED:
