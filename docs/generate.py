@@ -148,7 +148,7 @@ FIXED = (
         "connections_that_never_sent_a_request_make_room_too_but_not_those_that_have_one_under_way",
     ),
     (
-        "output that the kernel holds unsent", "1 MiB (TCP_NOTSENT_LOWAT)", "the rest waits in the process", "",
+        "output that the kernel holds unsent", "512 KiB (TCP_NOTSENT_LOWAT)", "the rest waits in the process", "",
         "test_the_kernel_holds_little_for_a_client_that_does_not_read",
     ),
     (

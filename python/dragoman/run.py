@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from dragoman import __version__, loader, supervisor, worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import DragomanError, OperatorError
-from dragoman.hooks import HOOKS, Configuration, HookLog, ServerView, WorkerView, load_hooks
+from dragoman.hooks import HOOKS, Configuration, HookLog, Hooks, ServerView, WorkerView, load_hooks
 from dragoman.loader import Loaded, add_paths, parse
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
 from dragoman.settings import Settings
@@ -56,6 +56,10 @@ def run(
         # As process 1 a signal without a handler is ignored: the time before the server runs must not be deaf.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(number, end_early)
+        if settings.workers:
+            # The pid file is there before the supervisor hears them, and their usual effect would end it.
+            for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+                signal.signal(number, lambda number, frame: None)
         os.chdir(settings.chdir)
         os.environ.update(settings.env)
         raise_descriptor_limit()
@@ -98,6 +102,9 @@ class Process:
         self.log = Log(open_log(settings.error_logfile), settings.log_level)
         self.access_log_fd = access_log_fd(settings.access_logfile)
         self.listeners: Sequence[supervisor.Listener] = ()
+        # While a reload is under way: sockets that its settings do not name, and what goes on if it fails.
+        self.spare: Sequence[supervisor.Listener] = ()
+        self.before: tuple[Settings, Sequence[supervisor.Listener], Hooks, supervisor.Identity | None] | None = None
         self.hooks = load_hooks(settings.hooks, self.log)
         self.give_logs()
         # Asked once here, so that what is wrong is told before anything is forked.
@@ -124,7 +131,7 @@ class Process:
         finally:
             # The files are a successor's, or still a predecessor's.
             is_shared = self.successor_pid != 0 or self.predecessor is not None
-            supervisor.close_all(self.listeners, keep_files=is_shared)
+            supervisor.close_all([*self.listeners, *self.spare], keep_files=is_shared)
             if self.control is not None:
                 supervisor.close_control(self.control, keep_file=is_shared)
 
@@ -173,13 +180,16 @@ class Process:
             self.call_hook("on_exit")
 
     def reload(self) -> None:
-        """Take the settings as they are now: files and environment are read again, sockets opened that are new."""
+        """Take the settings as they are now: files and environment are read again, sockets opened that are new.
+
+        Nothing of before is let go until it is known that the application serves with them.
+        """
         settings = self.read_again()
         check_reloaded(self.settings, settings)
         worker.check_options(settings, self.access_log_fd)
         identity = supervisor.identity_of(settings.user, settings.group)
-        there = {listener.address: listener for listener in self.listeners}
-        wanted = {str(address) for address in settings.bind}
+        hooks = load_hooks(settings.hooks, self.log)
+        there = {listener.address: listener for listener in (*self.spare, *self.listeners)}
         added = supervisor.open_all(
             [address for address in settings.bind if str(address) not in there],
             backlog=settings.backlog,
@@ -187,29 +197,57 @@ class Process:
             reuse_port=settings.reuse_port,
             owner=identity,
         )
-        kept = [listener for address, listener in there.items() if address in wanted]
-        supervisor.close_all([listener for address, listener in there.items() if address not in wanted])
-        self.listeners = [*kept, *added]
+        there.update((listener.address, listener) for listener in added)
+        self.before = self.before or (self.settings, self.listeners, self.hooks, self.identity)
+        self.listeners = [there.pop(str(address)) for address in settings.bind]
+        self.spare = list(there.values())
+        self.use(settings, hooks, identity)
+        self.call_hook("on_reload")
+        self.reopen_logs()
+
+    def reload_done(self) -> None:
+        """Let go of the sockets that nobody serves any more."""
+        supervisor.close_all(self.spare)
+        self.spare, self.before = [], None
+
+    def reload_failed(self) -> None:
+        """Settings and sockets of before go on."""
+        if self.before is not None:
+            settings, listeners, hooks, identity = self.before
+            known = {listener.address for listener in listeners}
+            self.spare = [one for one in (*self.spare, *self.listeners) if one.address not in known]
+            self.listeners = listeners
+            self.use(settings, hooks, identity)
+            self.reload_done()
+
+    def use(self, settings: Settings, hooks: Hooks, identity: supervisor.Identity | None) -> None:
+        """The settings from now on."""
         for name, _ in self.settings.env:
             os.environ.pop(name, None)
             if name in self.origin.environment:
                 os.environ[name] = self.origin.environment[name]
         os.environ.update(settings.env)
-        self.hooks = load_hooks(settings.hooks, self.log)
-        self.settings, self.identity = settings, identity
-        self.call_hook("on_reload")
+        self.settings, self.hooks, self.identity = settings, hooks, identity
         self.set_title("supervisor")
         self.log.least = Log(self.log.fd, settings.log_level).least
-        self.reopen_logs()
+
+    @property
+    def has_predecessor(self) -> bool:
+        """Whether another supervisor serves until this one does."""
+        return self.predecessor is not None
 
     def read_again(self) -> Settings:
         """The settings as they are now: relative paths start where the program was started."""
-        here = os.getcwd()
-        os.chdir(self.origin.directory)
         try:
-            return with_passed(self.reread(), self.passed)
-        finally:
-            os.chdir(here)
+            here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.chdir(self.origin.directory)
+                return with_passed(self.reread(), self.passed)
+            finally:
+                os.fchdir(here)
+                os.close(here)
+        except OSError as error:
+            raise OperatorError(f'the directory of the start, "{self.origin.directory}": {error.strerror}') from None
 
     def upgrade(self) -> int:
         """Start a new supervisor from its program, with our sockets; its process id."""
@@ -357,7 +395,7 @@ class Process:
 
     def stop_listening(self) -> None:
         """Close this process's copies: clients are refused once no process of the run has one, not left waiting."""
-        for listener in self.listeners:
+        for listener in (*self.listeners, *self.spare):
             listener.socket.close()
 
     def log_files(self) -> Sequence[tuple[int, str]]:
@@ -389,10 +427,13 @@ class Process:
         self.call_hook("when_ready")
         if self.predecessor is not None:
             self.log.info(f"taking over from process {self.predecessor.pid}, which drains")
-            self.predecessor.drain()
-            written, self.predecessor = self.pid_path, None
-            if written:
-                os.replace(written, self.pid_path)
+            written, predecessor, self.predecessor = self.pid_path, self.predecessor, None
+            try:
+                if written:
+                    os.replace(written, self.pid_path)
+            except OSError as error:
+                self.log.warning(f'--pid "{self.pid_path}": cannot be taken over: {error.strerror}')
+            predecessor.drain()
 
     def serving(self) -> str:
         """What is served and where, in a line for the service manager."""

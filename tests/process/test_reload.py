@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.kit import children, eventually, state
-from tests.support.server import Server
+from tests.support.server import Server, start_process
 from tests.support.wire import DEADLINE_S, ConnectionEnded
 
 SHOP = """
@@ -327,3 +328,61 @@ def HANG(environ):
         sys.stderr.write("hangs\\n")
         time.sleep(60)
 """
+
+
+def test_a_reload_that_fails_changes_neither_sockets_nor_sizes(shop: Shop, tmp_path: Path) -> None:
+    first, second = tmp_path / "a.sock", tmp_path / "b.sock"
+    config = tmp_path / "dragoman.toml"
+
+    def configure(path: Path, count: int) -> None:
+        config.write_text(
+            f'[server]\napplication = "shop:app"\nbind = "unix:{path}"\nworkers = {count}\ncontrol_socket = "none"\n'
+        )
+
+    configure(first, 3)
+    command = ("--config", str(config), "--chdir", str(tmp_path))
+    with Server("shop:app", *command, binds=(), env={"DRAGOMAN_WORKERS": ""}) as server:
+        before = workers(server)
+        shop.release("(")
+        configure(second, 1)
+        server.signal(signal.SIGHUP)
+        server.log.wait_for("not reloaded, what serves goes on")
+        eventually(lambda: workers(server) == before and len(before) == 3, "the three of before")
+        assert version(server) == "1"
+        assert not second.exists()
+        shop.release("2")
+        server.signal(signal.SIGHUP)
+        server.log.wait_for("reloaded: 1 worker")
+        server.address = str(second)
+        assert version(server) == "2"
+        eventually(lambda: not first.exists(), "the socket of before is gone")
+
+
+class TestPreloadEnds:
+    """The process with the application does not outlive its server."""
+
+    def test_term_while_the_application_is_loaded_leaves_nobody_behind(self, shop: Shop) -> None:
+        shop.release("__import__('time').sleep(60)")
+        process = start_process(
+            [
+                sys.executable,
+                "-m",
+                "dragoman",
+                "shop:app",
+                "--preload",
+                "--workers",
+                "1",
+                "--bind",
+                "127.0.0.1:0",
+                "--chdir",
+                str(shop.directory),
+                "--control-socket",
+                "none",
+            ]
+        )
+        found: list[int] = []
+        eventually(lambda: bool(found.extend(children(process.pid)) or found), "it is there")
+        process.terminate()
+        assert process.wait(DEADLINE_S) == 0
+        eventually(lambda: state(found[0]) in ("", "Z"), "the process that loads has ended")
+        process.communicate()

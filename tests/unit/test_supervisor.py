@@ -59,6 +59,12 @@ class Host:
     def call_hook(self, name, number=0, pid=None, **more):
         pass
 
+    def reload_done(self):
+        pass
+
+    def reload_failed(self):
+        pass
+
 sys.exit(supervise(Host()))
 """
 

@@ -17,7 +17,7 @@ const PROBE_IDLE: Duration = Duration::from_secs(60);
 
 /// Output that the kernel takes beyond what the client's window allows to send. Without a bound it takes megabytes for
 /// each slow reader, and the copy of that holds up everybody else.
-const UNSENT_BYTES: u32 = 1024 * 1024;
+const UNSENT_BYTES: u32 = 512 * 1024;
 
 /// One listening socket.
 #[derive(Debug)]

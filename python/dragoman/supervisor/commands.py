@@ -1,6 +1,7 @@
 """What the control socket's commands do to a supervisor, and what `status` says of it."""
 
 import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,15 +25,18 @@ def carry_out(supervisor: "Supervisor", words: Sequence[str], reply: Reply) -> N
         reply({"ok": False, "text": "the server is being stopped"})
         return
     match words:
+        case ["reload" | "scale", *_] if supervisor.upgrade_pid:
+            reply({"ok": False, "text": f"process {supervisor.upgrade_pid} is taking over"})
         case ["reload"]:
             supervisor.happen(Event.RELOAD)
             reply({"ok": True, "text": "reloading"})
         case ["reload", "--wait"]:
             supervisor.reload(lambda cause: reply({"ok": not cause, "text": cause or "reloaded"}))
         case ["stop"] | ["stop", "--now"]:
+            supervisor.stop_successor(signal.SIGINT if words[1:] else signal.SIGTERM)
             supervisor.happen(Event.INT if words[1:] else Event.TERM)
             reply({"ok": True, "text": "stopping"})
-        case ["scale", count] if count.isdecimal() and 1 <= int(count) <= MOST_WORKERS:
+        case ["scale", count] if len(count) <= 4 and count.isdecimal() and 1 <= int(count) <= MOST_WORKERS:
             supervisor.scale(int(count))
             reply({"ok": True, "text": f"{counted(int(count), 'worker')} from now on"})
         case ["scale", *_]:

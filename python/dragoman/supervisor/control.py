@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import socket
+import stat
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -60,7 +61,7 @@ def open_control(path: str, bind: Sequence[Address]) -> socket.socket | None:
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
-        if not address.startswith("\0"):
+        if not address.startswith("\0") and os.path.lexists(address):
             remove_stale(address)
         before = os.umask(0o177)
         try:
@@ -91,6 +92,8 @@ def close_control(sock: socket.socket, *, keep_file: bool) -> None:
 
 def remove_stale(path: str) -> None:
     """Remove the socket of a server that is gone."""
+    if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
+        raise OSError(errno.EEXIST, "there is a file of that name that is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         if probe.connect_ex(path) == errno.ECONNREFUSED:
             os.unlink(path)
@@ -143,7 +146,7 @@ class Control:
 def words_of(line: bytes) -> list[str]:
     try:
         words = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
     return words if is_list else []

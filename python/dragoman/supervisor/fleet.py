@@ -162,9 +162,12 @@ class Fleet:
         is_of_reload = one.generation == self.generation
         return Loss.RELOAD_FAILED if is_of_reload and self.abandon() else Loss.UNBOOTABLE
 
-    def abandon(self) -> bool:
-        """The first start of a reload has failed: back to those that serve. `False`: there is nothing to go back to."""
-        if not self.before or not self.has_ready():
+    def abandon(self, *, can_restart: bool = False) -> bool:
+        """The first start of a reload has failed: back to those that serve. `False`: there is nothing to go back to.
+
+        can_restart   workers of the generation before can be started, even if none is left
+        """
+        if not self.before or not (self.has_ready() or can_restart):
             return False
         self.generation, self.before = self.before, 0
         return True

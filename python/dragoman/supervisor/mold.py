@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import socket
 import sys
 import threading
@@ -11,10 +12,11 @@ from typing import NoReturn
 
 from dragoman.supervisor.channel import Channel, Kind, Message, channel_pair, read_messages
 
-__all__ = ["Mold", "adopt_orphans", "fork_dangers", "open_descriptors", "serve_orders"]
+__all__ = ["Mold", "adopt_orphans", "die_with_parent", "fork_dangers", "open_descriptors", "serve_orders"]
 
 # Longest wait for a fork: the process does nothing else.
-FORK_S = 10.0
+FORK_S = 2.0
+PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 NUMBER_BYTES = 8
 
@@ -66,6 +68,12 @@ class Mold:
         if len(answer) < NUMBER_BYTES or not (pid := int.from_bytes(answer, "big")):
             raise OSError(0, "the process with the loaded application cannot fork")
         return pid
+
+    def kill(self) -> None:
+        """End it, unless it has ended already."""
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            self.pid = 0
 
     def close(self) -> None:
         """It ends by itself when nobody can order anything more."""
@@ -125,6 +133,13 @@ def adopt_orphans() -> bool:
     import ctypes  # noqa: PLC0415 - costs a megabyte, and only --preload needs it
 
     return int(ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)) == 0
+
+
+def die_with_parent() -> None:
+    """Let the kernel end this process with its parent (prctl(2)); its children are not meant."""
+    import ctypes  # noqa: PLC0415 - as above
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def open_descriptors() -> dict[int, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from dragoman.errors import OperatorError
 from dragoman.supervisor.channel import Channel, Kind, channel_pair
-from dragoman.supervisor.mold import Mold, adopt_orphans
+from dragoman.supervisor.mold import Mold, adopt_orphans, die_with_parent
 from dragoman.supervisor.plan import Phase
 from dragoman.supervisor.process import Process
 
@@ -43,6 +43,7 @@ class Molds:
                 # A Ctrl-C reaches it too: it ends with the supervisor.
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
                     signal.signal(number, lambda number, frame: None)
+                die_with_parent()
                 return supervisor.host.preload(channel, ordered, supervisor.take_usual_signals)
 
             supervisor.run_child(preload, before)
@@ -60,6 +61,8 @@ class Molds:
 
     def hear(self, mold: Mold) -> None:
         """The process says that the application is loaded, or why it cannot be, or has ended."""
+        if self.by_generation.get(mold.generation) is not mold:
+            return  # dropped in the same turn
         if all(message.kind is not Kind.ENDED for message in mold.hear()):
             return
         self.drop(mold.generation)
@@ -68,7 +71,9 @@ class Molds:
         if mold.is_ready or not is_needed:
             return
         cause = mold.failure or "the process that loads it ended early"
-        if supervisor.fleet.abandon():
+        before = self.by_generation.get(supervisor.fleet.before)
+        if supervisor.fleet.abandon(can_restart=before is not None and before.is_ready):
+            supervisor.host.reload_failed()
             supervisor.log.error(f"not reloaded, what serves goes on: the application cannot be loaded: {cause}")
             supervisor.end_reload(cause)
             return
@@ -84,6 +89,8 @@ class Molds:
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except OSError:
             ours.close()
+            # What it answers late would be taken for the answer to the next order.
+            self.drop(generation)
             raise
         finally:
             theirs.close()
@@ -99,6 +106,19 @@ class Molds:
         mold = self.by_generation.pop(generation)
         self.supervisor.forget(mold.channel)
         mold.close()
+        # It may be in the middle of loading, or hang there, and holds the listening sockets open.
+        mold.kill()
+
+    def drop_all(self) -> None:
+        """No more workers at all."""
+        for generation in list(self.by_generation):
+            self.drop(generation)
+
+    def reaped(self, pid: int) -> None:
+        """The number is free for another process."""
+        for mold in self.by_generation.values():
+            if mold.pid == pid:
+                mold.pid = 0
 
     def close(self) -> None:
         """In a child: they are the supervisor's."""

@@ -61,6 +61,16 @@ class Host(Protocol):
     def reload(self) -> None:
         """Read the settings again. Raises DragomanError, and keeps those of before."""
 
+    def reload_done(self) -> None:
+        """Every worker has the settings of the last reload: what it has replaced is let go."""
+
+    def reload_failed(self) -> None:
+        """What was before the reload goes on, settings and sockets."""
+
+    @property
+    def has_predecessor(self) -> bool:
+        """Whether another supervisor serves until this one does."""
+
     def reopen_logs(self) -> None:
         """Go on in the files that have the logs' names now."""
 
@@ -84,7 +94,11 @@ def supervise(host: Host, control: Control | None = None) -> int:
     """Keep the host's workers running until a signal ends them; the exit status of the run."""
     supervisor = Supervisor(host)
     if control is not None:
-        control.attend(supervisor)
+        # Until then the socket is the predecessor's, if there is one.
+        if host.has_predecessor:
+            supervisor.when_started = lambda: control.attend(supervisor)
+        else:
+            control.attend(supervisor)
     return supervisor.run()
 
 
@@ -110,10 +124,13 @@ class Supervisor:
         self.account: DrainAccount | None = None
         self.last_failure = ""
         self.has_started = False
+        self.name = ""
+        self.scale_later: int | None = None
         self.upgrade_pid = 0
         self.reload_began: float | None = None
         # Called once with how the reload under way has ended: "" or the cause.
         self.reload_watchers: list[Callable[[str], None]] = []
+        self.when_started: Callable[[], None] = lambda: None
         self.selector = selectors.DefaultSelector()
         # Signals become bytes here (signal.set_wakeup_fd), so that none is lost between two waits.
         self.signals, self.signal_writer = socket.socketpair()
@@ -156,6 +173,7 @@ class Supervisor:
             self.end_reload("the server is being stopped")
             if self.phase is Phase.SERVING:
                 self.tell_end()
+                self.molds.drop_all()
         if step.phase is Phase.DRAINING and self.account is None:
             self.account = DrainAccount(time.monotonic())
         self.phase = step.phase
@@ -212,7 +230,8 @@ class Supervisor:
         self.host.notifier.reloading()
         try:
             self.host.reload()
-        except DragomanError as error:
+        # Whatever it is: those that serve depend on this process.
+        except Exception as error:
             self.log.error(f"not reloaded, what serves goes on: {error}")
             self.host.notifier.ready(f"{self.host.serving()} (not reloaded: {error})")
             if when_done is not None:
@@ -224,8 +243,9 @@ class Supervisor:
         self.last_failure = ""
         self.rest_until.clear()
         self.fleet.reload()
-        if self.fleet.wanted != self.host.settings.workers:
-            self.scale(self.host.settings.workers)
+        self.scale_later = self.host.settings.workers
+        if not self.fleet.wanted:
+            self.scale_now()
         self.log.info("reloading: each worker leaves when its successor serves")
 
     def end_reload(self, cause: str = "") -> None:
@@ -234,11 +254,19 @@ class Supervisor:
             return
         took_s, self.reload_began = time.monotonic() - self.reload_began, None
         self.host.notifier.ready(f"{self.host.serving()} (not reloaded: {cause})" if cause else self.host.serving())
-        if not cause:
+        if cause:
+            self.scale_later = None
+        else:
             self.log.info(f"reloaded: {counted(self.fleet.wanted, 'worker')} in {took_s:.1f} s")
         watchers, self.reload_watchers = self.reload_watchers, []
         for when_done in watchers:
             when_done(cause)
+
+    def scale_now(self) -> None:
+        """The number of workers that the reload under way asks for, once one of its workers serves."""
+        wanted, self.scale_later = self.scale_later, None
+        if wanted is not None and wanted != self.fleet.wanted:
+            self.scale(wanted)
 
     def scale(self, wanted: int) -> None:
         """So many workers from now on."""
@@ -246,6 +274,11 @@ class Supervisor:
         before = self.fleet.wanted
         self.fleet.scale(wanted)
         self.host.call_hook("nworkers_changed", new_value=wanted, old_value=before)
+
+    def stop_successor(self, number: int) -> None:
+        """Let the new supervisor of an upgrade end, too."""
+        if self.upgrade_pid:
+            os.kill(self.upgrade_pid, number)
 
     def dismiss(self) -> None:
         """Let all workers leave, while a new supervisor is there to serve: a terminal sends this when it is resized."""
@@ -286,6 +319,11 @@ class Supervisor:
         while any([self.obey(order) for order in self.fleet.orders(self.resting())]):
             pass
         if self.fleet.is_settled:
+            if not self.has_started and self.fleet.wanted:
+                self.has_started = True
+                self.host.tell_start(self.name)
+                self.when_started()
+            self.host.reload_done()
             self.end_reload()
             self.molds.keep_only(self.fleet.generation)
 
@@ -317,7 +355,7 @@ class Supervisor:
         except OSError as error:
             self.deaths[number] = self.deaths.get(number, 0) + 1
             self.happen(Event.WORKER_UNBOOTABLE, number)
-            self.log.error(f"worker {number} cannot be started: {error.strerror}")
+            self.log.error(f"worker {number} cannot be started: {error.strerror or error}")
             return
         self.fleet.started(number)
         lifetime_s = self.host.settings.worker_lifetime
@@ -396,9 +434,9 @@ class Supervisor:
                 process.is_ready = True
                 self.last_failure = ""
                 self.fleet.ready(process.key)
-                if not self.has_started and self.fleet.is_settled:
-                    self.has_started = True
-                    self.host.tell_start(message.text)
+                self.name = message.text
+                if not self.fleet.before:
+                    self.scale_now()
             case Kind.FAILED:
                 process.failure = process.failure or message.text
             case Kind.DRAINED:
@@ -470,6 +508,7 @@ class Supervisor:
             if pid == 0:
                 return
             exit_code = os.waitstatus_to_exitcode(status)
+            self.molds.reaped(pid)
             if pid == self.upgrade_pid:
                 self.upgrade_pid = 0
                 self.host.upgrade_failed()
@@ -498,9 +537,13 @@ class Supervisor:
             self.tell_death(process, exit_code, loss)
         if loss is Loss.RELOAD_FAILED:
             self.deaths[number] = self.failed_starts[number] = 0
+            self.host.reload_failed()
             self.end_reload(process.failure or f"a worker {cause_of(exit_code)} before it was ready")
             return
         self.happen(LOSSES[loss], number)
+        if self.failed_starts[number] >= plan.BOOT_TRIES:
+            # Some of the new generation serve, and this one is tried on; whoever waits is told.
+            self.end_reload(f"worker {number} could not start: {process.failure or cause_of(exit_code)}")
         if self.failed_starts[number] >= plan.BOOT_TRIES and not self.fleet.has_ready():
             self.happen(Event.BOOT_HOPELESS)
 
