@@ -28,6 +28,10 @@ def app(environ, start_response):
 """
 
 
+# A release of the same second and the same size would be taken for the one that is compiled already.
+NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
 class Shop:
     """An application in a directory of its own, of which new versions can be released."""
 
@@ -45,7 +49,7 @@ class Shop:
     def serve(self, *flags: str, workers: str = "2") -> Server:
         """The server of it."""
         common = ("--chdir", str(self.directory), "--control-socket", "none")
-        return Server("shop:app", "--workers", workers, *common, *flags, env={"PYTHONDONTWRITEBYTECODE": "1"})
+        return Server("shop:app", "--workers", workers, *common, *flags, env=NO_BYTECODE)
 
 
 @pytest.fixture
@@ -346,7 +350,7 @@ def test_a_reload_that_fails_changes_neither_sockets_nor_sizes(shop: Shop, tmp_p
 
     configure(first, 3)
     command = ("--config", str(config), "--chdir", str(tmp_path))
-    with Server("shop:app", *command, binds=(), env={"DRAGOMAN_WORKERS": ""}) as server:
+    with Server("shop:app", *command, binds=(), env={**NO_BYTECODE, "DRAGOMAN_WORKERS": ""}) as server:
         before = workers(server)
         shop.release("(")
         configure(second, 1)
