@@ -23,8 +23,9 @@ SHORT_S = 2.0
 """How long attacks last in each run of the tests, from the moment that they are under way."""
 LONG_S = 15.0
 """And in the long run: past the ten seconds after which a slow head or a silent client is ended."""
-SLACK_KIB = 24 << 10
-"""Memory that is nobody's in particular: the stacks and heaps of 64 threads, and the allocator's reserve."""
+SLACK_KIB = 36 << 10
+"""Memory that is nobody's in particular: the stacks and heaps of up to 132 threads (64 calls at once, and as many that
+wait for slow clients), and the allocator's reserve."""
 RETIRE_S = 40.0
 """Threads without work retire after ten seconds each; a busy machine may need longer."""
 
