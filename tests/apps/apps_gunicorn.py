@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Iterable
 
-from tests.support.probe import Probe
-from tests.support.routing import Environ, Routes, StartResponse, answer_json, start_octets
+from tests.support.routing import Environ, Routes, StartResponse, answer_json
+from tests.support.views import held
 
 app = Routes()
 
@@ -22,14 +22,7 @@ def facts(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     )
 
 
-@app.view
-def held(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Waits for the test."""
-    probe = Probe(environ)
-    probe.tell("call", os.getpid())
-    probe.wait("go")
-    start_octets(start_response)
-    return [b"held"]
+app.view(held)
 
 
 @app.view

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from tests.support.probe import Probe
 from tests.support.routing import Environ, Routes, StartResponse, answer_json, start_octets
+from tests.support.views import held
 from tests.wire.apps_wire import endless
 
 app = Routes()
@@ -32,14 +33,7 @@ def pid(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     return answer_json(start_response, os.getpid())
 
 
-@app.view
-def held(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Tells its process, and waits for the test."""
-    probe = Probe(environ)
-    probe.tell("call", os.getpid())
-    probe.wait("go")
-    start_octets(start_response)
-    return [b"held"]
+app.view(held)
 
 
 @app.view

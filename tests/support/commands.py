@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.support.server import REPOSITORY, Server, Stream, start_process
+from tests.support.server import REPOSITORY, Server, start_process
 from tests.support.wire import DEADLINE_S, Address
 
 
@@ -26,15 +26,7 @@ class CommandServer(Server):
         """Starts it, and returns when it listens. `address` is where it will, if its log does not say so."""
         self.application = arguments[0]
         self.status = None
-        self.process = start_process([sys.executable, *arguments], env=env, cwd=cwd)
-        assert self.process.stdout is not None and self.process.stderr is not None
-        self.output = Stream(self.process.stdout)
-        self.log = Stream(self.process.stderr)
-        try:
-            self.address = self._await_address() if address is None else self._await_listener(address)
-        except BaseException:
-            self.kill()
-            raise
+        self._take(start_process([sys.executable, *arguments], env=env, cwd=cwd), address)
 
 
 def run_to_end(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path = REPOSITORY) -> tuple[int, str]:

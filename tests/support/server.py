@@ -96,15 +96,7 @@ class Server:
             # One process, unless a test asks for more: the last of a flag wins.
             flags = ("--workers", "0", *flags)
         command = [*wrapper, *peers.command(application, list(binds), list(flags))]
-        self.process = start_process(command, env=env, cwd=cwd, pass_fds=pass_fds)
-        assert self.process.stdout is not None and self.process.stderr is not None
-        self.output = Stream(self.process.stdout)
-        self.log = Stream(self.process.stderr)
-        try:
-            self.address = self._await_address() if address is None else self._await_listener(address)
-        except BaseException:
-            self.kill()
-            raise
+        self._take(start_process(command, env=env, cwd=cwd, pass_fds=pass_fds), address)
 
     def __enter__(self) -> Server:
         return self
@@ -166,6 +158,18 @@ class Server:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.status = self.process.wait()
+
+    def _take(self, process: subprocess.Popen[bytes], address: Address | None) -> None:
+        """The process is this server's; returns when it listens."""
+        self.process = process
+        assert process.stdout is not None and process.stderr is not None
+        self.output = Stream(process.stdout)
+        self.log = Stream(process.stderr)
+        try:
+            self.address = self._await_address() if address is None else self._await_listener(address)
+        except BaseException:
+            self.kill()
+            raise
 
     def _await_listener(self, address: Address) -> Address:
         until = time.monotonic() + DEADLINE_S
