@@ -152,6 +152,10 @@ FIXED = (
         "test_the_kernel_holds_little_for_a_client_that_does_not_read",
     ),
     (
+        "connections for which it may hold 2 MiB", "32, which have read well", "the next one has 512 KiB", "",
+        "test_the_kernel_holds_more_for_a_few_clients_that_have_read_well",
+    ),
+    (
         "unacknowledged output of a vanished client", "60 s (TCP_USER_TIMEOUT)", "the connection ends", "aborted",
         "test_clients_that_are_gone_without_fin_are_given_up",
     ),

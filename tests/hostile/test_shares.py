@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from tests.hostile.yardstick import await_that
@@ -13,6 +14,8 @@ CHUNKS = 1_200_000
 """Of one byte: more than the server keeps in memory of a chunked body."""
 CALLS = 20_000
 KERNEL_BYTES = 1 << 20
+WIDE_QUEUES = 32
+"""Readers for which the kernel may hold more."""
 
 
 def test_a_body_of_tiny_chunks_is_not_written_to_its_file_chunk_by_chunk() -> None:
@@ -34,6 +37,25 @@ def test_the_kernel_holds_little_for_a_client_that_does_not_read() -> None:
         server.request()
         held = unacknowledged(*ports)
         assert held <= KERNEL_BYTES, f"{held / 2**20:.1f} MiB"
+
+
+def test_the_kernel_holds_more_for_a_few_clients_that_have_read_well() -> None:
+    with Server(APP) as server, contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(server.connect()) for _ in range(WIDE_QUEUES + 8)]
+        for wire in wires:
+            wire.send(request_bytes("GET", "/large"))
+            assert wire.read_response().status == 200
+        for wire in wires:
+            wire.send(request_bytes("GET", "/large"))
+        ports = [(server.address[1], wire.socket.getsockname()[1]) for wire in wires]
+
+        def held_much() -> int:
+            return sum(unacknowledged(*pair) > KERNEL_BYTES for pair in ports)
+
+        assert await_that(lambda: all(unacknowledged(*pair) > 0 for pair in ports), DEADLINE_S)
+        assert await_that(lambda: held_much() >= WIDE_QUEUES, DEADLINE_S), held_much()
+        server.request()
+        assert held_much() == WIDE_QUEUES
 
 
 def write_calls(pid: int) -> int:

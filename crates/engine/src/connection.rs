@@ -4,6 +4,7 @@ use crate::gateway::Peer;
 use crate::pace::{Pace, PaceRule};
 use crate::spool::Spool;
 use crate::sys;
+use crate::unsent::{NARROW_BYTES, WideQueue, WideQueues};
 use dragoman_http1::Scanner;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
@@ -70,6 +71,8 @@ pub struct Connection<M> {
     pub pace: Option<Pace>,
     /// Output that the kernel held for the peer when it was last asked.
     unacknowledged: u64,
+    /// It takes its output well: the kernel may hold more of it.
+    wide: Option<WideQueue>,
     /// Bytes of a message that is not complete. Empty and without memory between messages.
     pub rest: Vec<u8>,
     /// How far `rest` was searched for the head's end.
@@ -104,6 +107,7 @@ impl<M: Default> Connection<M> {
             deadline_ms: 0,
             pace: None,
             unacknowledged: 0,
+            wide: None,
             rest: Vec::new(),
             scanner: Scanner::new(),
             is_scanning: false,
@@ -135,6 +139,15 @@ impl<M> Connection<M> {
             None => self.pace = Some(Pace::new(rule)),
         }
         self.pace.get_or_insert_default().wait(rule, now_ms)
+    }
+
+    /// So many bytes of output have gone to the kernel at once: the reader has made room for those that it had not.
+    pub(crate) fn has_made_room(&mut self, queues: &WideQueues, moved: u64) {
+        if self.wide.is_none() {
+            let was_full = self.pace.is_some();
+            let made = if was_full { moved } else { moved.saturating_sub(NARROW_BYTES.into()) };
+            self.wide = queues.widen(self.stream.as_fd(), made);
+        }
     }
 
     /// A body is on its way in. Returns until when the peer is waited for.

@@ -19,6 +19,7 @@ use crate::sentinel::Sentinel;
 use crate::slot::Slots;
 use crate::spool::Quota;
 use crate::sys;
+use crate::unsent::WideQueues;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -63,6 +64,7 @@ pub struct Engine<G: Gateway> {
     pub(crate) quota: Arc<Quota>,
     /// Of answers that wait in files: slow readers must not take the room of uploads.
     pub(crate) answer_quota: Arc<Quota>,
+    pub(crate) wide_queues: WideQueues,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) way_out: WayOut,
     pub(crate) poll: OwnedFd,
@@ -125,6 +127,7 @@ impl<G: Gateway> Engine<G> {
             notices: Notices::default(),
             quota: Quota::new(options.spool_quota),
             answer_quota: Quota::new(options.spool_quota),
+            wide_queues: WideQueues::default(),
             access_log,
             way_out: WayOut::default(),
             poll,

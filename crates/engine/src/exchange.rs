@@ -343,6 +343,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             }
             self.push_out(lock)?;
             moved = left.saturating_sub(self.output_waiting().1);
+            self.connection.has_made_room(&self.engine.wide_queues, moved);
         }
     }
 
@@ -451,6 +452,9 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         } else {
             push(slot, outgoing, stream)
         };
+        if flushed == Flushed::All {
+            self.connection.has_made_room(&self.engine.wide_queues, size as u64);
+        }
         // Before its first rest a socket is not with the reactor, which must hear when it takes more.
         let is_heard = flushed == Flushed::All || self.engine.register(self.connection);
         if flushed == Flushed::Gone || !is_heard { self.gone() } else { Ok(()) }

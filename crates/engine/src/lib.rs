@@ -39,6 +39,7 @@ mod spill;
 mod spool;
 mod sys;
 mod timer;
+mod unsent;
 
 pub use drain::Account;
 pub use engine::Engine;

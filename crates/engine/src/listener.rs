@@ -2,6 +2,7 @@
 
 use crate::gateway::Peer;
 use crate::sys;
+use crate::unsent::NARROW_BYTES;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, acceptfrom_with, sockopt};
@@ -14,10 +15,6 @@ use std::time::Duration;
 const USER_TIMEOUT_MS: u32 = 60_000;
 /// Idle time before the kernel probes whether the client is still there.
 const PROBE_IDLE: Duration = Duration::from_secs(60);
-
-/// Output that the kernel takes beyond what the client's window allows to send. Without a bound it takes megabytes for
-/// each slow reader, and the copy of that holds up everybody else.
-const UNSENT_BYTES: u32 = 512 * 1024;
 
 /// One listening socket.
 #[derive(Debug)]
@@ -53,7 +50,7 @@ impl Listener {
             sockopt::set_socket_keepalive(&socket, true)?;
             sockopt::set_tcp_keepidle(&socket, PROBE_IDLE)?;
             sockopt::set_tcp_user_timeout(&socket, USER_TIMEOUT_MS)?;
-            sys::limit_unsent(socket.as_fd(), UNSENT_BYTES)?;
+            sys::limit_unsent(socket.as_fd(), NARROW_BYTES)?;
         }
         Ok(Self { socket })
     }

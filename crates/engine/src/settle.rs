@@ -103,11 +103,15 @@ impl<G: Gateway> Engine<G> {
         mut connection: Box<Connection<G::Memory>>,
     ) -> Option<Box<Connection<G::Memory>>> {
         let slot = self.slots.get(connection.descriptor())?;
+        let size = outgoing.len();
         let flushed = if outgoing.is_empty() && !slot.has_output() {
             Flushed::All
         } else {
             push(slot, outgoing, connection.as_fd())
         };
+        if flushed == Flushed::All {
+            connection.has_made_room(&self.wide_queues, size as u64);
+        }
         match flushed {
             Flushed::All if self.is_over(&mut connection) => {
                 self.close(connection);
@@ -183,6 +187,7 @@ impl<G: Gateway> Engine<G> {
     pub(crate) fn flush_waiting(&self, connection: &mut Connection<G::Memory>) -> Flushed {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return Flushed::Gone };
         let (flushed, moved) = slot.flush(connection.as_fd(), false);
+        connection.has_made_room(&self.wide_queues, moved);
         match flushed {
             Flushed::All => connection.phase = Phase::Idle,
             // Events without progress, such as bytes of the peer's own, renew nothing.
