@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from dragoman.errors import OperatorError
@@ -10,6 +11,7 @@ from dragoman.supervisor.channel import Channel, Kind, channel_pair
 from dragoman.supervisor.mold import Mold, adopt_orphans, die_with_parent
 from dragoman.supervisor.plan import Phase
 from dragoman.supervisor.process import Process
+from dragoman.supervisor.signals import CAUGHT, take_usual_signals
 
 if TYPE_CHECKING:
     from dragoman.supervisor.parent import Supervisor
@@ -36,7 +38,7 @@ class Molds:
         supervisor = self.supervisor
         if not adopt_orphans():
             raise OperatorError("--preload: this kernel does not let the workers be ours (PR_SET_CHILD_SUBREAPER)")
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, supervisor.caught)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
 
         def live(channel: Channel, ordered: socket.socket) -> NoReturn:
             def preload() -> int:
@@ -44,7 +46,9 @@ class Molds:
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
                     signal.signal(number, lambda number, frame: None)
                 die_with_parent()
-                return supervisor.host.preload(channel, ordered, supervisor.take_usual_signals)
+                return supervisor.host.preload(
+                    channel, ordered, partial(take_usual_signals, supervisor.host.reopen_logs)
+                )
 
             supervisor.run_child(preload, before)
 

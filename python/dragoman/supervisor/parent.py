@@ -8,86 +8,35 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import FrameType
-from typing import Any, NoReturn, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import NoReturn
 
 from dragoman.errors import ApplicationError, DragomanError
-from dragoman.log import Log
-from dragoman.settings import Settings
 from dragoman.supervisor import plan
 from dragoman.supervisor.account import DrainAccount
 from dragoman.supervisor.channel import Channel, Kind, Message, read_messages
 from dragoman.supervisor.commands import carry_out
 from dragoman.supervisor.control import Control, Reply
 from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
+from dragoman.supervisor.host import Host
 from dragoman.supervisor.molds import Molds
-from dragoman.supervisor.notify import Notifier
 from dragoman.supervisor.plan import Action, Event, Phase
 from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes
+from dragoman.supervisor.reload import Reload
+from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
 from dragoman.values import counted
 
-__all__ = ["Host", "Supervisor", "supervise"]
+__all__ = ["Supervisor", "supervise"]
 
-SIGNALS: Mapping[int, Event] = {signal.Signals[row.name]: row.event for row in plan.SIGNALS}
-CAUGHT = (*SIGNALS, signal.SIGCHLD)
 # How much longer than its own deadlines a worker may take before it is killed.
 DRAIN_GRACE_S = 10.0
 STOP_GRACE_S = 5.0
 # Between two looks at the workers' memory.
 LOOK_S = 1.0
+# When something is due (monotonic), and what it is.
+Deadline = tuple[float, Callable[[], None]]
 LOSSES = {Loss.DIED: Event.WORKER_DIED, Loss.UNBOOTABLE: Event.WORKER_UNBOOTABLE}
-
-
-class Host(Protocol):
-    """The run that is supervised. Its `settings` may be others after `reload`."""
-
-    settings: Settings
-    log: Log
-    notifier: Notifier
-
-    def work(self, channel: Channel, number: int) -> int:
-        """The life of worker `number`, in its process; its exit status."""
-
-    def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
-        """The life of the process that loads the application once; `become` is called first in each worker of it."""
-
-    def tell_start(self, name: str) -> None:
-        """Every worker serves for the first time; `name` is what has been loaded."""
-
-    def serving(self) -> str:
-        """What is served and where, in a line for the service manager."""
-
-    def reload(self) -> None:
-        """Read the settings again. Raises DragomanError, and keeps those of before."""
-
-    def reload_done(self) -> None:
-        """Every worker has the settings of the last reload: what it has replaced is let go."""
-
-    def reload_failed(self) -> None:
-        """What was before the reload goes on, settings and sockets."""
-
-    @property
-    def has_predecessor(self) -> bool:
-        """Whether another supervisor serves until this one does."""
-
-    def reopen_logs(self) -> None:
-        """Go on in the files that have the logs' names now."""
-
-    def stop_listening(self) -> None:
-        """Close this process's copies of the listening sockets: a drain has begun."""
-
-    def upgrade(self) -> int:
-        """Start a new supervisor from its program, with our sockets; its process id. Raises DragomanError."""
-
-    def upgrade_failed(self) -> None:
-        """The new supervisor has ended, and this one goes on."""
-
-    def call_hook(self, name: str, number: int = 0, pid: int | None = None, **more: object) -> None:
-        """Call a function of the operator's; `number` and `pid` are the worker that it is about."""
-
-    def status(self) -> Mapping[str, Any]:
-        """What ``dragoman status`` says of the run: version, name, listeners."""
 
 
 def supervise(host: Host, control: Control | None = None) -> int:
@@ -108,7 +57,6 @@ class Supervisor:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.log = host.log
-        self.caught = CAUGHT
         self.fleet = Fleet(host.settings.workers)
         self.processes: dict[int, Process] = {}  # by the fleet's key
         self.molds = Molds(self)
@@ -125,24 +73,16 @@ class Supervisor:
         self.last_failure = ""
         self.has_started = False
         self.name = ""
-        self.scale_later: int | None = None
+        self.reload_under_way: Reload | None = None
         self.upgrade_pid = 0
-        self.reload_began: float | None = None
-        # Called once with how the reload under way has ended: "" or the cause.
-        self.reload_watchers: list[Callable[[str], None]] = []
         self.when_started: Callable[[], None] = lambda: None
         self.selector = selectors.DefaultSelector()
-        # Signals become bytes here (signal.set_wakeup_fd), so that none is lost between two waits.
-        self.signals, self.signal_writer = socket.socketpair()
+        self.signals = Signals()
 
     def run(self) -> int:
         """Start the workers and turn until the plan has ended; the exit status."""
-        self.signals.setblocking(False)
-        self.signal_writer.setblocking(False)
-        self.selector.register(self.signals, selectors.EVENT_READ)
-        signal.set_wakeup_fd(self.signal_writer.fileno(), warn_on_full_buffer=False)
-        for number in CAUGHT:
-            signal.signal(number, note_signal)
+        self.selector.register(self.signals.socket, selectors.EVENT_READ)
+        self.signals.catch()
         # What is loaded stays, and stays shared: a collection in a worker would write to every page that it looks at.
         gc.collect()
         gc.freeze()
@@ -152,7 +92,8 @@ class Supervisor:
                 if callable(key.data):
                     key.data()
             # Signals first: a Ctrl-C reaches the workers too, and their end is then no accident.
-            self.take_signals()
+            for event in self.signals.take():
+                self.happen(event)
             self.reap()
             self.take_deadlines()
             if not self.processes:
@@ -237,34 +178,30 @@ class Supervisor:
             if when_done is not None:
                 when_done(str(error))
             return
-        if when_done is not None:
-            self.reload_watchers.append(when_done)
-        self.reload_began = time.monotonic()
+        watchers = self.reload_under_way.watchers if self.reload_under_way else ()
+        watchers = (*watchers, when_done) if when_done is not None else watchers
+        self.reload_under_way = Reload(self.host.settings.workers, watchers)
         self.last_failure = ""
         self.rest_until.clear()
         self.fleet.reload()
-        self.scale_later = self.host.settings.workers
         if not self.fleet.wanted:
             self.scale_now()
         self.log.info("reloading: each worker leaves when its successor serves")
 
     def end_reload(self, cause: str = "") -> None:
         """The reload under way, if there is one, is over: `cause` says why it failed."""
-        if self.reload_began is None:
+        done, self.reload_under_way = self.reload_under_way, None
+        if done is None:
             return
-        took_s, self.reload_began = time.monotonic() - self.reload_began, None
         self.host.notifier.ready(f"{self.host.serving()} (not reloaded: {cause})" if cause else self.host.serving())
-        if cause:
-            self.scale_later = None
-        else:
+        if not cause:
+            took_s = time.monotonic() - done.began_at
             self.log.info(f"reloaded: {counted(self.fleet.wanted, 'worker')} in {took_s:.1f} s")
-        watchers, self.reload_watchers = self.reload_watchers, []
-        for when_done in watchers:
-            when_done(cause)
+        done.end(cause)
 
     def scale_now(self) -> None:
         """The number of workers that the reload under way asks for, once one of its workers serves."""
-        wanted, self.scale_later = self.scale_later, None
+        wanted = self.reload_under_way.take_workers() if self.reload_under_way else None
         if wanted is not None and wanted != self.fleet.wanted:
             self.scale(wanted)
 
@@ -377,33 +314,20 @@ class Supervisor:
         """Let go of what is the supervisor's, do the child's work, and end with its status."""
         status = 1
         try:
-            signal.set_wakeup_fd(-1)
-            self.take_usual_signals()
+            take_usual_signals(self.host.reopen_logs)
             # The ends of the others' channels among them: with a copy open, a worker would not see the parent's death;
             # and nobody but the supervisor listens for commands.
             for key in list(self.selector.get_map().values()):
                 key.fileobj.close()  # type: ignore[union-attr]
             self.molds.close()
             self.selector.close()
-            self.signal_writer.close()
+            self.signals.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             status = work()
         except BaseException:
             self.log.error(f"a worker fails: {traceback.format_exc().rstrip()}")
         finally:
             os._exit(status)
-
-    def take_usual_signals(self) -> None:
-        """In a child: signals end it, but those that are the supervisor's to act on do nothing.
-
-        Not SIG_IGN, which the programs that an application starts would inherit.
-        """
-        for caught in CAUGHT:
-            signal.signal(caught, signal.SIG_DFL)
-        for unused in (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU):
-            signal.signal(unused, note_signal)
-        # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
-        signal.signal(signal.SIGUSR1, lambda number, frame: self.host.reopen_logs())
 
     def rest(self) -> None:
         """No worker can be started now: try again after the back-off, or give up."""
@@ -456,40 +380,59 @@ class Supervisor:
         process.retire_at = None
         self.fleet.retire(process.key, why)
 
-    def take_signals(self) -> None:
-        """Let what the signals say that have come since the last turn happen, in their order."""
-        try:
-            numbers = self.signals.recv(4096)
-        except BlockingIOError:
-            return
-        for number in numbers:
-            if number in SIGNALS:
-                self.happen(SIGNALS[number])
+    @property
+    def deadlines(self) -> list[Deadline]:
+        """All that time alone brings about: each of it is forgotten, or put off, by what is done at it."""
+        found: list[tuple[float | None, Callable[[], None]]] = [
+            (self.deadline, self.end_phase),
+            (self.watchdog_at, self.feed_watchdog),
+        ]
+        for process in self.processes.values():
+            found.append((process.kill_at, partial(self.kill, process)))
+            found.append((process.retire_at, partial(self.retire_old, process)))
+        if self.phase is Phase.SERVING:
+            now = time.monotonic()
+            # Nothing is to be done then but to look at the orders again.
+            found += [(until, do_nothing) for until in self.rest_until.values() if until > now]
+            found += [(self.look_at, self.look_at_memory)] if self.host.settings.max_worker_memory else []
+        return [(at, act) for at, act in found if at is not None]
+
+    def seconds_to_wait(self) -> float | None:
+        """Time until something is due; None when only an event can be next."""
+        first = min((at for at, _ in self.deadlines), default=None)
+        return None if first is None else max(0.0, first - time.monotonic())
 
     def take_deadlines(self) -> None:
-        """Act on what is due: the phase's end, workers that do not leave, that have lived long or have grown."""
-        now = time.monotonic()
-        if self.deadline is not None and now >= self.deadline:
-            self.deadline = None
-            self.happen(Event.DEADLINE)
-        if self.watchdog_at is not None and now >= self.watchdog_at:
-            self.watchdog_at = now + (self.host.notifier.watchdog_s or 0)
-            self.host.notifier.watchdog()
-        for process in self.processes.values():
-            if process.kill_at is not None and now >= process.kill_at:
-                process.kill_at = None
-                self.log.error(f"{process.who} has not left in time and is killed")
-                process.signal(signal.SIGKILL)
-            if process.retire_at is not None and now >= process.retire_at:
-                self.retire(process, f"it has served for {now - process.started_at:.0f} s")
-        bound = self.host.settings.max_worker_memory
-        if bound and now >= self.look_at:
-            self.look_at = now + LOOK_S
-            self.look_at_memory(self.processes.values(), bound)
+        """Do what is due."""
+        for at, act in self.deadlines:
+            if time.monotonic() >= at:
+                act()
 
-    def look_at_memory(self, processes: Iterable[Process], bound: int) -> None:
-        """Retire the workers that have grown past `bound` bytes."""
-        for process in processes:
+    def end_phase(self) -> None:
+        """A drain or a stop has lasted as long as it may."""
+        self.deadline = None
+        self.happen(Event.DEADLINE)
+
+    def feed_watchdog(self) -> None:
+        """Give the service manager its sign of life."""
+        self.watchdog_at = time.monotonic() + (self.host.notifier.watchdog_s or 0)
+        self.host.notifier.watchdog()
+
+    def kill(self, process: Process) -> None:
+        """A worker that was told to leave is still there."""
+        process.kill_at = None
+        self.log.error(f"{process.who} has not left in time and is killed")
+        process.signal(signal.SIGKILL)
+
+    def retire_old(self, process: Process) -> None:
+        """A worker's lifetime is over."""
+        self.retire(process, f"it has served for {time.monotonic() - process.started_at:.0f} s")
+
+    def look_at_memory(self) -> None:
+        """Retire the workers that have grown too large."""
+        self.look_at = time.monotonic() + LOOK_S
+        bound = self.host.settings.max_worker_memory
+        for process in self.processes.values():
             member = self.fleet.members[process.key]
             if not process.is_ready or member.retiring or not member.is_staying:
                 continue
@@ -573,16 +516,6 @@ class Supervisor:
         settings = self.host.settings
         return settings.graceful_timeout + settings.drain_delay + DRAIN_GRACE_S
 
-    def seconds_to_wait(self) -> float | None:
-        """Time until something is due; None when only an event can be next."""
-        times = [at for at in (self.deadline, self.watchdog_at) if at is not None]
-        times += [at for one in self.processes.values() for at in (one.kill_at, one.retire_at) if at is not None]
-        now = time.monotonic()
-        if self.phase is Phase.SERVING:
-            times += [until for until in self.rest_until.values() if until > now]
-            times += [self.look_at] if self.host.settings.max_worker_memory else []
-        return max(0.0, min(times) - now) if times else None
 
-
-def note_signal(number: int, frame: FrameType | None) -> None:
-    """Nothing: the byte in the wake-up socket is what counts, and a handler has to be there for it to be written."""
+def do_nothing() -> None:
+    pass
