@@ -98,7 +98,7 @@ class Molds:
             raise
         finally:
             theirs.close()
-        return Process(key, number, pid, ours)
+        return Process(key, number, generation, pid, ours)
 
     def keep_only(self, generation: int) -> None:
         """The others have served their turn."""

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import NoReturn
 
@@ -24,6 +24,7 @@ from dragoman.supervisor.molds import Molds
 from dragoman.supervisor.plan import Action, Event, Phase
 from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes
 from dragoman.supervisor.reload import Reload
+from dragoman.supervisor.setbacks import LOADING, Place, Setbacks
 from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
 from dragoman.values import counted
 
@@ -60,9 +61,7 @@ class Supervisor:
         self.fleet = Fleet(host.settings.workers)
         self.processes: dict[int, Process] = {}  # by the fleet's key
         self.molds = Molds(self)
-        self.deaths: dict[int, int] = {}  # in a row, by worker number
-        self.failed_starts: dict[int, int] = {}  # in a row, by worker number
-        self.rest_until: dict[int, float] = {}  # by worker number
+        self.setbacks = Setbacks()
         self.phase = Phase.SERVING
         self.deadline: float | None = None
         self.look_at = time.monotonic() + LOOK_S
@@ -70,7 +69,6 @@ class Supervisor:
         self.watchdog_at = None if host.notifier.watchdog_s is None else time.monotonic()
         self.exit_status = 0
         self.account: DrainAccount | None = None
-        self.last_failure = ""
         self.has_started = False
         self.name = ""
         self.reload_under_way: Reload | None = None
@@ -102,8 +100,8 @@ class Supervisor:
             self.account.tell(self.log, time.monotonic())
         return self.exit_status
 
-    def happen(self, event: Event, number: int = 0) -> None:
-        """Look `event` up in the plan and do what it says; `number` is the worker that it is about."""
+    def happen(self, event: Event, place: Place = (0, 0)) -> None:
+        """Look `event` up in the plan and do what it says; `place` is that of the worker that it is about."""
         step = plan.step(self.phase, event)
         if step.phase is not self.phase:
             grace = {
@@ -119,7 +117,7 @@ class Supervisor:
             self.account = DrainAccount(time.monotonic())
         self.phase = step.phase
         for action in step.actions:
-            self.act(action, number)
+            self.act(action, place)
 
     def tell_end(self) -> None:
         """Let the service manager know that this process is about to end."""
@@ -129,8 +127,8 @@ class Supervisor:
         else:
             self.host.notifier.stopping()
 
-    def act(self, action: Action, number: int) -> None:
-        """Do one `action` of the plan; `number` is the worker that it is about."""
+    def act(self, action: Action, place: Place) -> None:
+        """Do one `action` of the plan; `place` is that of the worker that it is about."""
         match action:
             case Action.TERM_WORKERS:
                 self.signal_workers(signal.SIGTERM)
@@ -146,7 +144,7 @@ class Supervisor:
                 self.host.reopen_logs()
                 self.signal_workers(signal.SIGUSR1)
             case Action.REST:
-                self.rest_until[number] = time.monotonic() + plan.backoff_s(self.deaths[number])
+                self.setbacks.rest(place, time.monotonic())
             case Action.FAIL:
                 self.log.error(f"no worker serves, and {plan.BOOT_TRIES} tries to start one have failed; giving up")
                 self.exit_status = ApplicationError.exit_status
@@ -181,8 +179,6 @@ class Supervisor:
         watchers = self.reload_under_way.watchers if self.reload_under_way else ()
         watchers = (*watchers, when_done) if when_done is not None else watchers
         self.reload_under_way = Reload(self.host.settings.workers, watchers)
-        self.last_failure = ""
-        self.rest_until.clear()
         self.fleet.reload()
         if not self.fleet.wanted:
             self.scale_now()
@@ -263,11 +259,12 @@ class Supervisor:
             self.host.reload_done()
             self.end_reload()
             self.molds.keep_only(self.fleet.generation)
+            self.setbacks.keep_only(self.fleet.generation)
 
-    def resting(self) -> set[int]:
+    def resting(self) -> Collection[int]:
         """The numbers at which nobody is to start yet."""
-        now = time.monotonic()
-        return {number for number, until in self.rest_until.items() if until > now}
+        found = self.setbacks.resting(self.fleet.generation, time.monotonic())
+        return self.fleet.numbers if LOADING in found else found
 
     def obey(self, order: Order) -> bool:
         """Carry out an order of the fleet; `False` if it has to wait for the application to be loaded."""
@@ -288,10 +285,10 @@ class Supervisor:
             if self.host.settings.preload:
                 process = self.molds.fork_worker(self.fleet.generation, key, number)
             else:
-                process = fork_worker(key, number, CAUGHT, self.become_worker(number))
+                process = fork_worker(key, number, self.fleet.generation, CAUGHT, self.become_worker(number))
         except OSError as error:
-            self.deaths[number] = self.deaths.get(number, 0) + 1
-            self.happen(Event.WORKER_UNBOOTABLE, number)
+            self.setbacks.add((self.fleet.generation, number))
+            self.happen(Event.WORKER_UNBOOTABLE, (self.fleet.generation, number))
             self.log.error(f"worker {number} cannot be started: {error.strerror or error}")
             return
         self.fleet.started(number)
@@ -331,10 +328,10 @@ class Supervisor:
 
     def rest(self) -> None:
         """No worker can be started now: try again after the back-off, or give up."""
-        self.deaths[0] = self.deaths.get(0, 0) + 1
-        until = time.monotonic() + plan.backoff_s(self.deaths[0])
-        self.rest_until.update(dict.fromkeys(self.fleet.numbers, until))
-        if self.deaths[0] >= plan.BOOT_TRIES and not self.fleet.has_ready():
+        place = (self.fleet.generation, LOADING)
+        failed_starts = self.setbacks.add(place)
+        self.setbacks.rest(place, time.monotonic())
+        if failed_starts >= plan.BOOT_TRIES and not self.fleet.has_ready():
             self.happen(Event.BOOT_HOPELESS)
 
     def drain(self, process: Process) -> None:
@@ -356,7 +353,7 @@ class Supervisor:
         match message.kind:
             case Kind.READY:
                 process.is_ready = True
-                self.last_failure = ""
+                self.setbacks.served()
                 self.fleet.ready(process.key)
                 self.name = message.text
                 if not self.fleet.before:
@@ -391,9 +388,8 @@ class Supervisor:
             found.append((process.kill_at, partial(self.kill, process)))
             found.append((process.retire_at, partial(self.retire_old, process)))
         if self.phase is Phase.SERVING:
-            now = time.monotonic()
             # Nothing is to be done then but to look at the orders again.
-            found += [(until, do_nothing) for until in self.rest_until.values() if until > now]
+            found += [(until, do_nothing) for until in self.setbacks.rests(time.monotonic())]
             found += [(self.look_at, self.look_at_memory)] if self.host.settings.max_worker_memory else []
         return [(at, act) for at, act in found if at is not None]
 
@@ -469,37 +465,34 @@ class Supervisor:
             self.selector.unregister(process.channel)
             process.close()
         del self.processes[process.key]
-        loss, number = self.fleet.gone(process.key), process.number
-        self.host.call_hook("child_exit", number, process.pid)
+        loss = self.fleet.gone(process.key)
+        self.host.call_hook("child_exit", process.number, process.pid)
         if loss is Loss.LEFT:
             return
-        has_settled = process.is_ready and time.monotonic() - process.started_at >= plan.SETTLED_S
-        self.deaths[number] = 1 if has_settled else self.deaths.get(number, 0) + 1
-        self.failed_starts[number] = 0 if process.is_ready else self.failed_starts.get(number, 0) + 1
         if self.phase is Phase.SERVING:
             self.tell_death(process, exit_code, loss)
         if loss is Loss.RELOAD_FAILED:
-            self.deaths[number] = self.failed_starts[number] = 0
             self.host.reload_failed()
             self.end_reload(process.failure or f"a worker {cause_of(exit_code)} before it was ready")
             return
-        self.happen(LOSSES[loss], number)
-        if self.failed_starts[number] >= plan.BOOT_TRIES:
+        has_settled = process.is_ready and time.monotonic() - process.started_at >= plan.SETTLED_S
+        failed_starts = self.setbacks.add(process.place, has_served=process.is_ready, has_settled=has_settled)
+        self.happen(LOSSES[loss], process.place)
+        # Those of before say nothing of a reload, which may bring what mends them.
+        if failed_starts >= plan.BOOT_TRIES and process.generation == self.fleet.generation:
             # Some of the new generation serve, and this one is tried on; whoever waits is told.
-            self.end_reload(f"worker {number} could not start: {process.failure or cause_of(exit_code)}")
-        if self.failed_starts[number] >= plan.BOOT_TRIES and not self.fleet.has_ready():
-            self.happen(Event.BOOT_HOPELESS)
+            self.end_reload(f"worker {process.number} could not start: {process.failure or cause_of(exit_code)}")
+            if not self.fleet.has_ready():
+                self.happen(Event.BOOT_HOPELESS)
 
     def tell_death(self, process: Process, exit_code: int, loss: Loss) -> None:
         """Log how a worker ended; a reason that was told for the one before is not told again."""
         cause = process.failure or f"it {cause_of(exit_code)} before it was ready"
         if loss is Loss.RELOAD_FAILED:
             self.log.error(f"not reloaded, what serves goes on: {process.who} could not start: {cause}")
-        elif process.failure and process.failure == self.last_failure:
-            self.log.error(f"{process.who} could not start, for the same reason")
         elif process.failure:
-            self.last_failure = process.failure
-            self.log.error(f"{process.who} could not start: {process.failure}")
+            is_news = self.setbacks.is_news(process.generation, process.failure)
+            self.log.error(f"{process.who} could not start{f': {cause}' if is_news else ', for the same reason'}")
         elif exit_code == 0 and process.is_ready:
             self.log.info(f"{process.who} has ended; another one takes its place")
         else:

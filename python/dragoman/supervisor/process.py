@@ -20,6 +20,7 @@ class Process:
 
     key: int
     number: int
+    generation: int
     pid: int
     channel: socket.socket | None
     started_at: float = field(default_factory=time.monotonic)
@@ -28,6 +29,11 @@ class Process:
     # When its lifetime is over, and when it is killed because it has not left; monotonic, None for never.
     retire_at: float | None = None
     kill_at: float | None = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its generation and its number."""
+        return self.generation, self.number
 
     @property
     def who(self) -> str:
@@ -49,7 +55,11 @@ class Process:
 
 
 def fork_worker(
-    key: int, number: int, signals: Iterable[int], live: Callable[[Channel, set[int | signal.Signals]], NoReturn]
+    key: int,
+    number: int,
+    generation: int,
+    signals: Iterable[int],
+    live: Callable[[Channel, set[int | signal.Signals]], NoReturn],
 ) -> Process:
     """Fork a worker that runs `live`, which does not return; OSError where the machine cannot.
 
@@ -72,7 +82,7 @@ def fork_worker(
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
-    return Process(key, number, pid, ours)
+    return Process(key, number, generation, pid, ours)
 
 
 def resident_bytes(pid: int) -> int:
