@@ -329,6 +329,23 @@ class TestPreload:
             server.log.wait_for("reloaded: 2 workers")
             answers(server, "2")
 
+    def test_who_dies_while_a_reload_loads_is_replaced_by_what_served(self, server: Server, shop: Shop) -> None:
+        before = workers(server)
+        # Until the file is there; then it is version 2.
+        loaded = shop.directory / "loaded"
+        is_there = f"__import__('os').path.exists({str(loaded)!r})"
+        shop.release(f"2 if all(__import__('time').sleep(0.01) is None for _ in iter(lambda: {is_there}, True)) else 0")
+        server.signal(signal.SIGHUP)
+        server.log.wait_for("reloading:")
+        eventually(lambda: len(workers(server)) == len(before) + 1, "the next application is being loaded")
+        pid = int(server.request("GET", "/").body.split()[1])
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: len({server.request("GET", "/").body for _ in range(10)}) == 2, "two workers answer")
+        assert version(server) == "1"
+        loaded.touch()
+        server.log.wait_for("reloaded: 2 workers")
+        answers(server, "2")
+
     def test_what_the_application_opens_and_starts_is_told(self, shop: Shop) -> None:
         held = "0; import threading, socket; S = socket.socket(); E = threading.Event();"
         start = "threading.Thread(target=E.wait, name='pump', daemon=True).start()"

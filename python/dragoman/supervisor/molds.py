@@ -28,9 +28,13 @@ class Molds:
 
     def has(self, generation: int) -> bool:
         """Whether the application of this generation is loaded; else it is being so from now on."""
-        mold = self.by_generation.get(generation)
-        if mold is None:
+        if generation not in self.by_generation:
             self.make(generation)
+        return self.is_ready(generation)
+
+    def is_ready(self, generation: int) -> bool:
+        """Whether workers of this generation can be forked now."""
+        mold = self.by_generation.get(generation)
         return mold is not None and mold.is_ready
 
     def make(self, generation: int) -> None:
@@ -75,8 +79,7 @@ class Molds:
         if mold.is_ready or not is_needed:
             return
         cause = mold.failure or "the process that loads it ended early"
-        before = self.by_generation.get(supervisor.fleet.before)
-        if supervisor.fleet.abandon(can_restart=before is not None and before.is_ready):
+        if supervisor.fleet.abandon(can_restart=self.is_ready(supervisor.fleet.before)):
             supervisor.host.reload_failed()
             supervisor.log.error(f"not reloaded, what serves goes on: the application cannot be loaded: {cause}")
             supervisor.end_reload(cause)

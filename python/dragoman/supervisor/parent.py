@@ -270,28 +270,37 @@ class Supervisor:
         """Carry out an order of the fleet; `False` if it has to wait for the application to be loaded."""
         match order:
             case Start(number):
-                if self.host.settings.preload and not self.molds.has(self.fleet.generation):
+                if not (generation := self.generation_at(number)):
                     return False
-                self.start(number)
+                self.start(number, generation)
             case Drain(key):
                 self.drain(self.processes[key])
         return True
 
-    def start(self, number: int) -> None:
+    def generation_at(self, number: int) -> int:
+        """Of which generation a worker can start at this number; 0 while its application is being loaded."""
+        current, before = self.fleet.generation, self.fleet.before
+        if not self.host.settings.preload or self.molds.has(current):
+            return current
+        # What served until now can still fill an empty place; the reload replaces it with the others.
+        rests = number in self.setbacks.resting(before, time.monotonic())
+        return before if self.molds.is_ready(before) and not self.fleet.staying(number) and not rests else 0
+
+    def start(self, number: int, generation: int) -> None:
         """Fork worker `number`; a failed fork is tried again after the back-off."""
         key = self.fleet.last_key + 1
         self.host.call_hook("pre_fork", number, 0)
         try:
             if self.host.settings.preload:
-                process = self.molds.fork_worker(self.fleet.generation, key, number)
+                process = self.molds.fork_worker(generation, key, number)
             else:
-                process = fork_worker(key, number, self.fleet.generation, CAUGHT, self.become_worker(number))
+                process = fork_worker(key, number, generation, CAUGHT, self.become_worker(number))
         except OSError as error:
-            self.setbacks.add((self.fleet.generation, number))
-            self.happen(Event.WORKER_UNBOOTABLE, (self.fleet.generation, number))
+            self.setbacks.add((generation, number))
+            self.happen(Event.WORKER_UNBOOTABLE, (generation, number))
             self.log.error(f"worker {number} cannot be started: {error.strerror or error}")
             return
-        self.fleet.started(number)
+        self.fleet.started(number, generation)
         lifetime_s = self.host.settings.worker_lifetime
         if lifetime_s:
             # A tenth more or less, so that workers that began together are not replaced together.
