@@ -157,6 +157,11 @@ class Settings:
         doc="File to write the process id to; removed at the end.",
     )
 
+    start_timeout: float = setting(
+        "Time", "--start-timeout", "SECONDS", "120", values.seconds(0, 86_400), unit="s",
+        doc="Time in which a worker has to load the application (with --preload, the process that loads it for all)."
+        " One that hangs is killed, the log shows where, and a reload for which it was to serve fails. 0 is no bound.",
+    )
     graceful_timeout: float = setting(
         "Time", "--graceful-timeout", "SECONDS", "30", values.seconds(0, 86_400), unit="s", gunicorn="graceful_timeout",
         doc="After SIGTERM, and after --drain-delay: time for the requests under way, then they are cut.",

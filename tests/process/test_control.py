@@ -8,7 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,29 @@ def test_a_reload_that_fails_says_why_and_changes_nothing(server: Server, path: 
     assert {pid for pid in children(server.pid) if state(pid) != "Z"} == before
     (tmp_path / "shop.py").write_text(SHOP)
     assert told(path, "reload", "--wait")["ok"]
+
+
+@pytest.mark.parametrize("more", [(), ("--preload",)], ids=["each worker loads", "preload"])
+def test_a_reload_whose_application_hangs_fails_in_time_and_says_where(
+    path: Path, tmp_path: Path, more: Sequence[str]
+) -> None:
+    module = tmp_path / "shop.py"
+    module.write_text(SHOP)
+    flags = ("--workers", "2", "--chdir", str(tmp_path), "--drain-linger", "0", "--control-socket", str(path))
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    with Server("shop:app", *flags, "--start-timeout", "3", *more, env=env) as server:
+        before = {one["pid"] for one in told(path, "status")["workers"]}
+        module.write_text(f"import time\ntime.sleep(60)\n{SHOP}")
+        answer = told(path, "reload", "--wait")
+        assert not answer["ok"]
+        sentence, *stack = answer["text"].splitlines()
+        assert sentence == f"it was not ready within 3 s, and hangs at {module}:2; --start-timeout gives it longer"
+        # The application's own frames, and nothing of the import machinery or of ours.
+        assert stack == ["Current thread (most recent call first):", f'  File "{module}", line 2 in <module>']
+        assert f"{sentence}\n" in server.log.text
+        assert {one["pid"] for one in told(path, "status")["workers"]} == before
+        module.write_text(SHOP)
+        assert told(path, "reload", "--wait")["ok"]
 
 
 def test_the_command_line_says_whether_it_worked_and_why_not(server: Server, path: Path, tmp_path: Path) -> None:

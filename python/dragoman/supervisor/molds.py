@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +13,7 @@ from dragoman.supervisor.mold import Mold, adopt_orphans, die_with_parent
 from dragoman.supervisor.plan import Phase
 from dragoman.supervisor.process import Process
 from dragoman.supervisor.signals import CAUGHT, take_usual_signals
+from dragoman.supervisor.starting import Starting
 
 if TYPE_CHECKING:
     from dragoman.supervisor.parent import Supervisor
@@ -57,7 +59,7 @@ class Molds:
             supervisor.run_child(preload, before)
 
         try:
-            mold = Mold.fork(generation, live)
+            mold = Mold.fork(generation, Starting(supervisor.host.settings.start_timeout), live)
         except OSError as error:
             supervisor.log.error(f"the application cannot be loaded: {error.strerror}")
             supervisor.rest()
@@ -71,8 +73,17 @@ class Molds:
         """The process says that the application is loaded, or why it cannot be, or has ended."""
         if self.by_generation.get(mold.generation) is not mold:
             return  # dropped in the same turn
-        if all(message.kind is not Kind.ENDED for message in mold.hear()):
-            return
+        if any(message.kind is Kind.ENDED for message in mold.hear()):
+            self.lose(mold)
+
+    def press(self, mold: Mold) -> None:
+        """The application takes longer to be loaded than it may: its process says where it is, and is ended then."""
+        if cause := mold.starting.overdue(mold.pid):
+            mold.failure = mold.failure or cause
+            self.lose(mold)
+
+    def lose(self, mold: Mold) -> None:
+        """The process has ended, or has to."""
         self.drop(mold.generation)
         supervisor = self.supervisor
         is_needed = supervisor.phase is Phase.SERVING and mold.generation == supervisor.fleet.generation
@@ -90,18 +101,25 @@ class Molds:
     def fork_worker(self, generation: int, key: int, number: int) -> Process:
         """A worker of the generation, which is loaded. OSError when it cannot be had."""
         ours, theirs = channel_pair()
+        starting = Starting(self.supervisor.host.settings.start_timeout)
         try:
-            pid = self.by_generation[generation].fork_worker(number, theirs)
+            pid = self.by_generation[generation].fork_worker(number, theirs, starting.stacks)
             # Only a child of ours is signalled later, whoever the process with the application has become.
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except OSError:
             ours.close()
+            starting.end()
             # What it answers late would be taken for the answer to the next order.
             self.drop(generation)
             raise
         finally:
             theirs.close()
-        return Process(key, number, generation, pid, ours)
+        return Process(key, number, generation, pid, ours, starting)
+
+    @property
+    def deadlines(self) -> list[tuple[float | None, Callable[[], None]]]:
+        """What is due, and when."""
+        return [(mold.starting.due_at, partial(self.press, mold)) for mold in self.by_generation.values()]
 
     def keep_only(self, generation: int) -> None:
         """The others have served their turn."""

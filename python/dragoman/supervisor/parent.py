@@ -26,6 +26,7 @@ from dragoman.supervisor.process import Process, cause_of, fork_worker, resident
 from dragoman.supervisor.reload import Reload
 from dragoman.supervisor.setbacks import LOADING, Place, Setbacks
 from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
+from dragoman.supervisor.starting import Starting
 from dragoman.values import counted
 
 __all__ = ["Supervisor", "supervise"]
@@ -294,7 +295,8 @@ class Supervisor:
             if self.host.settings.preload:
                 process = self.molds.fork_worker(generation, key, number)
             else:
-                process = fork_worker(key, number, generation, CAUGHT, self.become_worker(number))
+                starting = Starting(self.host.settings.start_timeout)
+                process = fork_worker(key, number, generation, starting, CAUGHT, self.become_worker(number))
         except OSError as error:
             self.setbacks.add((generation, number))
             self.happen(Event.WORKER_UNBOOTABLE, (generation, number))
@@ -326,6 +328,8 @@ class Supervisor:
             for key in list(self.selector.get_map().values()):
                 key.fileobj.close()  # type: ignore[union-attr]
             self.molds.close()
+            for process in self.processes.values():
+                process.starting.end()
             self.selector.close()
             self.signals.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -346,6 +350,7 @@ class Supervisor:
     def drain(self, process: Process) -> None:
         """Tell a worker to finish what it has begun, and to leave."""
         self.fleet.drained(process.key)
+        process.starting.end()
         process.kill_at = time.monotonic() + self.drain_bound_s()
         # A worker takes this one for "somebody else serves already": without the drain delay.
         process.signal(signal.SIGUSR2 if process.is_ready else signal.SIGTERM)
@@ -362,6 +367,7 @@ class Supervisor:
         match message.kind:
             case Kind.READY:
                 process.is_ready = True
+                process.starting.end()
                 self.setbacks.served()
                 self.fleet.ready(process.key)
                 self.name = message.text
@@ -392,8 +398,10 @@ class Supervisor:
         found: list[tuple[float | None, Callable[[], None]]] = [
             (self.deadline, self.end_phase),
             (self.watchdog_at, self.feed_watchdog),
+            *self.molds.deadlines,
         ]
         for process in self.processes.values():
+            found.append((process.starting.due_at, partial(self.press, process)))
             found.append((process.kill_at, partial(self.kill, process)))
             found.append((process.retire_at, partial(self.retire_old, process)))
         if self.phase is Phase.SERVING:
@@ -422,6 +430,12 @@ class Supervisor:
         """Give the service manager its sign of life."""
         self.watchdog_at = time.monotonic() + (self.host.notifier.watchdog_s or 0)
         self.host.notifier.watchdog()
+
+    def press(self, process: Process) -> None:
+        """A worker is not ready in time: it says where it is, and is killed then."""
+        if cause := process.starting.overdue(process.pid):
+            process.failure = process.failure or cause
+            process.signal(signal.SIGKILL)
 
     def kill(self, process: Process) -> None:
         """A worker that was told to leave is still there."""

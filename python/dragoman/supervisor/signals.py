@@ -7,6 +7,7 @@ from types import FrameType
 
 from dragoman.supervisor import plan
 from dragoman.supervisor.plan import Event
+from dragoman.supervisor.starting import ASKED
 
 __all__ = ["CAUGHT", "Signals", "take_usual_signals"]
 
@@ -48,9 +49,10 @@ def take_usual_signals(reopen_logs: Callable[[], None]) -> None:
     Not SIG_IGN, which the programs that an application starts would inherit.
     """
     signal.set_wakeup_fd(-1)
-    for number in CAUGHT:
+    # But for the one by which a start that hangs is asked where: that it is in place already.
+    for number in set(CAUGHT) - {ASKED}:
         signal.signal(number, signal.SIG_DFL)
-    for number in (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU):
+    for number in {signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU} - {ASKED}:
         signal.signal(number, note_signal)
     # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
     signal.signal(signal.SIGUSR1, lambda number, frame: reopen_logs())
