@@ -137,7 +137,8 @@ class Settings:
     control_socket: str = setting(
         "Work", "--control-socket", "PATH", "auto", values.text,
         doc="Where dragoman reload, stop, scale, reopen and status reach the server: a path, none, or auto: an abstract"
-        " socket named after the user and the first address, which needs no disk. Only that user and root are heard.",
+        " socket named after the user and the first address, which needs no disk. A reload that changes that address"
+        " moves it when it is done; until then --bind names the one of before. Only that user and root are heard.",
     )
     user: str = setting(
         "Work", "-u --user", "USER", "", values.text, gunicorn="user",
