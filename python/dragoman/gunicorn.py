@@ -172,7 +172,8 @@ class Worker(base.Worker):  # type: ignore[misc]
         )
         # The first effect of TERM, INT and QUIT is native; gunicorn's own handlers run behind it.
         signal.set_wakeup_fd(engine.server.signal_fd(), warn_on_full_buffer=False)
-        worker.ForkHooks([number for number in self.SIGNALS if number != signal.SIGCHLD], engine.server).register()
+        self.fork_hooks = worker.ForkHooks([one for one in self.SIGNALS if one != signal.SIGCHLD], engine.server)
+        self.fork_hooks.register()
         # Everything that has been loaded stays for good: the collector need not walk it again, nor touch its pages.
         gc.collect()
         gc.freeze()

@@ -10,7 +10,8 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -232,7 +233,9 @@ def serve(
     worker.reopen_access_log()
     # The first effect of a signal is native: the drain begins though Python code may hold the GIL for long.
     signal.set_wakeup_fd(worker.server.signal_fd(), warn_on_full_buffer=False)
-    ForkHooks(handlers, worker.server).register()
+    # Until this returns: what a script forks after it is no business of ours.
+    fork_hooks = ForkHooks(handlers, worker.server)
+    fork_hooks.register()
     # Everything that has been loaded stays for good: the collector need not walk it again, nor touch its pages.
     gc.collect()
     gc.freeze()
@@ -348,34 +351,63 @@ class ForkHooks:
 
     The child has our handlers, and our wake-up descriptor: to terminate it would drain this server. They are taken from
     it before a signal can be delivered to it, so that one sent at once has its usual effect.
+
+    They act as long as somebody holds them: what os.register_at_fork has taken it never gives back.
     """
 
     def __init__(self, numbers: Iterable[int], server: _native.Server) -> None:
         self.numbers = tuple(numbers)
         self.server = server
-        self.of_thread = threading.local()
 
     def register(self) -> None:
         """From now on, for every ``os.fork``."""
-        os.register_at_fork(before=self.before, after_in_parent=self.in_parent, after_in_child=self.in_child)
+        HOOKS.add(self)
 
-    def before(self) -> None:
-        """In the thread that forks: hold its signals back."""
-        self.of_thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.numbers)
 
-    def in_parent(self) -> None:
-        """After it, here: the engine learns that a child may hold copies of its descriptors."""
-        self.server.note_fork()
-        self.unblock()
+HOOKS: "weakref.WeakSet[ForkHooks]" = weakref.WeakSet()
 
-    def in_child(self) -> None:
-        """After it, in the child: usual signals, and no descriptor that serves."""
+
+class Forking(threading.local):
+    """In a thread that forks: whose hooks act, and the signals that it held back before."""
+
+    hooks: Sequence[ForkHooks] = ()
+    mask: Collection[int] = ()
+
+
+FORKING = Forking()
+
+
+def before_fork() -> None:
+    """In the thread that forks: hold its signals back."""
+    FORKING.hooks = tuple(HOOKS)
+    if FORKING.hooks:
+        FORKING.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {n for one in FORKING.hooks for n in one.numbers})
+
+
+def after_fork_in_parent() -> None:
+    """The engines learn that a child may hold copies of their descriptors."""
+    for one in FORKING.hooks:
+        one.server.note_fork()
+    after_fork()
+
+
+def after_fork_in_child() -> None:
+    """Usual signals, and no descriptor that serves."""
+    if FORKING.hooks:
         signal.set_wakeup_fd(-1)
-        for number in self.numbers:
+    for one in FORKING.hooks:
+        for number in one.numbers:
             signal.signal(number, signal.SIG_DFL)
-        self.server.forget_in_child()
-        self.unblock()
+        one.server.forget_in_child()
+    HOOKS.clear()
+    after_fork()
 
-    def unblock(self) -> None:
-        """Let the signals that were held back come."""
-        signal.pthread_sigmask(signal.SIG_SETMASK, self.of_thread.mask)
+
+def after_fork() -> None:
+    """Let the signals that were held back come."""
+    if FORKING.hooks:
+        signal.pthread_sigmask(signal.SIG_SETMASK, FORKING.mask)
+    FORKING.hooks = ()
+
+
+os.register_at_fork(before=before_fork, after_in_parent=after_fork_in_parent, after_in_child=after_fork_in_child)
