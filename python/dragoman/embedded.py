@@ -15,6 +15,7 @@ from typing import Any
 from dragoman import signature
 from dragoman.contract.report import Reporter, application_name
 from dragoman.errors import ApplicationError, DragomanError, OperatorError, UsageError
+from dragoman.forking import ForkHooks
 from dragoman.leftover import Name, cut_connections, told_of, watch_until_exit
 from dragoman.loader import Loaded, one_line, refuse_patched_process, traceback_of
 from dragoman.log import Log, access_log_fd
@@ -165,6 +166,8 @@ class Running:
     # Where they listen, as the kernel says it: their sockets are the engine's alone by now.
     names: Sequence[Name]
     access_log_fd: int
+    # A child that the application, or a test, forks must neither hold our connections open nor take new ones.
+    fork_hooks: ForkHooks
     pid: int = field(default_factory=os.getpid)
 
 
@@ -234,10 +237,6 @@ class BackgroundServer:
             running.minder.join()
 
 
-# The workers of this process, for what has to be done around a fork.
-WORKERS: set[Worker] = set()
-
-
 def begin(server: BackgroundServer) -> Running:
     """Bind, and start the threads of `server`."""
     settings = server.settings
@@ -270,8 +269,9 @@ def begin(server: BackgroundServer) -> Running:
     # The engine has copies of its own: when it closes them at a drain, no other one may be left.
     for listener in listeners:
         listener.socket.close()
-    WORKERS.add(worker)
-    return Running(worker, minder, listeners, names, log_fd)
+    hooks = ForkHooks((), worker.server)
+    hooks.register()
+    return Running(worker, minder, listeners, names, log_fd, hooks)
 
 
 def mind(worker: Worker) -> None:
@@ -286,7 +286,6 @@ def end(running: Running, grace_s: float) -> str:
     if os.getpid() != running.pid:
         return ""
     worker, minder = running.worker, running.minder
-    WORKERS.discard(worker)
     worker.drain()
     minder.join(grace_s)
     if minder.is_alive():
@@ -311,18 +310,3 @@ def close(listeners: Sequence[Listener], log_fd: int) -> None:
     close_all(listeners)
     if log_fd > 2:
         os.close(log_fd)
-
-
-def note_fork() -> None:
-    for worker in tuple(WORKERS):
-        worker.server.note_fork()
-
-
-def forget_in_child() -> None:
-    for worker in tuple(WORKERS):
-        worker.server.forget_in_child()
-    WORKERS.clear()
-
-
-# A child that the application, or a test, forks must neither hold our connections open nor take new ones.
-os.register_at_fork(after_in_parent=note_fork, after_in_child=forget_in_child)

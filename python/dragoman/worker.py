@@ -10,8 +10,7 @@ import tempfile
 import threading
 import time
 import traceback
-import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -19,6 +18,7 @@ from typing import Any, NoReturn
 
 from dragoman import _native, types
 from dragoman.errors import OperatorError, UsageError
+from dragoman.forking import ForkHooks
 from dragoman.loader import traceback_of
 from dragoman.log import ErrorStream, Log
 from dragoman.settings import Settings
@@ -344,70 +344,3 @@ def requests_until_used_up(settings: Settings) -> int:
 
 def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-class ForkHooks:
-    """What keeps a child that the application forks apart from us: its signals, and its copies of our descriptors.
-
-    The child has our handlers, and our wake-up descriptor: to terminate it would drain this server. They are taken from
-    it before a signal can be delivered to it, so that one sent at once has its usual effect.
-
-    They act as long as somebody holds them: what os.register_at_fork has taken it never gives back.
-    """
-
-    def __init__(self, numbers: Iterable[int], server: _native.Server) -> None:
-        self.numbers = tuple(numbers)
-        self.server = server
-
-    def register(self) -> None:
-        """From now on, for every ``os.fork``."""
-        HOOKS.add(self)
-
-
-HOOKS: "weakref.WeakSet[ForkHooks]" = weakref.WeakSet()
-
-
-class Forking(threading.local):
-    """In a thread that forks: whose hooks act, and the signals that it held back before."""
-
-    hooks: Sequence[ForkHooks] = ()
-    mask: Collection[int] = ()
-
-
-FORKING = Forking()
-
-
-def before_fork() -> None:
-    """In the thread that forks: hold its signals back."""
-    FORKING.hooks = tuple(HOOKS)
-    if FORKING.hooks:
-        FORKING.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {n for one in FORKING.hooks for n in one.numbers})
-
-
-def after_fork_in_parent() -> None:
-    """The engines learn that a child may hold copies of their descriptors."""
-    for one in FORKING.hooks:
-        one.server.note_fork()
-    after_fork()
-
-
-def after_fork_in_child() -> None:
-    """Usual signals, and no descriptor that serves."""
-    if FORKING.hooks:
-        signal.set_wakeup_fd(-1)
-    for one in FORKING.hooks:
-        for number in one.numbers:
-            signal.signal(number, signal.SIG_DFL)
-        one.server.forget_in_child()
-    HOOKS.clear()
-    after_fork()
-
-
-def after_fork() -> None:
-    """Let the signals that were held back come."""
-    if FORKING.hooks:
-        signal.pthread_sigmask(signal.SIG_SETMASK, FORKING.mask)
-    FORKING.hooks = ()
-
-
-os.register_at_fork(before=before_fork, after_in_parent=after_fork_in_parent, after_in_child=after_fork_in_child)

@@ -181,7 +181,7 @@ def test_a_setting_that_cannot_be_is_refused() -> None:
 
 PROGRAM = """
 import atexit, multiprocessing, os, signal, subprocess, sys, threading, time
-from dragoman import testing, worker
+from dragoman import forking, testing, worker
 from dragoman.log import Log
 
 {code}
@@ -245,7 +245,7 @@ FORKING = """
             pass
         def forget_in_child(self):
             pass
-    hooks = worker.ForkHooks([signal.SIGTERM, signal.SIGINT], Engine())
+    hooks = forking.ForkHooks([signal.SIGTERM, signal.SIGINT], Engine())
     hooks.register()
     def in_thread(function):
         thread = threading.Thread(target=function)
@@ -292,7 +292,7 @@ def test_hooks_of_a_server_that_is_gone_do_not_act_and_those_of_others_do() -> N
             if child == 0:
                 os._exit(0 if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL else 1)
             return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        one, other = worker.ForkHooks([signal.SIGTERM], Telling("one")), worker.ForkHooks([], Telling("other"))
+        one, other = forking.ForkHooks([signal.SIGTERM], Telling("one")), forking.ForkHooks([], Telling("other"))
         one.register()
         other.register()
         del hooks
