@@ -116,8 +116,8 @@ class Settings:
     )
     max_requests: int = setting(
         "Work", "--max-requests", "N", "0", values.whole(0, 1_000_000_000), gunicorn="max_requests",
-        doc="Requests after which a worker is replaced; its successor serves before it leaves, one at a time, so that it"
-        " answers more where that takes longer than so many requests. 0 is never.",
+        doc="Requests after which a worker is replaced; its successor serves before it leaves, one at a time, so that"
+        " it answers more where that takes longer than so many requests. 0 is never.",
     )
     max_requests_jitter: int = setting(
         "Work", "--max-requests-jitter", "N", "0", values.whole(0, 1_000_000_000), gunicorn="max_requests_jitter",

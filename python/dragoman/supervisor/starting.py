@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from contextlib import suppress
 
 from dragoman.loader import is_machinery
 
@@ -63,14 +64,16 @@ class Starting:
         self.due_at = time.monotonic() + timeout_s if timeout_s else None
 
     def overdue(self, pid: int) -> str:
-        """At `due_at`: ask where the process is, and say nothing yet; a moment later, why it is to be given up."""
+        """At `due_at`: ask where the process is, and say nothing yet; a moment later, why it is to be given up.
+
+        pid   0 when it is gone, and its end has not been heard yet
+        """
         if not self.has_asked:
             self.has_asked = True
             self.due_at = time.monotonic() + WRITING_S
-            try:
-                os.kill(pid, ASKED)
-            except ProcessLookupError:
-                pass
+            if pid:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, ASKED)
             return ""
         self.due_at = None
         where, stacks = told(self.stacks.read())
