@@ -145,26 +145,28 @@ def one_dies(server: Server) -> None:
 
 
 def test_a_reload_with_the_fix_replaces_a_worker_that_cannot_start_and_the_others(shop: Shop) -> None:
-    with shop.serve() as server, Load(server):
+    with shop.serve() as server:
         shop.release("(")
         one_dies(server)
         # Its place rests for seconds by now, and nobody waits for that.
         server.log.wait_for("(?s)(for the same reason.*){4}")
-        shop.release("2")
-        server.signal(signal.SIGHUP)
-        server.log.wait_for("reloaded: 2 workers", deadline_s=5)
-        answers(server, "2")
+        with Load(server):
+            shop.release("2")
+            server.signal(signal.SIGHUP)
+            server.log.wait_for("reloaded: 2 workers")
+            answers(server, "2")
 
 
 def test_a_reload_with_the_fix_replaces_a_worker_that_hangs_at_its_start_and_the_others(shop: Shop) -> None:
-    with shop.serve() as server, Load(server):
+    with shop.serve() as server:
         shop.release("__import__('time').sleep(60)")
         one_dies(server)
         eventually(lambda: len(workers(server)) == 2, "its successor hangs")
-        shop.release("2")
-        server.signal(signal.SIGHUP)
-        server.log.wait_for("reloaded: 2 workers")
-        answers(server, "2")
+        with Load(server):
+            shop.release("2")
+            server.signal(signal.SIGHUP)
+            server.log.wait_for("reloaded: 2 workers")
+            answers(server, "2")
 
 
 def test_twenty_reloads_in_a_row_lose_nothing(shop: Shop) -> None:

@@ -103,7 +103,8 @@ def test_an_address_that_is_taken_is_told_and_leaves_nothing_open() -> None:
         server = LiveServer(hello, bind=f"127.0.0.1:{other.getsockname()[1]}")
         with pytest.raises(OperatorError, match="address in use"):
             server.start()
-        assert len(os.listdir("/proc/self/fd")) == before
+        # Less is what the engine of an earlier test lets go of at its next tick.
+        assert len(os.listdir("/proc/self/fd")) <= before
         server.stop()
 
 
