@@ -492,10 +492,12 @@ class Supervisor:
         self.host.call_hook("child_exit", process.number, process.pid)
         if loss is Loss.LEFT:
             return
+        if loss is Loss.RELOAD_FAILED:
+            # First, so that what is said of it is so.
+            self.host.reload_failed()
         if self.phase is Phase.SERVING:
             self.tell_death(process, exit_code, loss)
         if loss is Loss.RELOAD_FAILED:
-            self.host.reload_failed()
             self.end_reload(process.failure or f"a worker {cause_of(exit_code)} before it was ready")
             return
         has_settled = process.is_ready and time.monotonic() - process.started_at >= plan.SETTLED_S
