@@ -18,6 +18,7 @@ from gunicorn.workers import base
 from dragoman import worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import DragomanError
+from dragoman.forking import ForkHooks
 from dragoman.log import Log
 from dragoman.settings import Settings, rows, settings_from
 from dragoman.types import ListenerInfo
@@ -172,7 +173,8 @@ class Worker(base.Worker):  # type: ignore[misc]
         )
         # The first effect of TERM, INT and QUIT is native; gunicorn's own handlers run behind it.
         signal.set_wakeup_fd(engine.server.signal_fd(), warn_on_full_buffer=False)
-        worker.ForkHooks([number for number in self.SIGNALS if number != signal.SIGCHLD], engine.server).register()
+        self.fork_hooks = ForkHooks([one for one in self.SIGNALS if one != signal.SIGCHLD], engine.server)
+        self.fork_hooks.register()
         # Everything that has been loaded stays for good: the collector need not walk it again, nor touch its pages.
         gc.collect()
         gc.freeze()

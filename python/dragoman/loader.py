@@ -19,7 +19,7 @@ from dragoman.errors import ApplicationError, UsageError
 from dragoman.types import WSGIApplication
 from dragoman.values import printable
 
-__all__ = ["ApplicationString", "Loaded", "add_paths", "load", "parse", "traceback_of"]
+__all__ = ["ApplicationString", "Loaded", "add_paths", "is_machinery", "load", "parse", "traceback_of"]
 
 # In this order; the last one is called. gunicorn's default is `application`, Flask's are the other two.
 DEFAULT_ATTRIBUTES = ("app", "application")
@@ -265,6 +265,7 @@ def application_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 
 def is_machinery(filename: str) -> bool:
+    """Whether a frame of that file leads to the application and is none of it."""
     own = os.path.dirname(__file__) + os.sep
     return filename.startswith((own, "<frozen importlib")) or filename == importlib.__file__
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dragoman.errors import OperatorError
-from dragoman.supervisor.control import control_address
+from dragoman.supervisor.control import PREFIX, control_address
 from dragoman.values import Address, printable
 
 __all__ = ["COMMANDS", "ask", "status_text"]
@@ -37,14 +37,27 @@ def ask(control_socket: str, bind: Sequence[Address], words: Sequence[str]) -> M
             sock.sendall(json.dumps(list(words)).encode() + b"\n")
             answer = b"".join(iter(lambda: sock.recv(65536), b""))
         except OSError as error:
+            others = ", ".join(servers())
             raise OperatorError(
                 f"no server is heard at {shown} ({error.strerror}): --bind and --control-socket have to be as the"
                 f" server's, and its user the same (here {os.getuid()})"
+                + (f"; servers of this user are heard with --bind {others}" if others else "")
             ) from None
     if not answer:
         raise OperatorError(f"the server at {shown} gave no answer: it has ended, or belongs to another user")
     found: Mapping[str, Any] = json.loads(answer)
     return found
+
+
+def servers() -> list[str]:
+    """The first addresses of this user's servers whose control socket has the automatic name (proc(5), net/unix)."""
+    prefix = f"{PREFIX}{os.getuid()}-".replace("\0", "@", 1)
+    try:
+        with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
+            names = {line.split()[-1] for line in file if prefix in line}
+    except OSError:
+        return []
+    return sorted(printable(name.removeprefix(prefix)) for name in names if name.startswith(prefix))
 
 
 def status_text(answer: Mapping[str, Any]) -> str:

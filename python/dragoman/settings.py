@@ -116,7 +116,8 @@ class Settings:
     )
     max_requests: int = setting(
         "Work", "--max-requests", "N", "0", values.whole(0, 1_000_000_000), gunicorn="max_requests",
-        doc="Requests after which a worker is replaced; its successor serves before it leaves. 0 is never.",
+        doc="Requests after which a worker is replaced; its successor serves before it leaves, one at a time, so that"
+        " it answers more where that takes longer than so many requests. 0 is never.",
     )
     max_requests_jitter: int = setting(
         "Work", "--max-requests-jitter", "N", "0", values.whole(0, 1_000_000_000), gunicorn="max_requests_jitter",
@@ -137,7 +138,8 @@ class Settings:
     control_socket: str = setting(
         "Work", "--control-socket", "PATH", "auto", values.text,
         doc="Where dragoman reload, stop, scale, reopen and status reach the server: a path, none, or auto: an abstract"
-        " socket named after the user and the first address, which needs no disk. Only that user and root are heard.",
+        " socket named after the user and the first address, which needs no disk. A reload that changes that address"
+        " moves it when it is done; until then --bind names the one of before. Only that user and root are heard.",
     )
     user: str = setting(
         "Work", "-u --user", "USER", "", values.text, gunicorn="user",
@@ -157,6 +159,11 @@ class Settings:
         doc="File to write the process id to; removed at the end.",
     )
 
+    start_timeout: float = setting(
+        "Time", "--start-timeout", "SECONDS", "120", values.seconds(0, 86_400), unit="s",
+        doc="Time in which a worker has to load the application (with --preload, the process that loads it for all)."
+        " One that hangs is killed, the log shows where, and a reload for which it was to serve fails. 0 is no bound.",
+    )
     graceful_timeout: float = setting(
         "Time", "--graceful-timeout", "SECONDS", "30", values.seconds(0, 86_400), unit="s", gunicorn="graceful_timeout",
         doc="After SIGTERM, and after --drain-delay: time for the requests under way, then they are cut.",
