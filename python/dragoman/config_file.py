@@ -18,7 +18,7 @@ from dragoman import values
 from dragoman.errors import OperatorError, UsageError
 from dragoman.origins import Written
 from dragoman.row import TABLE, Row
-from dragoman.settings import Settings, rows, settings_from
+from dragoman.settings import Settings, rows, settings_from, unknown_name
 from dragoman.values import printable
 
 __all__ = ["FILE_NAME", "Invocation", "read_document"]
@@ -131,7 +131,7 @@ def written(key: str, value: object, place: Place) -> Written:
     row = next((row for row in rows() if row.name == key), None)
     where = place.of(key, is_table=isinstance(value, dict))
     if row is None:
-        raise UsageError(f"{where}: {unknown_key(key)}")
+        raise UsageError(f"{where}: {unknown_name(key)}")
     try:
         return Written(texts_of(row, value), where)
     except ValueError as error:
@@ -212,15 +212,6 @@ def unknown_table(name: str, above: Sequence[str]) -> str:
         return f"{printable(name)} is a setting, and stands under [{'.'.join((*above, TABLE))}]"
     near = difflib.get_close_matches(name, TABLES, 1) or TABLES[:1]
     return f"[{printable(whole)}] is not known; did you mean [{'.'.join((*above, near[0]))}]?"
-
-
-def unknown_key(key: str) -> str:
-    """Says that `key` is no setting, and which one was meant."""
-    of_gunicorn = {row.gunicorn: row.name for row in rows() if row.gunicorn and row.gunicorn != row.name}
-    if key in of_gunicorn:
-        return f"{key} is gunicorn's name; here it is {of_gunicorn[key]}"
-    near = difflib.get_close_matches(key.replace("-", "_").lower(), [row.name for row in rows()], 1)
-    return f"{printable(key)} is no setting{f'; did you mean {near[0]}?' if near else ' (docs/settings.md has all)'}"
 
 
 def refuse_python(config: str) -> None:

@@ -80,7 +80,7 @@ def answers_to_gunicorn(params: dict[str, Any]) -> list[str]:
             continue
         flag = option.flags[-1]
         if option.fate is Fate.REFUSED:
-            raise UsageError(f"{flag} is gunicorn's, and cannot act here: {option.says}")
+            raise UsageError(f"{flag} is gunicorn's, and cannot act here, so leave it out: {option.says}")
         says = worker_class_notice(value) if option.name == "worker_class" else option.says
         notices.append(f"{flag}{'' if option.is_flag else f' {value}'} changes nothing: {says}")
     return notices

@@ -6,15 +6,18 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from dragoman import cpus, values
+from dragoman.gunicorn_options import BY_NAME, Fate
 from dragoman.origins import Origin, Written, resolve
 from dragoman.row import ENVIRONMENT_PREFIX, Row, setting
 from dragoman.values import Address, printable
 
-__all__ = ["CONFIG_VARIABLE", "GROUPS", "Row", "Settings", "misspelt", "rows", "settings_from"]
+__all__ = ["CONFIG_VARIABLE", "GROUPS", "Row", "Settings", "misspelt", "rows", "settings_from", "unknown_name"]
 
 GROUPS = ("Application", "Listening", "Work", "Time", "Limits", "Logging")
 # Names the configuration file; no setting, since a file cannot name itself.
 CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
+LIST_OF_ALL = "dragoman --help lists all"
+FATES = {Fate.REFUSED: "and cannot act here", Fate.NOTICE: "and changes nothing here"}
 
 
 # A table reads best as one: two or three lines for each setting.
@@ -332,12 +335,36 @@ def settings_from(
 
 
 def misspelt(environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each variable that is no setting, but nearly the name of one."""
+    """A sentence for each variable that is no setting, but means one, or one of gunicorn's."""
     # Told, not refused: Kubernetes puts DRAGOMAN_PORT and its like into every pod beside a service of that name.
     known = {CONFIG_VARIABLE, *(row.env for row in ROWS)}
     strangers = [name for name in sorted(environment) if name.startswith(ENVIRONMENT_PREFIX) and name not in known]
-    near = {name: difflib.get_close_matches(name, known, 1, cutoff=0.85) for name in strangers}
-    return [f"{printable(name)} is no setting; did you mean {near[name][0]}?" for name in strangers if near[name]]
+    told = (unknown_name(name.removeprefix(ENVIRONMENT_PREFIX).lower(), name, 0.85) for name in strangers)
+    return [sentence for sentence in told if not sentence.endswith(LIST_OF_ALL)]
+
+
+def unknown_name(name: str, shown: str = "", cutoff: float = 0.6) -> str:
+    """Says that `name` is no setting, and what was meant: one of gunicorn's, a flag of another name, a near one.
+
+    shown    how the name was written: a variable stands there with its prefix, and so do those that it is told of
+    cutoff   how near a name has to be, 1.0 being the same (difflib)
+    """
+    written = printable(shown or name)
+    prefix = ENVIRONMENT_PREFIX if shown else ""
+    if meant := {row.gunicorn: row.name for row in ROWS}.get(name):
+        return f"{written} is gunicorn's name; here it is {in_case_of(prefix + meant, prefix)}"
+    if (option := BY_NAME.get(name)) is not None and option.fate is not Fate.ACTS:
+        return f"{written} is gunicorn's, {FATES[option.fate]}, so leave it out: {option.says}"
+    flags = {flag.removeprefix("--").replace("-", "_"): row.name for row in ROWS for flag in row.flags}
+    plain = name.replace("-", "_").lower()
+    near = [flags[plain]] if plain in flags else difflib.get_close_matches(plain, [row.name for row in ROWS], 1, cutoff)
+    if near:
+        return f"{written} is no setting; did you mean {in_case_of(prefix + near[0], prefix)}?"
+    return f"{written} is no setting; {LIST_OF_ALL}"
+
+
+def in_case_of(name: str, prefix: str) -> str:
+    return name.upper() if prefix else name
 
 
 ROWS = tuple(

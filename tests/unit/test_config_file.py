@@ -120,7 +120,19 @@ def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
         ("[server]\nthread = 2\n", "dragoman.toml:2: thread is no setting; did you mean threads?"),
         ("[server]\nkeep-alive = 2\n", "dragoman.toml:2: keep-alive is no setting; did you mean keep_alive?"),
         ("[server]\n\nkeepalive = 2\n", "dragoman.toml:3: keepalive is gunicorn's name; here it is keep_alive"),
-        ("[server]\nzzz = 2\n", "dragoman.toml:2: zzz is no setting (docs/settings.md has all)"),
+        ("[server]\nzzz = 2\n", "dragoman.toml:2: zzz is no setting; dragoman --help lists all"),
+        ("[server]\nname = 'x'\n", "dragoman.toml:2: name is no setting; did you mean proc_name?"),
+        (
+            "[server]\ntimeout = 30\n",
+            "dragoman.toml:2: timeout is gunicorn's, and cannot act here, so leave it out: there is no deadline for the"
+            " application yet, as with --timeout 0; a slow call holds up no other one as long as threads are left, and"
+            " slow clients have deadlines of their own",
+        ),
+        (
+            "[server]\nworker_class = 'gevent'\n",
+            "dragoman.toml:2: worker_class is gunicorn's, and changes nothing here, so leave it out: there are no"
+            " worker classes: threads start when calls are slow",
+        ),
         ("[serve]\n", "dragoman.toml: [serve] is not known; did you mean [server]?"),
         ("threads = 2\n", "dragoman.toml: threads is a setting, and stands under [server]"),
         ("server = 2\n", "dragoman.toml: [server]: want a table"),

@@ -194,6 +194,22 @@ def test_a_misspelt_variable_is_told_and_strange_ones_are_left_alone() -> None:
     assert misspelt(environment) == ["DRAGOMAN_THREAD is no setting; did you mean DRAGOMAN_THREADS?"]
 
 
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("DRAGOMAN_NAME", "DRAGOMAN_NAME is no setting; did you mean DRAGOMAN_PROC_NAME?"),
+        ("DRAGOMAN_KEEPALIVE", "DRAGOMAN_KEEPALIVE is gunicorn's name; here it is DRAGOMAN_KEEP_ALIVE"),
+        (
+            "DRAGOMAN_TIMEOUT",
+            "DRAGOMAN_TIMEOUT is gunicorn's, and cannot act here, so leave it out: there is no deadline",
+        ),
+    ],
+)
+def test_a_variable_of_a_flags_or_of_gunicorns_name_is_told(variable: str, told: str) -> None:
+    (sentence,) = misspelt({variable: "1"})
+    assert sentence.startswith(told)
+
+
 def test_flags_and_variables_are_unique_and_defaults_are_read_by_their_own_parser() -> None:
     flags = [flag for row in rows() for flag in row.flags]
     assert len(flags) == len(set(flags))
