@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dragoman.contract.rule import Rule
 from dragoman.contract.rules import RULES
-from dragoman.flags import default_text
+from dragoman.flags import default_text, meaning
 from dragoman.gunicorn_options import OPTIONS, Fate, Option
 from dragoman.hooks import HOOKS, REFUSED, UNCALLED
 from dragoman.settings import GROUPS, Row, rows
@@ -86,8 +86,8 @@ A name that is not known, and a value that cannot be, end the start with the lin
 
 def settings_line(row: Row) -> str:
     """One setting as a line of its group's table."""
-    flags = ", ".join(f"`{flag} {row.metavar}`" for flag in row.flags) or f"`{row.metavar}`"
-    doc = row.doc + (" Can be given several times." if row.is_repeatable else "")
+    flags = ", ".join(f"`{f'{flag} {row.metavar}'.rstrip()}`" for flag in row.flags) or f"`{row.metavar}`"
+    doc = meaning(row)
     if row.gunicorn:
         doc += f" In gunicorn: `{row.gunicorn}`."
     cells = (flags, f"`{row.env}`", default_text(row), doc)

@@ -1,9 +1,12 @@
 """The command line, built from the table of settings: `dragoman MODULE[:ATTRIBUTE]` and the commands beside it."""
 
+import difflib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,11 +18,18 @@ from dragoman.contract.explain import explain, index
 from dragoman.errors import DragomanError, OperatorError, UsageError
 from dragoman.flags import GroupedCommand, answers_to_gunicorn, finding_parameters, settings_parameters, unknown_flag
 from dragoman.gunicorn_options import ARGUMENTS_VARIABLE, DEFAULT_FILE
+from dragoman.origins import Source
 from dragoman.settings import CONFIG_VARIABLE, Settings, misspelt, rows
-from dragoman.values import printable
+from dragoman.supervisor.commands import MOST_WORKERS
+from dragoman.values import printable, whole
 
 __all__ = ["main", "parse_arguments"]
 
+# What other servers call the command that has no name here.
+STARTING = ("run", "serve", "start", "runserver")
+# How near to a command's name an application's has to be to have meant it (difflib).
+NEAR_COMMAND = 0.75
+WORKERS = whole(1, MOST_WORKERS)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -35,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         status = command.main(rest, prog_name=f"dragoman {name}".strip(), standalone_mode=False)
     except click.NoSuchOption as error:
-        fail(UsageError(unknown_flag(error.option_name, command)))
+        if name == "scale" and re.fullmatch(r"-[0-9]", error.option_name):
+            fail(wrong_count(next(word for word in rest if word.startswith(error.option_name))))
+        fail(UsageError(unknown_flag(error.option_name, command, f"dragoman {name}".strip())))
     except click.ClickException as error:
         fail(UsageError(error.format_message().rstrip(".")))
     except DragomanError as error:
@@ -49,7 +61,7 @@ def fail(error: DragomanError) -> NoReturn:
     details = f"\n{printable(error.details, keep=chr(10) + chr(9))}" if error.details else ""
     # click's own sentences begin with a capital letter, ours with what is at fault.
     text = str(error)
-    if text[:3] == "No " or text.startswith(("Option", "Got", "Missing")):
+    if text[:3] == "No " or text.startswith(("Option", "Missing")):
         text = text[0].lower() + text[1:]
     print(f"dragoman: {printable(text)}{details}", file=sys.stderr)
     sys.exit(error.exit_status)
@@ -63,6 +75,16 @@ class ServeCommand(GroupedCommand):
         with formatter.section("Other commands"):
             formatter.write_dl([(f"dragoman {name}", one.get_short_help_str(200)) for name, one in COMMANDS.items()])
         super().format_options(ctx, formatter)
+
+    def too_many(self, ctx: click.Context, extra: Sequence[str]) -> str:
+        """Says that one application is served, and what was meant by its name and `extra`."""
+        first = str(ctx.params["application"])
+        if first in STARTING:
+            hint = f"; there is no command {first}, write dragoman {printable(extra[0])}"
+        else:
+            near = difflib.get_close_matches(first, COMMANDS, 1, cutoff=NEAR_COMMAND)
+            hint = f"; did you mean dragoman {near[0]}?" if near else ""
+        return f'want one application, these are several: "{printable(first)}", "{printable(extra[0])}"{hint}'
 
 
 def parse_arguments(arguments: Sequence[str], environment: dict[str, str]) -> Settings:
@@ -97,8 +119,21 @@ def invocation_of(params: dict[str, Any], environment: dict[str, str]) -> Invoca
 def with_application(settings: Settings) -> Settings:
     """`settings`, when they name an application. Raises UsageError with those that lie there."""
     if not settings.application:
-        raise UsageError(f"an application is needed: dragoman MODULE[:ATTRIBUTE]{likely_applications(settings.chdir)}")
+        likely = likely_applications(settings.chdir) or "; dragoman --help shows all"
+        raise UsageError(f"an application is needed: dragoman MODULE[:ATTRIBUTE]{likely}")
+    if settings.origins["application"].source is Source.FLAG:
+        refuse_misspelt_command(settings)
     return settings
+
+
+def refuse_misspelt_command(settings: Settings) -> None:
+    """Raise UsageError for an application that is no module, but nearly the name of a command."""
+    word = settings.application
+    near = difflib.get_close_matches(word, COMMANDS, 1, cutoff=NEAR_COMMAND)
+    meant = "--help" if word == "help" else "--version" if word == "version" else near[0] if near else ""
+    # As modules are found later, without importing anything.
+    if meant and PathFinder.find_spec(word, [settings.chdir, *settings.pythonpath, *sys.path]) is None:
+        raise UsageError(f"there is neither a command nor a module {printable(word)}; did you mean dragoman {meant}?")
 
 
 def likely_applications(directory: str) -> str:
@@ -225,6 +260,8 @@ def remote_command(name: str, *parameters: click.Parameter) -> "GroupedCommand":
     """A command for a server that runs."""
 
     def run_remote(count: str = "", as_json: bool = False, **params: Any) -> int:
+        if name == "scale":
+            count = checked_count(count)
         settings = invocation_of(params, dict(os.environ)).read()
         flags = [flag for flag in ("wait", "now") if params.get(flag)]
         asked = [name, *([count] if count else []), *(f"--{flag}" for flag in flags)]
@@ -239,6 +276,17 @@ def remote_command(name: str, *parameters: click.Parameter) -> "GroupedCommand":
         return 0
 
     return command(run_remote, [*parameters, *finding_parameters()], remote.COMMANDS[name])
+
+
+def checked_count(text: str) -> str:
+    try:
+        return str(WORKERS(text))
+    except ValueError:
+        raise wrong_count(text) from None
+
+
+def wrong_count(text: str) -> UsageError:
+    return UsageError(f'scale "{printable(text)}": want a whole number from 1 to {MOST_WORKERS}')
 
 
 def command(

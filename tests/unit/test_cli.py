@@ -46,6 +46,50 @@ def test_an_unknown_flag_is_refused_with_the_nearest_one_and_status_2(flag: str,
     assert run("app:app", flag, "x") == (2, "", f"dragoman: no such option {flag}; {hint}\n")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("status", "--workers", "3"), "no such option --workers; dragoman status --help shows all"),
+        (("reload", "now"), 'dragoman reload takes no argument "now"; dragoman reload --help shows all'),
+        (("stop", "now"), 'dragoman stop takes no argument "now"; did you mean --now?'),
+        (
+            ("run", "shop"),
+            'want one application, these are several: "run", "shop"; there is no command run, write dragoman shop',
+        ),
+        (("relaod", "x"), 'want one application, these are several: "relaod", "x"; did you mean dragoman reload?'),
+        (("a", "b"), 'want one application, these are several: "a", "b"'),
+        (("relaod",), "there is neither a command nor a module relaod; did you mean dragoman reload?"),
+        (("help",), "there is neither a command nor a module help; did you mean dragoman --help?"),
+        (("scale", "many"), 'scale "many": want a whole number from 1 to 1024'),
+        (("scale", "-1"), 'scale "-1": want a whole number from 1 to 1024'),
+        (("scale", "0"), 'scale "0": want a whole number from 1 to 1024'),
+        (("scale",), "missing argument 'N'"),
+        ((), "an application is needed: dragoman MODULE[:ATTRIBUTE]; dragoman --help shows all"),
+    ],
+)
+def test_what_is_no_command_line_is_told_with_what_would_be_one(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    assert run(*arguments, cwd=tmp_path) == (2, "", f"dragoman: {message}\n")
+
+
+def test_a_module_with_nearly_the_name_of_a_command_is_served(tmp_path: Path) -> None:
+    (tmp_path / "statue.py").write_text("def app(environ, start_response):\n    return []\n")
+    assert run("statue", "--check-config", cwd=tmp_path) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", ["reload", "stop", "scale", "reopen", "status"])
+def test_the_help_of_a_command_for_a_running_server_says_how_it_is_found(name: str) -> None:
+    output = run(name, "--help")[1]
+    assert "Which server:" in output and "Address of the server" in output
+    assert "Where to listen" not in output and "Work:" not in output
+
+
+def test_help_says_which_flags_may_be_given_several_times_and_a_single_group_is_called_options() -> None:
+    assert " ".join(run("--help")[1].split()).count("Can be given several times.") == 2
+    assert "\nOptions:\n" in run("explain", "--help")[1]
+
+
 def test_a_wrong_value_is_one_line_and_status_2() -> None:
     status, _, errors = run("app:app", "--threads", "4k")
     assert status == 2
