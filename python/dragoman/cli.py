@@ -21,7 +21,7 @@ from dragoman.gunicorn_options import ARGUMENTS_VARIABLE, DEFAULT_FILE
 from dragoman.origins import Source
 from dragoman.settings import CONFIG_VARIABLE, Settings, misspelt, rows
 from dragoman.supervisor.commands import MOST_WORKERS
-from dragoman.values import printable, whole
+from dragoman.values import cause_of, printable, whole
 
 __all__ = ["main", "parse_arguments"]
 
@@ -248,7 +248,8 @@ def write_new(path: Path, text: str, *, is_forced: bool) -> None:
     except FileExistsError:
         raise OperatorError(f'--output "{printable(str(path))}" is there already; --force writes over it') from None
     except OSError as error:
-        raise OperatorError(f'--output "{printable(str(path))}": cannot be written: {error.strerror}') from None
+        why = cause_of(error, str(path))
+        raise OperatorError(f'--output "{printable(str(path))}": cannot be written: {why}') from None
 
 
 def run_explain(rule: str | None) -> int:

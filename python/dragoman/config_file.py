@@ -19,7 +19,7 @@ from dragoman.errors import OperatorError, UsageError
 from dragoman.origins import Written
 from dragoman.row import TABLE, Row
 from dragoman.settings import Settings, rows, settings_from, unknown_name
-from dragoman.values import printable
+from dragoman.values import cause_of, printable
 
 __all__ = ["FILE_NAME", "Invocation", "read_document"]
 
@@ -227,6 +227,7 @@ def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise OperatorError(f"the settings of {printable(str(path))} cannot be read: {error.strerror}") from None
+        why = cause_of(error, str(path))
+        raise OperatorError(f'configuration file "{printable(str(path))}": cannot be read: {why}') from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{printable(str(path))}: not UTF-8: {error.reason} at byte {error.start}") from None

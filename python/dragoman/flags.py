@@ -30,9 +30,9 @@ GUNICORN = "gunicorn_"
 # The heading of the flags by which a server that runs is found, and what they mean there.
 FINDING = "Which server"
 FINDING_TEXTS = {
-    "config": "The TOML file of the server, if it was started with one. [as at its start]",
-    "bind": "Address of the server, the first one of several. [as at its start]",
-    "control_socket": "The server's --control-socket. [as at its start]",
+    "config": "The server's --config, if it has one.",
+    "bind": "The server's --bind, or the first of several.",
+    "control_socket": "The server's --control-socket, if it has one.",
 }
 
 
@@ -72,7 +72,9 @@ def finding_parameters() -> list[click.Parameter]:
     found = [one for one in settings_parameters("") if one.name in FINDING_TEXTS]
     for one in found:
         if isinstance(one, click.Option):
-            one.help = FINDING_TEXTS[str(one.name)]
+            # The default stays: it is the server's, too. It begins behind a full stop: other brackets do not.
+            _, bracket, default = (one.help or "").rpartition(". [")
+            one.help = f"{FINDING_TEXTS[str(one.name)].rstrip('.')}{bracket}{default}"
             one.group = FINDING  # type: ignore[attr-defined]
     return found
 

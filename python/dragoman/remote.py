@@ -41,8 +41,8 @@ def ask(control_socket: str, bind: Sequence[Address], words: Sequence[str]) -> M
         except OSError as error:
             raise OperatorError(
                 f"no server answers at its control socket {shown} ({error.strerror}); if one runs, give the --bind or"
-                f" --control-socket of its start, as its user or root (this is user {os.getuid()}); with --workers 0"
-                " there is no such socket"
+                f" --control-socket of its start, as its user (this is user {os.getuid()}); with --workers 0 there is"
+                " no such socket"
             ) from None
     if not answer:
         raise OperatorError(f"the server at {shown} gave no answer: it has ended, or belongs to another user")

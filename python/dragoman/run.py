@@ -23,7 +23,7 @@ from dragoman.settings import Settings
 from dragoman.supervisor.channel import Channel
 from dragoman.supervisor.mold import fork_dangers, open_descriptors, serve_orders
 from dragoman.supervisor.upgrade import Origin, Predecessor, start_successor, take_predecessor
-from dragoman.values import Address, counted, printable
+from dragoman.values import Address, cause_of, counted, printable
 
 __all__ = ["run"]
 
@@ -514,7 +514,7 @@ def write_pid_file(path: str) -> None:
         try:
             Path(path).write_text(f"{os.getpid()}\n")
         except OSError as error:
-            raise OperatorError(f'--pid "{printable(path)}": cannot be written: {error.strerror}') from None
+            raise OperatorError(f'--pid "{printable(path)}": cannot be written: {cause_of(error, path)}') from None
 
 
 def remove_pid_file(path: str) -> None:

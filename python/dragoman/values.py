@@ -1,5 +1,6 @@
 """Parsers of single setting values: text in, a value that cannot be wrong out, or ValueError saying what is wanted."""
 
+import errno
 import ipaddress
 import os
 import re
@@ -16,6 +17,7 @@ __all__ = [
     "access_log_format",
     "address",
     "byte_size",
+    "cause_of",
     "choice",
     "counted",
     "directories",
@@ -88,8 +90,21 @@ def address(value: str) -> Address:
     # A colon in a host without brackets would leave open where the port begins.
     tcp = re.fullmatch(r"(?:tcp://)?(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:/\[\]@]*)):([0-9]{1,5})", value)
     if tcp is None or int(tcp[3]) > 65535:
-        raise ValueError("HOST:PORT (port 0 to 65535), [IPV6]:PORT, unix:PATH or fd://N")
+        raise ValueError(f"HOST:PORT (port 0 to 65535), [IPV6]:PORT, :PORT, unix:PATH or fd://N{meant_address(value)}")
     return TcpAddress(tcp[1] or tcp[2] or "0.0.0.0", int(tcp[3]))
+
+
+def meant_address(value: str) -> str:
+    """What was meant by a text that is no address, as a question; "" where it cannot be told."""
+    if re.fullmatch(r"[0-9]{1,5}", value) and int(value) <= 65535:
+        return f"; did you mean :{value}?"
+    if value.startswith("/"):
+        return f"; did you mean unix:{value}?"
+    if ipv6 := re.fullmatch(r"([0-9A-Fa-f:]*:[0-9A-Fa-f:]*):([0-9]{1,5})", value):
+        return f"; did you mean [{ipv6[1]}]:{ipv6[2]}?"
+    if re.fullmatch(r"[A-Za-z0-9.-]+", value):
+        return f"; did you mean {value}:8000?"
+    return ""
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -257,6 +272,15 @@ def access_log_format(value: str) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 worker``, ``2 workers``."""
     return f"{count} {noun}{'s' if count != 1 else ''}"
+
+
+def cause_of(error: OSError, path: str) -> str:
+    """Why the file or socket at `path` cannot be had; where its directory is missing, which one that is."""
+    # "No such file or directory" of something that was to be made leaves open which of the two is meant.
+    directory_of = os.path.dirname(path) or "."
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not os.path.isdir(directory_of):
+        return f'there is no directory "{printable(directory_of)}"'
+    return error.strerror or str(error)
 
 
 def printable(value: str, keep: str = "") -> str:

@@ -81,7 +81,7 @@ def test_a_module_with_nearly_the_name_of_a_command_is_served(tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["reload", "stop", "scale", "reopen", "status"])
 def test_the_help_of_a_command_for_a_running_server_says_how_it_is_found(name: str) -> None:
     output = run(name, "--help")[1]
-    assert "Which server:" in output and "Address of the server" in output
+    assert "Which server:" in output and "The server's --bind" in output and "127.0.0.1:8000]" in output
     assert "Where to listen" not in output and "Work:" not in output
 
 

@@ -1,5 +1,7 @@
 """Settings: where each value comes from, what is refused, and in which words."""
 
+import re
+
 import pytest
 
 from dragoman import cpus
@@ -187,6 +189,21 @@ def test_what_cannot_be_meant_is_refused(flag: str, value: str) -> None:
 )
 def test_values_are_read_once_into_what_they_mean(flag: str, value: str, name: str, expected: object) -> None:
     assert getattr(settings(flag, value), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("8000", ":8000"),
+        ("localhost", "localhost:8000"),
+        ("::1:80", "[::1]:80"),
+        ("/run/a", "unix:/run/a"),
+    ],
+)
+def test_what_is_no_address_is_answered_with_the_one_that_was_meant(value: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"did you mean {meant}?")):
+        settings("--bind", value)
+    settings("--bind", meant)
 
 
 def test_a_misspelt_variable_is_told_and_strange_ones_are_left_alone() -> None:
