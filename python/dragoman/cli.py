@@ -121,7 +121,15 @@ def with_application(settings: Settings) -> Settings:
     if not settings.application:
         likely = likely_applications(settings.chdir) or "; dragoman --help shows all"
         raise UsageError(f"an application is needed: dragoman MODULE[:ATTRIBUTE]{likely}")
-    if settings.origins["application"].source is Source.FLAG:
+    # Imported late, as everything that help and explanations do not need.
+    from dragoman.loader import parse  # noqa: PLC0415
+
+    origin = settings.origins["application"]
+    try:
+        parse(settings.application)
+    except UsageError as error:
+        raise UsageError(f"{'' if origin.source is Source.FLAG else f'{origin}: '}{error}") from None
+    if origin.source is Source.FLAG:
         refuse_misspelt_command(settings)
     return settings
 

@@ -32,7 +32,10 @@ def problem_of(application: object, name: str) -> str:
             f"app-signature: {what}, a WSGI application takes (environ, start_response);"
             f" if it makes the application, write {name}()"
         )
-    return f"app-signature: {name}{signature_text(application)} does not take (environ, start_response)"
+    return (
+        f"app-signature: {name}{signature_text(application)} does not take (environ, start_response);"
+        f" if it makes the application, write its arguments, as literals: {name}('prod', n=1)"
+    )
 
 
 def problem_of_class(cls: type, name: str) -> str:

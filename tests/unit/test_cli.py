@@ -201,6 +201,13 @@ def test_the_file_may_name_the_application(tmp_path: Path) -> None:
     assert run("-c", "other.toml", "--check-config", cwd=tmp_path) == (0, "", "")
 
 
+def test_an_application_that_is_none_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "dragoman.toml").write_text("[server]\napplication = 5\n")
+    want = 'application "5": want MODULE[:ATTRIBUTE], such as app:app or shop.wsgi:create_app()'
+    assert run(cwd=tmp_path) == (2, "", f"dragoman: dragoman.toml:2: {want}\n")
+    assert run("5", cwd=tmp_path) == (2, "", f"dragoman: {want}\n")
+
+
 def test_what_is_wrong_in_the_file_is_one_line_and_status_2(tmp_path: Path) -> None:
     (tmp_path / "dragoman.toml").write_text("[server]\nthread = 4\n")
     assert run("shop", cwd=tmp_path)[0::2] == (

@@ -72,6 +72,13 @@ def test_our_own_variables_win_over_those_of_platforms() -> None:
     assert (found.bind, found.workers) == ((TcpAddress("127.0.0.1", 9),), 2)
 
 
+def test_quotes_of_a_variable_have_to_end() -> None:
+    with pytest.raises(
+        UsageError, match=r"""DRAGOMAN_ENV "A=b 'c": want quotes that end \(also --env, \[server\] env"""
+    ):
+        settings(DRAGOMAN_ENV="A=b 'c")
+
+
 def test_an_empty_variable_counts_as_not_set() -> None:
     found = settings(PORT="", WEB_CONCURRENCY="", DRAGOMAN_THREADS="")
     assert (found.bind, found.threads) == ((TcpAddress("127.0.0.1", 8000),), 64)
