@@ -314,12 +314,17 @@ serve = command(
     [
         *settings_parameters("MODULE[:ATTRIBUTE]"),
         click.Option(["--check-config"], is_flag=True, help="Check the settings, load the application, and end."),
-        click.Option(["--print-config"], is_flag=True, help="The same, and print each setting and its origin first."),
+        click.Option(
+            ["--print-config"],
+            is_flag=True,
+            help="Print each setting and where it came from, then do as --check-config.",
+        ),
     ],
     "Serve a WSGI application over HTTP.\n\n"
     "A setting comes from the command line, else from a variable (--keep-alive is DRAGOMAN_KEEP_ALIVE), else from"
     f" {FILE_NAME} (keep_alive under [server]), else it has the default that stands here in brackets. SIGTERM ends"
-    " after the requests under way, Ctrl-C at once.",
+    " after the requests under way, Ctrl-C at once. Exit status: 0 after either, 1 where this machine does not allow a"
+    " start, 2 for wrong settings, 3 for an application that cannot be served.",
     ServeCommand,
 )
 
