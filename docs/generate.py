@@ -87,7 +87,8 @@ came from; it takes the flags of a start:
 
 A flag that is given twice counts with its last value, those that say so collect all of them; in a variable several
 values stand apart by blanks, quoted as in a shell. A variable that is empty counts as not set. `--no-preload` and its
-like take back what a variable or a file says.
+like take back what a variable or a file says, and so does `none` where a setting may have no value (`--pid none`; a
+file of that name is `./none`).
 
 The file is the one of `-c FILE` (or `DRAGOMAN_CONFIG`), else `dragoman.toml` in the directory where the server is
 started, else the table `[tool.dragoman]` of a `pyproject.toml` there. A setting has the name of its variable there,

@@ -226,7 +226,10 @@ def run_import(file: str | None, output: str, force: bool) -> int:
     if not path and Path(DEFAULT_FILE).is_file():
         path = DEFAULT_FILE
     if not path and not arguments:
-        raise UsageError(f"nothing to import: want a file such as {DEFAULT_FILE}")
+        raise UsageError(
+            f"nothing to import: there is no {DEFAULT_FILE} here, and {ARGUMENTS_VARIABLE} is not set;"
+            " give the file: dragoman import-gunicorn FILE"
+        )
     names = gunicorn_file.names_of(path) if path else {}
     # A module's own file stands for it: the hooks are in there.
     path = str(names.get("__file__", path))
@@ -340,14 +343,15 @@ COMMANDS = {
     "import-gunicorn": command(
         run_import,
         [
-            click.Argument(["file"], metavar=f"[{DEFAULT_FILE}]", required=False),
+            click.Argument(["file"], metavar="[FILE]", required=False),
             click.Option(
                 ["-o", "--output"], metavar="FILE", default=FILE_NAME, help=f"File to write, or -. [{FILE_NAME}]"
             ),
             click.Option(["--force"], is_flag=True, help="Write over a file that is there."),
         ],
         f"Write the {FILE_NAME} that is equivalent to gunicorn's configuration, and tell what has no equivalent."
-        "\n\nThe file is run, as gunicorn runs it; GUNICORN_CMD_ARGS wins over it.",
+        "\n\nFILE is {DEFAULT_FILE} of this directory unless it is given. It is run, as gunicorn runs it;"
+        f" {ARGUMENTS_VARIABLE} wins over it.",
     ),
     "reload": remote_command(
         "reload",

@@ -63,8 +63,8 @@ class GroupedCommand(click.Command):
         """Says that nothing takes the arguments `extra`, and what was meant."""
         flags = [flag for parameter in self.params for flag in parameter.opts]
         meant = f"--{extra[0]}"
-        hint = f"did you mean {meant}?" if meant in flags else f"{ctx.info_name} --help shows all"
-        return f'{ctx.info_name} takes no argument "{printable(extra[0])}"; {hint}'
+        hint = f"did you mean {meant}?" if meant in flags else f"{ctx.command_path} --help shows all"
+        return f'{ctx.command_path} takes no argument "{printable(extra[0])}"; {hint}'
 
 
 def finding_parameters() -> list[click.Parameter]:

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -64,12 +64,20 @@ def run(
         os.environ.update(settings.env)
         raise_descriptor_limit()
         process = Process(settings, reread or (lambda: settings), load, origin, predecessor, notifier, passed)
-        for notice in (*notices, warning, supervisor.deaf_parent()):
+        for notice in (*notices, *without_effect(settings), warning, supervisor.deaf_parent()):
             if notice:
                 process.log.warning(notice)
         return process.run()
     except EndedEarly:
         return 0
+
+
+def without_effect(settings: Settings) -> Iterable[str]:
+    """What was asked for of a supervisor where there is none."""
+    if settings.workers == 0:
+        for name in ("max_requests", "max_worker_memory", "worker_lifetime", "control_socket"):
+            if settings.origins[name].is_given and getattr(settings, name) not in (0, "auto", "none"):
+                yield f"{name} ({settings.origins[name]}) has no effect with workers = 0, which has no supervisor"
 
 
 class Process:

@@ -96,8 +96,9 @@ class Settings:
     workers: int = setting(
         "Workers", "-w --workers", "N", "auto", values.whole(0, 1024), gunicorn="workers",
         platform=("WEB_CONCURRENCY", "{}", ""), measure=cpus.available,
-        doc="Processes that serve; auto is one for each CPU that the container's quota and the process's affinity"
-        " allow. 0 serves in the process that you start, without others: for debuggers.",
+        doc="Processes that serve; one more, the supervisor, starts and replaces them. auto is one for each CPU that"
+        " the container's quota and the process's affinity allow. 0 serves in the process that you start, without a"
+        " supervisor: for debuggers.",
     )
     threads: int = setting(
         "Workers", "--threads", "N", "64", values.whole(1, 1024), gunicorn="threads",
@@ -138,7 +139,7 @@ class Settings:
         " never.",
     )
     hooks: str = setting(
-        "Process", "--hooks", "FILE", "", values.text,
+        "Process", "--hooks", "FILE", "", values.optional,
         doc="Python file with functions to call as the server runs: on_starting, post_fork, worker_exit and others,"
         " by gunicorn's names.",
     )
@@ -149,20 +150,20 @@ class Settings:
         " root are heard. With --workers 0 there is none.",
     )
     user: str = setting(
-        "Process", "-u --user", "USER", "", values.text, gunicorn="user",
+        "Process", "-u --user", "USER", "", values.optional, gunicorn="user",
         doc="User, by name or number, that the workers become before the application is loaded; its supplementary"
         " groups come with it. Only root can do so; sockets, logs and pid file are opened before, as root.",
     )
     group: str = setting(
-        "Process", "-g --group", "GROUP", "", values.text, gunicorn="group",
+        "Process", "-g --group", "GROUP", "", values.optional, gunicorn="group",
         doc="Group, by name or number, that the workers are in; by default that of --user.",
     )
     proc_name: str = setting(
-        "Process", "-n --name", "TEXT", "", values.text, gunicorn="proc_name",
+        "Process", "-n --name", "TEXT", "", values.optional, gunicorn="proc_name",
         doc="Name that ps and top show in the titles of the processes; by default the application's.",
     )
     pid: str = setting(
-        "Process", "-p --pid", "FILE", "", values.text, gunicorn="pidfile",
+        "Process", "-p --pid", "FILE", "", values.optional, gunicorn="pidfile",
         doc="File to write the process id to; removed at the end.",
     )
 
@@ -277,7 +278,7 @@ class Settings:
         then="a temporary file in --spool-directory",
     )
     spool_directory: str = setting(
-        "Limits", "--spool-directory", "DIRECTORY", "", values.text,
+        "Limits", "--spool-directory", "DIRECTORY", "", values.optional,
         doc="Directory for temporary files: long chunked request bodies, and with --threads 1 responses that wait for"
         " slow clients. Without one, Python's tempfile.gettempdir().",
     )
@@ -303,7 +304,7 @@ class Settings:
         doc="Lines of the access log: common, combined, json, or a text with gunicorn's atoms such as %(h)s.",
     )
     error_logfile: str = setting(
-        "Logging", "--error-logfile --log-file", "FILE", "-", values.text, gunicorn="errorlog",
+        "Logging", "--error-logfile --log-file", "FILE", "-", values.error_log, gunicorn="errorlog",
         doc="Error log: a file, or - for standard error.",
     )
     log_level: str = setting(

@@ -23,9 +23,11 @@ __all__ = [
     "directories",
     "directory",
     "environment_variable",
+    "error_log",
     "flag",
     "networks",
     "octal_mask",
+    "optional",
     "printable",
     "request_path",
     "root_path",
@@ -176,6 +178,21 @@ def text(value: str) -> str:
     return value
 
 
+def optional(value: str) -> str:
+    """A text, or ``""`` for ``none``, which is how no text is shown: so a flag takes back what a file says."""
+    return "" if value == "none" else text(value)
+
+
+def error_log(value: str) -> str:
+    """A file, or ``-``."""
+    # A file of that name would be made in silence, and be all that is heard of the server.
+    if value == "none":
+        raise ValueError(
+            "a file, or - for standard error: there is always an error log (./none is a file of that name)"
+        )
+    return text(value)
+
+
 def directory(value: str) -> str:
     """A directory that exists, as an absolute path."""
     if not value or "\0" in value or not Path(value).is_dir():
@@ -185,7 +202,7 @@ def directory(value: str) -> str:
 
 def directories(value: str) -> tuple[str, ...]:
     """Paths separated by commas; they need not exist yet, as on ``sys.path``."""
-    return tuple(part.strip() for part in text(value).split(",") if part.strip())
+    return tuple(part.strip() for part in optional(value).split(",") if part.strip())
 
 
 def environment_variable(value: str) -> tuple[str, str]:
@@ -219,7 +236,9 @@ def root_path(value: str) -> str:
 
 
 def request_path(value: str) -> str:
-    """``"/ready"``: a path as clients send it, without a query."""
+    """``"/ready"``: a path as clients send it, without a query; ``""`` for ``none``."""
+    if value == "none":
+        return ""
     if not re.fullmatch(r"/[!-\"$->@-~]*", value):
         raise ValueError("a path that starts with / and holds neither blanks nor ? or #, such as /ready")
     return value

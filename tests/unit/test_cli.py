@@ -232,4 +232,4 @@ def test_import_writes_a_file_tells_the_rest_and_writes_over_nothing(tmp_path: P
 
 def test_import_without_anything_to_read_says_what_it_wants(tmp_path: Path) -> None:
     status, _, errors = run("import-gunicorn", cwd=tmp_path)
-    assert status == 2 and "want a file such as gunicorn.conf.py" in errors
+    assert status == 2 and "there is no gunicorn.conf.py here" in errors and "import-gunicorn FILE" in errors

@@ -72,6 +72,18 @@ def test_our_own_variables_win_over_those_of_platforms() -> None:
     assert (found.bind, found.workers) == ((TcpAddress("127.0.0.1", 9),), 2)
 
 
+def test_none_takes_back_what_a_variable_says() -> None:
+    names = ("hooks", "user", "group", "proc_name", "pid", "spool_directory", "ready_path", "pythonpath")
+    for row in (row for row in rows() if row.name in names):
+        assert getattr(settings(row.flag, "none", **{row.env: "/x"}), row.name) in ("", ()), row.name
+        assert getattr(settings(**{row.env: "/x"}), row.name) in ("/x", ("/x",)), row.name
+
+
+def test_there_is_always_an_error_log() -> None:
+    assert '--error-logfile "none": want a file, or - for standard error' in refusal("--error-logfile", "none")
+    assert settings("--error-logfile", "./none").error_logfile == "./none"
+
+
 def test_quotes_of_a_variable_have_to_end() -> None:
     with pytest.raises(
         UsageError, match=r"""DRAGOMAN_ENV "A=b 'c": want quotes that end \(also --env, \[server\] env"""
