@@ -19,7 +19,7 @@ from dragoman import worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import DragomanError
 from dragoman.log import Log
-from dragoman.settings import Settings, rows, settings_from
+from dragoman.settings import Settings, misspelt, rows, settings_from
 from dragoman.types import ListenerInfo
 from dragoman.values import printable
 
@@ -139,6 +139,8 @@ class Worker(base.Worker):  # type: ignore[misc]
         for name, reason in MISSING.items():
             if is_chosen(cfg, name):
                 log.warning("dragoman: %s %s", name, reason)
+        for sentence in misspelt(os.environ):
+            log.warning("dragoman: %s", sentence)
         if cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json or cfg.syslog:
             log.warning(
                 "dragoman: the access log goes to --access-logfile alone, not through the logging configuration"

@@ -457,7 +457,7 @@ class Process:
                 f"dragoman {__version__} serves {name} (WSGI)",
                 *(listener.url for listener in self.listeners),
                 f"{processes}, up to {counted(threads, 'thread')}{' each' if workers > 1 else ''}",
-                f"Ctrl-C stops at once, kill {pid} after the requests under way",
+                f"Ctrl-C stops at once; kill {pid} finishes the requests under way first",
             ]
         )
 

@@ -115,6 +115,10 @@ def test_explain_shows_rule_reason_clause_and_both_examples() -> None:
         assert part in output
 
 
+def test_explain_takes_a_rule_as_the_message_has_it() -> None:
+    assert run("explain", "contract: body-not-bytes") == run("explain", "body-not-bytes")
+
+
 def test_explain_alone_lists_all_rules_and_an_unknown_one_names_near_ones() -> None:
     status, output, _ = run("explain")
     assert status == 0
