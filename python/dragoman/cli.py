@@ -345,12 +345,15 @@ COMMANDS = {
         [
             click.Argument(["file"], metavar="[FILE]", required=False),
             click.Option(
-                ["-o", "--output"], metavar="FILE", default=FILE_NAME, help=f"File to write, or -. [{FILE_NAME}]"
+                ["-o", "--output"],
+                metavar="FILE",
+                default=FILE_NAME,
+                help=f"File to write, or - for standard output. [{FILE_NAME}]",
             ),
             click.Option(["--force"], is_flag=True, help="Write over a file that is there."),
         ],
         f"Write the {FILE_NAME} that is equivalent to gunicorn's configuration, and tell what has no equivalent."
-        "\n\nFILE is {DEFAULT_FILE} of this directory unless it is given. It is run, as gunicorn runs it;"
+        f"\n\nFILE is {DEFAULT_FILE} of this directory unless it is given. It is run, as gunicorn runs it;"
         f" {ARGUMENTS_VARIABLE} wins over it.",
     ),
     "reload": remote_command(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dragoman
+from dragoman.cli import COMMANDS
 from dragoman.settings import rows, settings_from
 
 
@@ -26,6 +27,13 @@ def test_help_shows_every_flag_under_the_heading_of_its_group() -> None:
         assert f"{row.group}:" in output
         assert all(flag in output for flag in row.flags)
     assert run("-h")[1] == output
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "--help"])
+def test_help_is_text_that_fits_a_terminal(name: str) -> None:
+    status, output, errors = run(name, "--help")
+    assert (status, errors) == (0, "") and "{" not in output
+    assert max(map(len, output.splitlines())) <= 80
 
 
 def test_the_version_is_that_of_the_package() -> None:
