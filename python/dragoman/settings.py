@@ -82,7 +82,7 @@ class Settings:
     forwarded_allow_ips: tuple[str, ...] = setting(
         "Listening", "--forwarded-allow-ips", "ADDRESSES", "127.0.0.1,::1", values.networks,
         gunicorn="forwarded_allow_ips", platform=("FORWARDED_ALLOW_IPS", "{}", ""),
-        doc="Proxies that are believed what they say of their clients: addresses and networks separated by commas, or"
+        doc="Proxies whose word on their clients is believed: addresses and networks separated by commas, or"
         " * for everybody who can connect. X-Forwarded-For then gives REMOTE_ADDR (and %(h)s of the access log): its"
         " last address that is not such a proxy. X-Forwarded-Proto, X-Forwarded-Protocol or X-Forwarded-Ssl give"
         " wsgi.url_scheme. Proxies on unix sockets are always believed. Forwarded (RFC 7239) is not read.",

@@ -262,14 +262,18 @@ def test_the_directory_of_a_django_project_is_answered_with_chdir(write: Write) 
 @pytest.mark.parametrize(
     ("source", "text", "message"),
     [
-        ("app = {}", "shop:app", "app-not-callable: shop:app is a dict, not a WSGI application"),
-        ("import json as app", "shop:app", "app-not-callable: shop:app is the module json, not a WSGI application"),
+        ("app = {}", "shop:app", "contract: app-not-callable: shop:app is a dict, not a WSGI application"),
+        (
+            "import json as app",
+            "shop:app",
+            "contract: app-not-callable: shop:app is the module json, not a WSGI application",
+        ),
         ("async def app(scope, receive, send): ...", "shop", "shop:app is an async def function: it is an ASGI"),
         ("async def app(environ, start_response): ...", "shop", "shop:app is an async def function: it is an ASGI"),
         (
             "class A:\n    async def __call__(self, scope, receive, send): ...\napp = A()",
             "shop",
-            "app-signature: shop:app is an A: it is an ASGI application",
+            "contract: app-signature: shop:app is an A: it is an ASGI application",
         ),
         ("class A:\n    async def __call__(self, a, b, c): ...", "shop:A", "is the class A of ASGI applications"),
         ("class A:\n    def __call__(self, environ, start): ...", "shop:A", "is the class A; serve an instance of it"),
