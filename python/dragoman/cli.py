@@ -138,7 +138,11 @@ def refuse_misspelt_command(settings: Settings) -> None:
     """Raise UsageError for an application that is no module, but nearly the name of a command."""
     word = settings.application
     near = difflib.get_close_matches(word, COMMANDS, 1, cutoff=NEAR_COMMAND)
-    meant = "--help" if word == "help" else "--version" if word == "version" else near[0] if near else ""
+    meant = near[0] if near else ""
+    if word in ("help", "version"):
+        meant = f"--{word}"
+    elif word in STARTING:
+        meant = "MODULE[:ATTRIBUTE]"
     # As modules are found later, without importing anything.
     if meant and PathFinder.find_spec(word, [settings.chdir, *settings.pythonpath, *sys.path]) is None:
         raise UsageError(f"there is neither a command nor a module {printable(word)}; did you mean dragoman {meant}?")
