@@ -1,6 +1,5 @@
 """Serves from Python: `serve` in the main thread of a script, `BackgroundServer` beside other code, in any thread."""
 
-import difflib
 import os
 import signal
 import threading
@@ -20,10 +19,9 @@ from dragoman.leftover import Name, cut_connections, told_of, watch_until_exit
 from dragoman.loader import Loaded, one_line, refuse_patched_process, traceback_of
 from dragoman.log import Log, access_log_fd
 from dragoman.run import run
-from dragoman.settings import Row, Settings, misspelt, rows, settings_from
+from dragoman.settings import Row, Settings, misspelt, rows, settings_from, unknown_name
 from dragoman.supervisor.sockets import Listener, close_all, open_all
 from dragoman.types import ErrorStream, WSGIApplication
-from dragoman.values import printable
 from dragoman.worker import Worker
 
 __all__ = ["BackgroundServer", "keyword_settings", "serve", "serve_loaded"]
@@ -107,9 +105,7 @@ def keyword_settings(given: Mapping[str, object], environment: Mapping[str, str]
     known = {row.name: row for row in rows()}
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, cutoff=0.6)
-            hint = f"; did you mean {near[0]}?" if near else "; docs/settings.md lists them"
-            raise UsageError(f"{printable(name)} is no setting{hint}")
+            raise UsageError(unknown_name(name))
     return settings_from(
         {name: texts(known[name], value) for name, value in given.items() if value is not None}, environment
     )

@@ -174,13 +174,13 @@ def first_default(module: ModuleType) -> Loaded:
         if (loaded := default_in(tried[-1])) is not None:
             return loaded
     expected = [*DEFAULT_ATTRIBUTES, *(f"{factory}()" for factory in DEFAULT_FACTORIES)]
-    hint = ""
+    hint = f"; name what is to be served: {module.__name__}:NAME"
     if nested := nested_project(module.__name__):
         hint = f"; {nested} has manage.py: try --chdir {nested}"
     elif candidates := callables_of(module):
         hint = f"; it has {', '.join(f'{module.__name__}:{name}' for name in candidates)}"
     places = " and ".join(f"{one.__name__} ({location(one)})" for one in tried)
-    raise ApplicationError(f"no {', '.join(expected)} in {places}{hint}")
+    raise ApplicationError(f"no {', '.join(expected[:-1])} or {expected[-1]} in {places}{hint}")
 
 
 def default_in(module: ModuleType) -> Loaded | None:
@@ -242,7 +242,13 @@ def call_factory(factory: Any, name: str, args: tuple[object, ...], kwargs: dict
     try:
         application = factory(*args, **kwargs)
     except (Exception, SystemExit) as error:
-        raise ApplicationError(f"calling {name} fails: {one_line(error)}", traceback_of(error)) from None
+        sentence = f"calling {name}() fails: {one_line(error)}"
+        # Nothing of it has run: the arguments do not fit, and a traceback would only say so again.
+        if isinstance(error, TypeError) and not application_frames(error):
+            raise ApplicationError(
+                f"{sentence}; arguments stand in the call, as literals: {name}('prod', n=1)"
+            ) from None
+        raise ApplicationError(sentence, traceback_of(error)) from None
     if application is None:
         raise ApplicationError(f"{name}() returned None; it has to return the application")
     return application

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from dragoman.settings import Settings
 from dragoman.supervisor.channel import Channel
 from dragoman.supervisor.mold import fork_dangers, open_descriptors, serve_orders
 from dragoman.supervisor.upgrade import Origin, Predecessor, start_successor, take_predecessor
-from dragoman.values import Address, counted, printable
+from dragoman.values import Address, cause_of, counted, printable
 
 __all__ = ["run"]
 
@@ -64,12 +64,20 @@ def run(
         os.environ.update(settings.env)
         raise_descriptor_limit()
         process = Process(settings, reread or (lambda: settings), load, origin, predecessor, notifier, passed)
-        for notice in (*notices, warning, supervisor.deaf_parent()):
+        for notice in (*notices, *without_effect(settings), warning, supervisor.deaf_parent()):
             if notice:
                 process.log.warning(notice)
         return process.run()
     except EndedEarly:
         return 0
+
+
+def without_effect(settings: Settings) -> Iterable[str]:
+    """What was asked for of a supervisor where there is none."""
+    if settings.workers == 0:
+        for name in ("max_requests", "max_worker_memory", "worker_lifetime", "control_socket"):
+            if settings.origins[name].is_given and getattr(settings, name) not in (0, "auto", "none"):
+                yield f"{name} ({settings.origins[name]}) has no effect with workers = 0, which has no supervisor"
 
 
 class Process:
@@ -472,7 +480,7 @@ class Process:
                 f"dragoman {__version__} serves {name} (WSGI)",
                 *(listener.url for listener in self.listeners),
                 f"{processes}, up to {counted(threads, 'thread')}{' each' if workers > 1 else ''}",
-                f"Ctrl-C stops at once, kill {pid} after the requests under way",
+                f"Ctrl-C stops at once; kill {pid} finishes the requests under way first",
             ]
         )
 
@@ -537,7 +545,7 @@ def write_pid_file(path: str) -> None:
         try:
             Path(path).write_text(f"{os.getpid()}\n")
         except OSError as error:
-            raise OperatorError(f'--pid "{printable(path)}": cannot be written: {error.strerror}') from None
+            raise OperatorError(f'--pid "{printable(path)}": cannot be written: {cause_of(error, path)}') from None
 
 
 def remove_pid_file(path: str) -> None:

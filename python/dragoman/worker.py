@@ -293,7 +293,8 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
     """The settings as the engine takes them: milliseconds, bytes, descriptors."""
     spool_directory = settings.spool_directory or tempfile.gettempdir()
     if not os.access(spool_directory, os.W_OK | os.X_OK):
-        raise OperatorError(f'--spool-directory "{printable(spool_directory)}": cannot be written to')
+        why = "cannot be written to" if os.path.isdir(spool_directory) else "there is no such directory"
+        raise OperatorError(f'--spool-directory "{printable(spool_directory)}": {why}')
     return {
         "threads": settings.threads,
         "root_path": settings.root_path,

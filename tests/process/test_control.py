@@ -110,14 +110,19 @@ def test_the_command_line_says_whether_it_worked_and_why_not(server: Server, pat
     (tmp_path / "shop.py").write_text("(")
     done = command("reload", "--wait")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("dragoman: reload: importing shop fails: SyntaxError")
+    assert done.stderr.startswith(
+        "dragoman: reload: not reloaded, what serves goes on: importing shop fails: SyntaxError"
+    )
     assert len(done.stderr.splitlines()) > 2, done.stderr
     done = command("scale", "none")
-    assert (done.returncode, done.stderr) == (1, "dragoman: scale: want a whole number from 1 to 1024\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        'dragoman: scale "none": want a whole number from 1 to 1024\n',
+    )
     assert command("stop").returncode == 0
     assert server.wait() == 0
     done = command("status")
-    assert done.returncode == 1 and "no server is heard at" in done.stderr
+    assert done.returncode == 1 and "no server answers at" in done.stderr
 
 
 def test_scale_sets_the_number_of_workers(server: Server, path: Path) -> None:
@@ -244,7 +249,7 @@ class TestAnotherAddress:
 
 
 def test_without_a_server_the_error_says_where_it_was_looked_for(path: Path) -> None:
-    with pytest.raises(OperatorError, match=r"no server is heard at .*control"):
+    with pytest.raises(OperatorError, match=r"no server answers at .*control"):
         told(path, "status")
     with pytest.raises(OperatorError, match="there is no socket to reach the server by"):
         ask("none", (), ["status"])

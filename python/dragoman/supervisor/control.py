@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from dragoman.errors import OperatorError
-from dragoman.values import Address, printable
+from dragoman.values import Address, cause_of, printable
 
 __all__ = ["PREFIX", "Commanded", "Control", "Reply", "close_control", "control_address", "open_control"]
 
@@ -75,7 +75,7 @@ def open_control(path: str, bind: Sequence[Address]) -> socket.socket | None:
         sock.close()
         if path == "auto":
             return None
-        reason = "another server listens there" if error.errno == errno.EADDRINUSE else error.strerror
+        reason = "another server listens there" if error.errno == errno.EADDRINUSE else cause_of(error, path)
         raise OperatorError(f'--control-socket "{printable(path)}": {reason}') from None
     return sock
 
