@@ -92,7 +92,7 @@ def test_a_reload_whose_application_hangs_fails_in_time_and_says_where(
         assert sentence == f"not reloaded, what serves goes on: {why}"
         # The application's own frames, and nothing of the import machinery or of ours.
         assert stack == ["Current thread (most recent call first):", f'  File "{module}", line 2 in <module>']
-        assert f"{why}\n" in server.log.text
+        server.log.wait_for(re.escape(f"{why}\n"))
         assert {one["pid"] for one in told(path, "status")["workers"]} == before
         module.write_text(SHOP)
         assert told(path, "reload", "--wait")["ok"]
