@@ -136,8 +136,8 @@ FIXED = (
         "one_pipelining_client_does_not_keep_the_others_waiting",
     ),
     (
-        "threads that wait for slow clients", "256 beside --threads", "the next one that would wait is cut", "aborted",
-        "beyond_the_bound_of_waiting_calls_the_next_one_is_told_to_cut_its_peer_off",
+        "threads that wait for slow clients", "256 beside --threads", "the slowest client is cut", "peer_waits_cut",
+        "at_the_bound_of_waiting_calls_the_slowest_client_is_cut_and_the_one_that_came_last_is_served",
     ),
     (
         "accepting without descriptors or memory", "a pause of 0.1 s, doubling to 1 s", "the backlog waits",

@@ -95,6 +95,12 @@ impl<G: Gateway> Engine<G> {
         }
     }
 
+    /// So many calls wait for their peers that this one, the slowest, is cut.
+    pub(crate) fn tell_cut_wait(&self, peer: &Peer) {
+        self.counters.peer_wait_cut();
+        self.notice("peer-wait-cut", peer, "too many calls waited for slow clients: the slowest one was cut");
+    }
+
     /// Closes the connections that have waited longest without a request under way: kept ones first, then silent ones,
     /// then those with a part of a head. `false`: there was none.
     pub(crate) fn make_room(&self, lead: &mut Lead) -> bool {
