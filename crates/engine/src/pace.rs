@@ -20,8 +20,8 @@ pub enum Breach {
     Rate,
 }
 
-/// Waiting that is remembered: of what is longer ago only a share counts for the speed.
-const MEMORY_MS: u64 = 10_000;
+/// Time of waiting that counts for the speed: of what is longer ago only a share does.
+const MEMORY_MS: u64 = 4_000;
 /// Bytes that everybody is taken to have moved, so that who has only begun is not taken for slow.
 const CREDIT: u64 = 4 * 1024;
 
@@ -64,8 +64,16 @@ impl Pace {
         let most_ms = rule.grace_ms.max(rule.idle_ms);
         self.allowance_ms = self.allowance_ms.saturating_sub(waited_ms).saturating_add(earned_ms).min(most_ms);
         self.since_ms = 0;
-        self.waited_ms += waited_ms;
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.remember(waited_ms, bytes);
+    }
+
+    fn remember(&mut self, waited_ms: u64, bytes: u64) {
+        if waited_ms >= MEMORY_MS {
+            // In so long a time nothing else has moved, however much it was before.
+            (self.waited_ms, self.bytes) = (MEMORY_MS, bytes.saturating_mul(MEMORY_MS) / waited_ms);
+            return;
+        }
+        (self.waited_ms, self.bytes) = (self.waited_ms + waited_ms, self.bytes.saturating_add(bytes));
         if self.waited_ms > MEMORY_MS {
             (self.waited_ms, self.bytes) = (self.waited_ms / 2, self.bytes / 2);
         }
@@ -74,9 +82,9 @@ impl Pace {
     /// Bytes a second of the time in which it was waited for lately, `more` having moved since the wait began: who is the
     /// slowest, where one has to go.
     pub fn speed(&self, now_ms: u64, more: u64) -> u64 {
-        let waits_ms = if self.since_ms == 0 { 0 } else { now_ms.saturating_sub(self.since_ms) };
-        let bytes = self.bytes.saturating_add(more).saturating_add(CREDIT);
-        bytes.saturating_mul(1000) / (self.waited_ms + waits_ms).max(1)
+        let mut now = *self;
+        now.remember(if self.since_ms == 0 { 0 } else { now_ms.saturating_sub(self.since_ms) }, more);
+        now.bytes.saturating_add(CREDIT).saturating_mul(1000) / now.waited_ms.max(1)
     }
 
     /// Whether the rule is broken, and how.
@@ -94,7 +102,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::{Breach, Pace, PaceRule};
+    use super::{Breach, CREDIT, MEMORY_MS, Pace, PaceRule};
 
     const RULE: PaceRule = PaceRule { idle_ms: 30_000, rate: 500, grace_ms: 10_000 };
 
@@ -160,11 +168,22 @@ mod tests {
         assert!(speed(520, 2) < speed(5_000, 2));
         assert!(speed(520, 20) < speed(520, 2), "what has only begun has some credit");
         assert!(speed(520, 1) < speed(0, 0));
-        assert!((100_000..101_000).contains(&speed(100_000, 60)));
+        assert!((100_000..102_100).contains(&speed(100_000, 60)), "{}", speed(100_000, 60));
         let mut silent = Pace::new(&RULE);
         silent.wait(&RULE, 1_000);
         assert!(silent.speed(9_000, 0) < silent.speed(2_000, 0), "of those that moved nothing the longest waiter");
         assert!(silent.speed(9_000, 0) < silent.speed(9_000, 1_000));
+    }
+
+    #[test]
+    fn what_one_long_wait_has_moved_counts_for_the_whole_of_it() {
+        let mut pace = Pace::new(&RULE);
+        pace.wait(&RULE, 1_000);
+        pace.moved(&RULE, 401_000, 240_000);
+        assert_eq!(pace.speed(401_000, 0), 600 + CREDIT * 1000 / MEMORY_MS);
+        pace.moved(&RULE, 401_000, 1 << 30);
+        pace.wait(&RULE, 401_000);
+        assert_eq!(pace.speed(401_000 + MEMORY_MS, 0), CREDIT * 1000 / MEMORY_MS);
     }
 
     #[test]

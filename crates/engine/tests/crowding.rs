@@ -5,7 +5,7 @@ mod common;
 use common::client::Client;
 use common::{Running, start};
 use dragoman_engine::Options;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
@@ -66,4 +66,92 @@ fn above_half_of_the_bound_bodies_are_collected_before_the_call_and_cost_no_wait
     }
     assert_eq!((count(&running, "peer_waits_cut"), running.engine.stuck().len()), (0, 3));
     drop(readers);
+}
+
+/// Bytes every 20 ms, 250 kB a second, from a thread of their own.
+fn steadily(mut stream: std::net::TcpStream, bytes: usize) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        for _ in 0..bytes / 5_000 {
+            if stream.write_all(&[b'x'; 5_000]).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // What was cut shows in the answer.
+        drop(stream.write_all(b"\r\n0\r\n\r\n"));
+    })
+}
+
+#[test]
+fn uploads_that_fill_the_table_make_room_for_a_new_client_and_the_one_at_normal_speed_is_not_among_them() {
+    let running = start(Options { connections: 20, ..Options::default() });
+    let mut steady = Client::connect(running.address);
+    steady.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n7a120\r\n");
+    let sender = steadily(steady.stream.try_clone().expect("a copy"), 500_000);
+    let mut crowd: Vec<_> = (0..19).map(|_| Client::connect(running.address)).collect();
+    crowd
+        .iter_mut()
+        .for_each(|client| client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\nx"));
+    until(&running, "all have come", || count(&running, "accepted") == 20);
+    let begin = Instant::now();
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    assert!(begin.elapsed() < DEADLINE / 2, "it had to wait for the others' timeouts");
+    assert_eq!(count(&running, "evictions"), 16);
+    assert_eq!(steady.response().body.len(), 500_000);
+    sender.join().expect("it does not panic");
+    let told = crowd.iter_mut().filter_map(|client| {
+        client.stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+        let mut answer = Vec::new();
+        // Those that were spared say nothing.
+        client.stream.read_to_end(&mut answer).ok().map(|_| answer)
+    });
+    assert_eq!(told.filter(|answer| answer.starts_with(b"HTTP/1.1 408 ")).count(), 16);
+}
+
+#[test]
+fn readers_that_fill_the_table_make_room_for_a_new_client_and_the_one_at_normal_speed_is_not_among_them() {
+    let running = start(Options { connections: 20, ..Options::default() });
+    let mut crowd: Vec<_> = (0..20).map(|_| Client::connect(running.address)).collect();
+    crowd.iter_mut().for_each(|client| client.send(b"GET /file/8000000 HTTP/1.1\r\nHost: a\r\n\r\n"));
+    let mut steady = crowd.swap_remove(7);
+    until(&running, "all are answered", || count(&running, "requests") == 20);
+    let reader = std::thread::spawn(move || {
+        let mut buffer = vec![0; 50_000];
+        let mut read = 0;
+        while read < 8_000_000 {
+            match steady.stream.read(&mut buffer) {
+                Ok(count @ 1..) => read += count,
+                _ => return false,
+            }
+            std::thread::sleep(Duration::from_millis(40));
+        }
+        true
+    });
+    let begin = Instant::now();
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    assert!(begin.elapsed() < DEADLINE / 2, "it had to wait for the others' timeouts");
+    assert_eq!((count(&running, "evictions"), count(&running, "aborted")), (16, 16));
+    assert!(reader.join().expect("it does not panic"), "the steady reader was cut");
+}
+
+#[test]
+fn connections_whose_answer_has_left_make_room_before_those_that_still_send() {
+    let options = Options { connections: 40, linger_ms: 600_000, body_buffer: 10, ..Options::default() };
+    let running = start(options);
+    let mut sending = Client::connect(running.address);
+    sending.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nx");
+    let mut crowd: Vec<_> = (0..39).map(|_| Client::connect(running.address)).collect();
+    // One half was refused and does not go, the other owes the rest of a body that nobody has read.
+    for (place, client) in crowd.iter_mut().enumerate() {
+        match place % 2 {
+            0 => client.send(b"bad\r\n\r\n"),
+            _ => client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nx"),
+        }
+        assert_eq!(client.response().status, if place % 2 == 0 { 400 } else { 200 });
+    }
+    std::thread::sleep(Duration::from_millis(700));
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    assert_eq!(count(&running, "evictions"), 16);
+    sending.send(b"123456789");
+    assert_eq!(sending.response().body, b"x123456789");
 }
