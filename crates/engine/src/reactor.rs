@@ -194,6 +194,10 @@ impl<G: Gateway> Engine<G> {
         let overdue = waiting.iter().take_while(|(came, _)| came + SPREAD_TICKS <= tick).count();
         for _ in 0..overdue.max(1) {
             let Some((_, connection)) = self.reactor(lead).for_followers.pop_front() else { return };
+            if self.scheduler.has_waiting() && self.has_left(&connection) {
+                self.abandon(connection);
+                continue;
+            }
             match self.wait_for_thread(connection) {
                 Ok(()) => {
                     self.counters.handed_off();
@@ -212,14 +216,20 @@ impl<G: Gateway> Engine<G> {
         first.is_some_and(|(came, _)| came + SPREAD_TICKS <= self.clock.tick())
     }
 
-    /// Requests that have waited too long for a thread are answered by the engine.
+    /// Requests that have waited too long for a thread are answered by the engine; those of clients that have gone meanwhile
+    /// are dropped, so that they take nobody's place.
     fn look_after_queue(&self, lead: &mut Lead, now_ms: u64) {
         let reactor = self.reactor(lead);
         if !self.scheduler.has_waiting() || now_ms < reactor.queue_look_ms {
             return;
         }
         reactor.queue_look_ms = now_ms + QUEUE_LOOK_MS;
-        for connection in self.scheduler.take_overdue(|connection| connection.deadline_ms <= now_ms) {
+        let is_overdue = |connection: &Connection<_>| connection.deadline_ms <= now_ms;
+        for connection in self.scheduler.take_out(|connection| is_overdue(connection) || self.has_left(connection)) {
+            if !is_overdue(&connection) {
+                self.abandon(connection);
+                continue;
+            }
             self.counters.queue_timed_out();
             self.refuse_resting(lead, connection, Refusal::QUEUE_TIMEOUT);
         }

@@ -89,6 +89,11 @@ pub fn is_peer_gone(stream: BorrowedFd<'_>) -> bool {
     !wait_for(stream, PollFlags::RDHUP, 0).is_empty()
 }
 
+/// Whether the connection is broken, by a reset for example: a peer that has only closed its side may still read.
+pub fn is_broken(stream: BorrowedFd<'_>) -> bool {
+    wait_for(stream, PollFlags::empty(), 0).intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
 /// Bytes sent that the peer has not acknowledged yet.
 pub fn unacknowledged(stream: BorrowedFd<'_>) -> u64 {
     let mut bytes: libc::c_int = 0;

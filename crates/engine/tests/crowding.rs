@@ -155,3 +155,44 @@ fn connections_whose_answer_has_left_make_room_before_those_that_still_send() {
     sending.send(b"123456789");
     assert_eq!(sending.response().body, b"x123456789");
 }
+
+/// Ends a connection by a reset, as a client does that is stopped.
+fn reset(client: Client) {
+    let linger = rustix::net::sockopt::set_socket_linger(&client.stream, Some(Duration::ZERO));
+    linger.expect("a socket takes it");
+}
+
+#[test]
+fn requests_whose_clients_have_reset_while_they_waited_for_a_thread_are_dropped_and_those_of_others_are_not() {
+    let running = start(Options { threads: 1, ..Options::default() });
+    let ask = |path: &str| {
+        let mut client = Client::connect(running.address);
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        client
+    };
+    let mut first = ask("/sleep/1000");
+    until(&running, "its call goes on", || count(&running, "depositions") == 1);
+    let gone: Vec<_> = (0..10).map(|_| ask("/sleep/1000")).collect();
+    let mut half_closed = ask("/");
+    half_closed.stream.shutdown(std::net::Shutdown::Write).expect("it is open");
+    until(&running, "all wait", || count(&running, "handoffs") == 11);
+    gone.into_iter().for_each(reset);
+    assert_eq!((first.response().status, half_closed.response().status), (200, 200));
+    until(&running, "they are dropped", || count(&running, "aborted") == 10);
+    assert_eq!(count(&running, "requests"), 2);
+}
+
+#[test]
+fn requests_of_clients_that_have_gone_make_room_in_the_queue_while_no_thread_is_free() {
+    let running = start(Options { threads: 1, queue: 8, ..Options::default() });
+    let mut first = Client::connect(running.address);
+    first.send(b"GET /sleep/3000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    until(&running, "its call goes on", || count(&running, "depositions") == 1);
+    let mut crowd: Vec<_> = (0..8).map(|_| Client::connect(running.address)).collect();
+    crowd.iter_mut().for_each(|client| client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    until(&running, "the queue is full", || count(&running, "handoffs") == 8);
+    crowd.into_iter().for_each(reset);
+    until(&running, "they are dropped", || count(&running, "aborted") == 8);
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    assert_eq!((first.response().status, count(&running, "overloads")), (200, 0));
+}

@@ -279,13 +279,13 @@ impl<T, S: Starter> ReadyQueue<T, S> {
         }
     }
 
-    /// Takes the calls out that have waited too long: those at the front for which `is_overdue` holds.
-    pub fn take_overdue(&self, is_overdue: impl Fn(&T) -> bool) -> Vec<T> {
+    /// Takes the calls out that are not to be run any more.
+    pub fn take_out(&self, is_over: impl Fn(&T) -> bool) -> Vec<T> {
         let mut state = self.locked();
-        let count = state.ready.iter().take_while(|work| is_overdue(work)).count();
-        let overdue = state.ready.drain(..count).collect();
+        let (over, ready) = std::mem::take(&mut state.ready).into_iter().partition(is_over);
+        state.ready = ready;
         self.count_waiting(&state);
-        overdue
+        over.into()
     }
 
     /// Takes everything out of the queues, for the end.
