@@ -132,6 +132,10 @@ FIXED = (
         "a_reader_that_stalls_is_ended_though_it_goes_on_sending",
     ),
     (
+        "requests beyond --queue", "while its first has waited for less than a 10th of --queue-timeout",
+        "they wait for the queue", "", "a_burst_beyond_the_queue_waits_for_it_where_the_queue_moves_and_refuses_nobody",
+    ),
+    (
         "pipelined requests answered in one go", "16, or 64 KiB of answers", "other connections have their turn", "",
         "one_pipelining_client_does_not_keep_the_others_waiting",
     ),

@@ -102,7 +102,8 @@ class Settings:
     )
     queue: int = setting(
         "Work", "--queue", "N", "1024", values.whole(1, 1_000_000),
-        doc="Requests that may wait for a thread in a worker; the next ones are answered 503.",
+        doc="Requests that may wait for a thread in a worker; the next ones are answered 503, unless it is a burst"
+        " that passes.",
         then="503 with Retry-After", counter="overloads",
     )
     queue_timeout: float = setting(

@@ -196,3 +196,34 @@ fn requests_of_clients_that_have_gone_make_room_in_the_queue_while_no_thread_is_
     assert_eq!(Client::connect(running.address).get("/").status, 200);
     assert_eq!((first.response().status, count(&running, "overloads")), (200, 0));
 }
+
+#[test]
+fn a_burst_beyond_the_queue_waits_for_it_where_the_queue_moves_and_refuses_nobody() {
+    let running = start(Options { threads: 4, queue: 4, ..Options::default() });
+    let mut crowd: Vec<_> = (0..100).map(|_| Client::connect(running.address)).collect();
+    for _ in 0..2 {
+        crowd.iter_mut().for_each(|client| client.send(b"GET /sleep/20 HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let answered = crowd.iter_mut().filter_map(|client| (client.response().status == 200).then_some(()));
+        assert_eq!((answered.count(), count(&running, "overloads")), (100, 0));
+    }
+}
+
+#[test]
+fn a_full_queue_that_does_not_move_is_answered_503_and_who_waits_in_it_is_served() {
+    let running = start(Options { threads: 1, queue: 2, queue_ms: 10_000, ..Options::default() });
+    let ask = |path: &str| {
+        let mut client = Client::connect(running.address);
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+        client
+    };
+    let mut first = ask("/sleep/4000");
+    until(&running, "its call goes on", || count(&running, "depositions") == 1);
+    let mut queued = [ask("/"), ask("/")];
+    until(&running, "the queue is full", || count(&running, "handoffs") == 2);
+    let begin = Instant::now();
+    let refused = ask("/").response();
+    assert_eq!((refused.status, count(&running, "overloads")), (503, 1));
+    assert!(refused.head.contains("\r\nRetry-After: 1\r\n") && begin.elapsed() < Duration::from_secs(3));
+    assert_eq!(first.response().status, 200);
+    assert!(queued.iter_mut().all(|client| client.response().status == 200));
+}

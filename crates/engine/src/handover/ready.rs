@@ -279,6 +279,11 @@ impl<T, S: Starter> ReadyQueue<T, S> {
         }
     }
 
+    /// What `look` says of the call that is to be run next.
+    pub fn with_first<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.locked().ready.front().map(look)
+    }
+
     /// Takes the calls out that are not to be run any more.
     pub fn take_out(&self, is_over: impl Fn(&T) -> bool) -> Vec<T> {
         let mut state = self.locked();
