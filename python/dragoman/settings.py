@@ -71,7 +71,8 @@ class Settings:
     worker_connections: int = setting(
         "Listening", "--worker-connections", "N", "0", values.whole(0, 1_000_000), gunicorn="worker_connections",
         doc="Connections open at once in a worker; 0 is 80 % of the descriptors that the process may open.",
-        then="those that have waited longest without a request are closed, then those that move their bytes slowest; where there are none, accepting pauses",
+        then="those that have waited longest without a request are closed, then those that move their bytes slowest;"
+        " where there are none, accepting pauses",
         counter="evictions, accept_pauses",
     )
 
