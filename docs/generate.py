@@ -159,12 +159,16 @@ FIXED = (
         "a_reader_that_stalls_is_ended_though_it_goes_on_sending",
     ),
     (
+        "requests beyond --queue", "while its first has waited for less than a 10th of --queue-timeout",
+        "they wait for the queue", "", "a_burst_beyond_the_queue_waits_for_it_where_the_queue_moves_and_refuses_nobody",
+    ),
+    (
         "pipelined requests answered in one go", "16, or 64 KiB of answers", "other connections have their turn", "",
         "one_pipelining_client_does_not_keep_the_others_waiting",
     ),
     (
-        "threads that wait for slow clients", "256 beside --threads", "the next one that would wait is cut", "aborted",
-        "beyond_the_bound_of_waiting_calls_the_next_one_is_told_to_cut_its_peer_off",
+        "threads that wait for slow clients", "256 beside --threads", "the slowest client is cut", "peer_waits_cut",
+        "at_the_bound_of_waiting_calls_the_slowest_client_is_cut_and_the_one_that_came_last_is_served",
     ),
     (
         "accepting without descriptors or memory", "a pause of 0.1 s, doubling to 1 s", "the backlog waits",
@@ -173,6 +177,11 @@ FIXED = (
     (
         "connections that make room at once", "16, or a 32nd part of those that wait", "close", "evictions",
         "connections_that_never_sent_a_request_make_room_too_but_not_those_that_have_one_under_way",
+    ),
+    (
+        "bodies and answers that make room", "the slowest, below 8 KiB a second", "408, or the connection is cut",
+        "evictions",
+        "uploads_that_fill_the_table_make_room_for_a_new_client_and_the_one_at_normal_speed_is_not_among_them",
     ),
     (
         "output that the kernel holds unsent", "512 KiB (TCP_NOTSENT_LOWAT)", "the rest waits in the process", "",

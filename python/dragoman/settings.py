@@ -75,7 +75,8 @@ class Settings:
     worker_connections: int = setting(
         "Listening", "--worker-connections", "N", "0", values.whole(0, 1_000_000), gunicorn="worker_connections",
         doc="Most connections of a worker at once; 0 is 80 % of the file descriptors that the process may open.",
-        then="those that have waited longest without a request are closed; where there are none, accepting pauses",
+        then="those that have waited longest without a request are closed, then those that move their bytes slowest;"
+        " where there are none, accepting pauses",
         counter="evictions, accept_pauses",
     )
 
@@ -107,7 +108,8 @@ class Settings:
     )
     queue: int = setting(
         "Workers", "--queue", "N", "1024", values.whole(1, 1_000_000),
-        doc="Requests that may wait for a thread in a worker; the next ones are answered 503.",
+        doc="Requests that may wait for a thread in a worker; the next ones are answered 503, unless it is a burst"
+        " that passes.",
         then="503 with Retry-After", counter="overloads",
     )
     queue_timeout: float = setting(

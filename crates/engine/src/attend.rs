@@ -178,6 +178,7 @@ impl<G: Gateway> Engine<G> {
                     // Without the leadership there is nobody to hand it to.
                     let Some(lead) = lead else { continue };
                     connection.is_drained = is_drained;
+                    connection.deadline_ms = self.clock.now_ms() + self.options.queue_ms;
                     self.reactor(lead).for_followers.push_back((self.clock.tick(), connection));
                     break None;
                 }
@@ -196,7 +197,7 @@ impl<G: Gateway> Engine<G> {
     fn queue_again(
         &self,
         lead: Option<&mut Lead>,
-        connection: Box<Connection<G::Memory>>,
+        mut connection: Box<Connection<G::Memory>>,
     ) -> Result<(), Box<Connection<G::Memory>>> {
         match lead {
             Some(lead) => {
@@ -204,6 +205,7 @@ impl<G: Gateway> Engine<G> {
                 Ok(())
             }
             None if self.scheduler.has_waiting() && connection.has_unread_request() => {
+                connection.deadline_ms = self.clock.now_ms() + self.options.queue_ms;
                 self.wait_for_thread(connection)?;
                 // It looks after the queue.
                 self.wake_leader();
@@ -213,12 +215,12 @@ impl<G: Gateway> Engine<G> {
         }
     }
 
-    /// A request in the connection's `rest` waits for a follower, at most so long; beyond the queue's bound it comes back.
+    /// A request in the connection's `rest` waits for a follower; beyond the queue's bound it comes back.
     pub(crate) fn wait_for_thread(
         &self,
         mut connection: Box<Connection<G::Memory>>,
     ) -> Result<(), Box<Connection<G::Memory>>> {
-        connection.deadline_ms = self.clock.now_ms() + self.options.queue_ms;
+        connection.queued_ms = self.clock.now_ms();
         self.scheduler.submit(Job::Call(connection))
     }
 

@@ -67,6 +67,8 @@ pub struct Connection<M> {
     pub after: After,
     /// When the waiting ends, monotonic milliseconds.
     pub deadline_ms: u64,
+    /// When its request began to wait for a thread.
+    pub queued_ms: u64,
     /// How the peer keeps to what it owes, while it sends a body or takes output.
     pub pace: Option<Pace>,
     /// Output that the kernel held for the peer when it was last asked.
@@ -105,6 +107,7 @@ impl<M: Default> Connection<M> {
             phase: Phase::FirstByte,
             after: After::Next,
             deadline_ms: 0,
+            queued_ms: 0,
             pace: None,
             unacknowledged: 0,
             wide: None,

@@ -66,4 +66,6 @@ counters! {
     queue_timeouts => queue_timed_out,
     /// Accepting paused for want of descriptors or memory.
     accept_pauses => accept_paused,
+    /// Connections cut in the middle of a call because too many calls waited for slow peers, and theirs was the slowest.
+    peer_waits_cut => peer_wait_cut,
 }

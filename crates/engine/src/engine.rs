@@ -11,7 +11,8 @@ use crate::in_flight::InFlight;
 use crate::listener::Listener;
 use crate::mailbox::{Event, Level, Mailbox};
 use crate::notices::Notices;
-use crate::options::{Options, WAITING_FOR_PEERS};
+use crate::options::Options;
+use crate::peer_waits::PeerWaits;
 use crate::predictor::Predictor;
 use crate::reactor::{Reactor, Token};
 use crate::scheduler::Scheduler;
@@ -57,6 +58,7 @@ pub struct Engine<G: Gateway> {
     pub(crate) clock: Clock,
     pub(crate) leadership: Leadership,
     pub(crate) scheduler: Scheduler<G::Memory>,
+    pub(crate) peer_waits: PeerWaits,
     pub(crate) predictor: Predictor,
     pub(crate) sentinel: Sentinel,
     pub(crate) counters: Counters,
@@ -111,7 +113,7 @@ impl<G: Gateway> Engine<G> {
         let bounds = Bounds {
             permits: options.threads.max(1),
             queue: options.queue,
-            peer_waits: WAITING_FOR_PEERS,
+            peer_waits: options.peer_waits,
             retire: Duration::from_millis(options.retire_ms),
         };
         let scheduler = Scheduler::new(lead, bounds, Arc::clone(&mailbox));
@@ -121,6 +123,7 @@ impl<G: Gateway> Engine<G> {
             slots: Slots::new(descriptors),
             leadership,
             scheduler,
+            peer_waits: PeerWaits::new(options.peer_waits),
             predictor: Predictor::default(),
             sentinel: Sentinel::new(Duration::from_micros(options.tick_us.max(100))),
             counters: Counters::default(),

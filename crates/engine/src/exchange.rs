@@ -10,6 +10,7 @@ use crate::options::UNLOCKED_SEND;
 use crate::outgoing::{Outgoing, push};
 use crate::output::{Flushed, Output, Piece, Source};
 use crate::pace::Pace;
+use crate::peer_waits::{Alarm, Wait};
 use crate::plan::Refusal;
 use crate::response::{Ended, Progress, Sent};
 use crate::room::Room;
@@ -21,6 +22,7 @@ use dragoman_http1::response::{CHUNK_END, CONTINUE, LAST_CHUNK, chunk_start, rea
 use dragoman_http1::{FieldFacts, FieldTable, RequestLine, ResponseHead, Version};
 use rustix::event::PollFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 /// Ranges of files up to this are read into memory, when the page cache has them, and leave with the head.
 const SMALL_FILE: u64 = 64 * 1024;
@@ -131,6 +133,8 @@ pub struct Exchange<'t, G: Gateway> {
     pub(crate) is_kept: bool,
     /// Output that went to a file, so that the only permit is not held by a slow reader.
     pub(crate) spill: Spill,
+    /// What ends the thread's wait for the peer.
+    pub(crate) alarm: &'t mut Option<Arc<Alarm>>,
 }
 
 impl<'t, G: Gateway> Exchange<'t, G> {
@@ -460,19 +464,29 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         if flushed == Flushed::Gone || !is_heard { self.gone() } else { Ok(()) }
     }
 
-    /// Waits for the socket without lock, leadership and permit.
+    /// Waits for the socket without lock, leadership and permit. An error, too, when too many wait and this peer is the
+    /// slowest.
     fn wait_for_peer<U: Unlock>(&mut self, flags: PollFlags, timeout_ms: u64, lock: &mut U) -> PollFlags {
-        let gives_permit = !self.engine.scheduler.is_single();
+        let engine = self.engine;
+        let gives_permit = !engine.scheduler.is_single();
         lock.unlocked(|| {
             if flags == PollFlags::IN && !self.slot.has_output() {
-                self.engine.unregister(self.connection);
+                engine.unregister(self.connection);
             }
             self.resign();
-            if !self.engine.scheduler.peer_wait_begins(gives_permit) {
+            let Some(alarm) = Alarm::ready(self.alarm) else { return PollFlags::ERR };
+            let pace = if flags == PollFlags::IN { self.stream.pace } else { self.connection.pace.unwrap_or_default() };
+            let descriptor = self.connection.descriptor();
+            let wait = Wait { descriptor, pace, to_go: engine.to_go(descriptor), alarm: Arc::clone(alarm) };
+            engine.peer_waits.begin(wait, monotonic_ms(), |descriptor| engine.to_go(descriptor));
+            engine.scheduler.peer_wait_begins(gives_permit);
+            let events = sys::wait_for_until(self.connection.as_fd(), flags, alarm.as_fd(), timeout_ms);
+            let is_cut = engine.peer_waits.end(descriptor, alarm);
+            engine.scheduler.peer_wait_ends(gives_permit);
+            if is_cut {
+                engine.tell_cut_wait(&self.connection.peer);
                 return PollFlags::ERR;
             }
-            let events = sys::wait_for(self.connection.as_fd(), flags, timeout_ms);
-            self.engine.scheduler.peer_wait_ends(gives_permit);
             events
         })
     }
@@ -484,6 +498,17 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             self.engine.scheduler.hand(lead);
         }
         self.turn = Turn::Detached;
+    }
+}
+
+impl<G: Gateway> Engine<G> {
+    /// Output that the peer has not acknowledged yet. Only of a connection that somebody keeps open meanwhile.
+    fn to_go(&self, descriptor: u32) -> u64 {
+        let Some(slot) = self.slots.get(descriptor) else { return 0 };
+        let waiting = slot.lock_output().as_ref().map_or(0, |output| output.left());
+        // SAFETY: the caller owns the connection, or holds the list of those that wait locked, in which the owner is: the
+        // descriptor is open until it has left that list.
+        waiting + sys::unacknowledged(unsafe { BorrowedFd::borrow_raw(descriptor as i32) })
     }
 }
 

@@ -23,6 +23,7 @@ mod outgoing;
 mod output;
 mod overdue;
 mod pace;
+mod peer_waits;
 mod plan;
 mod predictor;
 mod probe;

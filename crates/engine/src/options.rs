@@ -52,6 +52,8 @@ pub struct Options {
     pub queue: usize,
     /// How long one waits there before 503.
     pub queue_ms: u64,
+    /// Threads that may wait for a peer in the middle of a call, beyond the permits.
+    pub peer_waits: u32,
     /// Open connections; 0: 80 % of the descriptor limit.
     pub connections: usize,
     /// Length of a scheduler tick in microseconds.
@@ -85,6 +87,7 @@ impl Default for Options {
             output_buffer: 1024 * 1024,
             queue: 1024,
             queue_ms: 30_000,
+            peer_waits: 256,
             connections: 0,
             tick_us: 1_000,
             retire_ms: 10_000,
@@ -92,8 +95,6 @@ impl Default for Options {
     }
 }
 
-/// Threads that may wait for a peer in the middle of a call, beyond the permits.
-pub const WAITING_FOR_PEERS: u32 = 256;
 /// Requests answered in one batch of a pipelining client before the answers leave.
 pub const BATCH_REQUESTS: usize = 16;
 /// Bytes of answers in such a batch.

@@ -15,6 +15,8 @@ const MAKE_ROOM: usize = 16;
 const MAKE_ROOM_SHARE: usize = 32;
 /// Time that a connection without a whole request is left alone, however short room is.
 const LEFT_ALONE_MS: u64 = 1_000;
+/// Bytes a second with which a body, or an answer, is left to its end, however short room is.
+const STEADY: u64 = 8 * 1024;
 
 impl<G: Gateway> Engine<G> {
     /// The leader looks at a connection whose deadline has passed.
@@ -95,14 +97,21 @@ impl<G: Gateway> Engine<G> {
         }
     }
 
-    /// Closes the connections that have waited longest without a request under way: kept ones first, then silent ones,
-    /// then those with a part of a head. `false`: there was none.
+    /// So many calls wait for their peers that this one, the slowest, is cut.
+    pub(crate) fn tell_cut_wait(&self, peer: &Peer) {
+        self.counters.peer_wait_cut();
+        self.notice("peer-wait-cut", peer, "too many calls waited for slow clients: the slowest one was cut");
+    }
+
+    /// Ends the connections that have waited longest without a request under way: kept ones first, then silent ones, then
+    /// those with a part of a head; then those whose answer has left; then the slowest that send a body, then the slowest that
+    /// take an answer. `false`: there was none.
     pub(crate) fn make_room(&self, lead: &mut Lead) -> bool {
         let now_ms = self.clock.now_ms();
         let mut waiting = Vec::new();
         for (descriptor, slot) in self.slots.iter() {
-            let Some(connection) = slot.take_idle(lead) else { continue };
-            if let Some(rank) = self.rank(&connection, now_ms) {
+            let Some(mut connection) = slot.take_idle(lead) else { continue };
+            if let Some(rank) = self.rank(&mut connection, now_ms) {
                 waiting.push((rank, descriptor));
             }
             // Nobody but the leader marks, and the leader is here: giving back cannot fail.
@@ -120,27 +129,45 @@ impl<G: Gateway> Engine<G> {
             }
             let Some(slot) = self.slots.get(descriptor) else { continue };
             let Some(connection) = slot.take_idle(lead) else { continue };
-            if sys::has_unread(connection.as_fd()) {
-                // Its request has come already: only its turn has not.
+            if connection.waits_for_bytes() && sys::has_unread(connection.as_fd()) {
+                // What it waits for has come already: only its turn has not.
                 let _ = slot.put(connection);
                 continue;
             }
             has_made_room = true;
-            self.counters.evicted();
-            let text = "room was short: the connections that had waited longest without a request were closed";
-            self.notice("evicted", &connection.peer, text);
-            self.close(connection);
+            self.evict(connection);
         }
         has_made_room
     }
 
-    /// The order in which connections make room: kind, then the begin of their wait.
-    fn rank(&self, connection: &Connection<G::Memory>, now_ms: u64) -> Option<(u8, u64)> {
+    fn evict(&self, connection: Box<Connection<G::Memory>>) {
+        self.counters.evicted();
+        let text =
+            "room was short: the connections that had waited longest without a request, or moved least, were ended";
+        self.notice("evicted", &connection.peer, text);
+        match connection.phase {
+            Phase::Body => self.refuse_and_close(connection, Refusal::BODY_TOO_SLOW),
+            Phase::Flush => self.abandon(connection),
+            _ => self.close(connection),
+        }
+    }
+
+    /// The order in which connections make room: kind, then the begin of their wait, or how fast they move what they owe.
+    fn rank(&self, connection: &mut Connection<G::Memory>, now_ms: u64) -> Option<(u8, u64)> {
         let (kind, time_ms, left_alone_ms) = match connection.phase {
             Phase::Idle => (0, self.options.keep_alive_ms, 0),
             Phase::FirstByte => (1, self.options.first_byte_ms, LEFT_ALONE_MS),
             Phase::Head => (2, self.options.head_ms, LEFT_ALONE_MS),
-            Phase::Body | Phase::Flush | Phase::Linger { .. } | Phase::Discard { .. } => return None,
+            Phase::Linger { .. } | Phase::Discard { .. } => (3, self.options.linger_ms, 0),
+            Phase::Body | Phase::Flush => {
+                let kind = if connection.phase == Phase::Body { 4 } else { 5 };
+                if connection.phase == Phase::Flush {
+                    // The kernel may have passed on what it held, without an event.
+                    self.wait_for_reader(connection, 0);
+                }
+                let speed = connection.pace.unwrap_or_default().speed(now_ms, 0);
+                return (speed < STEADY).then_some((kind, speed));
+            }
         };
         let since_ms = connection.deadline_ms.saturating_sub(time_ms);
         (since_ms + left_alone_ms <= now_ms).then_some((kind, since_ms))

@@ -20,6 +20,11 @@ pub enum Breach {
     Rate,
 }
 
+/// Time of waiting that counts for the speed: of what is longer ago only a share does.
+const MEMORY_MS: u64 = 4_000;
+/// Bytes that everybody is taken to have moved, so that who has only begun is not taken for slow.
+const CREDIT: u64 = 4 * 1024;
+
 /// How one peer keeps to its rule: every byte earns time, waiting spends it.
 ///
 /// A big honest upload lives as long as it needs, a trickle uses up its grace and ends. What can be earned in advance is
@@ -30,12 +35,15 @@ pub struct Pace {
     since_ms: u64,
     /// Time that it may still use.
     allowance_ms: u64,
+    /// Time that it was waited for until bytes moved, and those bytes: of the last while.
+    waited_ms: u64,
+    bytes: u64,
 }
 
 impl Pace {
     /// A peer that begins.
     pub fn new(rule: &PaceRule) -> Self {
-        Self { since_ms: 0, allowance_ms: rule.grace_ms }
+        Self { allowance_ms: rule.grace_ms, ..Self::default() }
     }
 
     /// It is waited for from now on, unless it is already; returns the time at which the rule is broken.
@@ -56,6 +64,27 @@ impl Pace {
         let most_ms = rule.grace_ms.max(rule.idle_ms);
         self.allowance_ms = self.allowance_ms.saturating_sub(waited_ms).saturating_add(earned_ms).min(most_ms);
         self.since_ms = 0;
+        self.remember(waited_ms, bytes);
+    }
+
+    fn remember(&mut self, waited_ms: u64, bytes: u64) {
+        if waited_ms >= MEMORY_MS {
+            // In so long a time nothing else has moved, however much it was before.
+            (self.waited_ms, self.bytes) = (MEMORY_MS, bytes.saturating_mul(MEMORY_MS) / waited_ms);
+            return;
+        }
+        (self.waited_ms, self.bytes) = (self.waited_ms + waited_ms, self.bytes.saturating_add(bytes));
+        if self.waited_ms > MEMORY_MS {
+            (self.waited_ms, self.bytes) = (self.waited_ms / 2, self.bytes / 2);
+        }
+    }
+
+    /// Bytes a second of the time in which it was waited for lately, `more` having moved since the wait began: who is the
+    /// slowest, where one has to go.
+    pub fn speed(&self, now_ms: u64, more: u64) -> u64 {
+        let mut now = *self;
+        now.remember(if self.since_ms == 0 { 0 } else { now_ms.saturating_sub(self.since_ms) }, more);
+        now.bytes.saturating_add(CREDIT).saturating_mul(1000) / now.waited_ms.max(1)
     }
 
     /// Whether the rule is broken, and how.
@@ -73,7 +102,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::{Breach, Pace, PaceRule};
+    use super::{Breach, CREDIT, MEMORY_MS, Pace, PaceRule};
 
     const RULE: PaceRule = PaceRule { idle_ms: 30_000, rate: 500, grace_ms: 10_000 };
 
@@ -121,6 +150,51 @@ mod tests {
             pace.moved(&RULE, now_ms, 1);
         }
         assert!(now_ms < 32_000, "{now_ms}");
+    }
+
+    /// The speed of a peer that has moved `bytes` every second for so many seconds.
+    fn speed(bytes: u64, seconds: u64) -> u64 {
+        let mut pace = Pace::new(&RULE);
+        for second in 0..seconds {
+            pace.wait(&RULE, 1 + second * 1000);
+            pace.moved(&RULE, 1 + (second + 1) * 1000, bytes);
+        }
+        pace.wait(&RULE, 1 + seconds * 1000);
+        pace.speed(1 + seconds * 1000, 0)
+    }
+
+    #[test]
+    fn the_slowest_has_moved_least_for_the_time_in_which_it_was_waited_for() {
+        assert!(speed(520, 2) < speed(5_000, 2));
+        assert!(speed(520, 20) < speed(520, 2), "what has only begun has some credit");
+        assert!(speed(520, 1) < speed(0, 0));
+        assert!((100_000..102_100).contains(&speed(100_000, 60)), "{}", speed(100_000, 60));
+        let mut silent = Pace::new(&RULE);
+        silent.wait(&RULE, 1_000);
+        assert!(silent.speed(9_000, 0) < silent.speed(2_000, 0), "of those that moved nothing the longest waiter");
+        assert!(silent.speed(9_000, 0) < silent.speed(9_000, 1_000));
+    }
+
+    #[test]
+    fn what_one_long_wait_has_moved_counts_for_the_whole_of_it() {
+        let mut pace = Pace::new(&RULE);
+        pace.wait(&RULE, 1_000);
+        pace.moved(&RULE, 401_000, 240_000);
+        assert_eq!(pace.speed(401_000, 0), 600 + CREDIT * 1000 / MEMORY_MS);
+        pace.moved(&RULE, 401_000, 1 << 30);
+        pace.wait(&RULE, 401_000);
+        assert_eq!(pace.speed(401_000 + MEMORY_MS, 0), CREDIT * 1000 / MEMORY_MS);
+    }
+
+    #[test]
+    fn a_fast_begin_is_forgotten() {
+        let mut pace = Pace::new(&RULE);
+        pace.moved(&RULE, 1, 1 << 20);
+        for second in 0..60 {
+            pace.wait(&RULE, 1 + second * 1000);
+            pace.moved(&RULE, 1 + (second + 1) * 1000, 520);
+        }
+        assert!(pace.speed(60_001, 0) < 2_000, "{}", pace.speed(60_001, 0));
     }
 
     #[test]

@@ -26,6 +26,11 @@ const ACCEPTS: usize = 16;
 const QUEUE_LOOK_MS: u64 = 250;
 /// Ticks that a request may wait for its follower so that others are woken before it one at a time.
 const SPREAD_TICKS: u64 = 2;
+/// A full queue whose first request has waited for less than this part of the time that it may is a burst that passes: it
+/// slows, and refuses nobody.
+const BURST_PART: u64 = 10;
+/// How soon the leader tries again to hand requests over that the queue had no room for.
+const HELD_BACK_MS: i64 = 1;
 /// Pause of accepting when descriptors or memory are short; it doubles while they stay short.
 const ACCEPT_PAUSE_MS: u64 = 100;
 /// Longest such pause.
@@ -89,6 +94,8 @@ pub(crate) struct Reactor<M> {
     pub next_turn: Vec<Ready<M>>,
     /// Requests for followers, each with the tick of its coming.
     pub for_followers: VecDeque<(u64, Box<Connection<M>>)>,
+    /// The tick at which the queue had no room for the first of them.
+    held_back: Option<u64>,
     pub wheel: Wheel,
     /// A connection whose answered requests wait in its slot while its next request runs.
     pub answers_waiting: Option<(u32, u32)>,
@@ -107,6 +114,7 @@ impl<M> Reactor<M> {
             batch: VecDeque::new(),
             next_turn: Vec::new(),
             for_followers: VecDeque::new(),
+            held_back: None,
             wheel: Wheel::new(now_ms),
             answers_waiting: None,
             accepting: Accepting::Off,
@@ -192,11 +200,22 @@ impl<G: Gateway> Engine<G> {
         let tick = self.clock.tick();
         let waiting = &self.reactor(lead).for_followers;
         let overdue = waiting.iter().take_while(|(came, _)| came + SPREAD_TICKS <= tick).count();
+        self.reactor(lead).held_back = None;
         for _ in 0..overdue.max(1) {
-            let Some((_, connection)) = self.reactor(lead).for_followers.pop_front() else { return };
+            let Some((came, connection)) = self.reactor(lead).for_followers.pop_front() else { return };
+            if self.scheduler.has_waiting() && self.has_left(&connection) {
+                self.abandon(connection);
+                continue;
+            }
             match self.wait_for_thread(connection) {
                 Ok(()) => {
                     self.counters.handed_off();
+                }
+                Err(connection) if self.is_burst(&connection) => {
+                    let reactor = self.reactor(lead);
+                    reactor.for_followers.push_front((came, connection));
+                    reactor.held_back = Some(tick);
+                    return;
                 }
                 Err(connection) => {
                     self.counters.overloaded();
@@ -206,20 +225,37 @@ impl<G: Gateway> Engine<G> {
         }
     }
 
-    /// Whether a request has waited for its follower for as long as it may.
-    pub(crate) fn has_overdue_hand_off(&self, lead: &mut Lead) -> bool {
-        let first = self.reactor(lead).for_followers.front();
-        first.is_some_and(|(came, _)| came + SPREAD_TICKS <= self.clock.tick())
+    /// Whether the full queue moves so fast that a request may wait in front of it: then one that is new, or preempted
+    /// calls on a busy machine, filled it, and not calls that are slow.
+    fn is_burst(&self, connection: &Connection<G::Memory>) -> bool {
+        let now_ms = self.clock.now_ms();
+        let is_moving =
+            self.scheduler.with_first(|first| now_ms < first.queued_ms + self.options.queue_ms / BURST_PART);
+        now_ms < connection.deadline_ms && is_moving == Some(true)
     }
 
-    /// Requests that have waited too long for a thread are answered by the engine.
+    /// Whether a request has waited for its follower for as long as it may, and the queue may have room for it.
+    pub(crate) fn has_overdue_hand_off(&self, lead: &mut Lead) -> bool {
+        let tick = self.clock.tick();
+        let reactor = self.reactor(lead);
+        let first = reactor.for_followers.front();
+        first.is_some_and(|(came, _)| came + SPREAD_TICKS <= tick) && reactor.held_back != Some(tick)
+    }
+
+    /// Requests that have waited too long for a thread are answered by the engine; those of clients that have gone meanwhile
+    /// are dropped, so that they take nobody's place.
     fn look_after_queue(&self, lead: &mut Lead, now_ms: u64) {
         let reactor = self.reactor(lead);
         if !self.scheduler.has_waiting() || now_ms < reactor.queue_look_ms {
             return;
         }
         reactor.queue_look_ms = now_ms + QUEUE_LOOK_MS;
-        for connection in self.scheduler.take_overdue(|connection| connection.deadline_ms <= now_ms) {
+        let is_overdue = |connection: &Connection<_>| connection.deadline_ms <= now_ms;
+        for connection in self.scheduler.take_out(|connection| is_overdue(connection) || self.has_left(connection)) {
+            if !is_overdue(&connection) {
+                self.abandon(connection);
+                continue;
+            }
             self.counters.queue_timed_out();
             self.refuse_resting(lead, connection, Refusal::QUEUE_TIMEOUT);
         }
@@ -429,7 +465,8 @@ impl<G: Gateway> Engine<G> {
 impl<M> Reactor<M> {
     fn timeout(&self, now_ms: u64, has_waiting: bool, drain_in_ms: Option<u64>) -> Option<Timespec> {
         if !self.next_turn.is_empty() || !self.for_followers.is_empty() {
-            return Some(Timespec { tv_sec: 0, tv_nsec: 0 });
+            let is_held_back = self.next_turn.is_empty() && self.held_back.is_some();
+            return Some(Timespec { tv_sec: 0, tv_nsec: if is_held_back { HELD_BACK_MS * 1_000_000 } else { 0 } });
         }
         let resume_ms = match self.accepting {
             Accepting::PausedUntil(until_ms) => Some(until_ms.saturating_sub(now_ms)),

@@ -11,8 +11,10 @@ use crate::memo::Memo;
 use crate::options::READ_BYTES;
 use crate::outgoing::Outgoing;
 use crate::output::Flushed;
+use crate::peer_waits::Alarm;
 use crate::scheduler::{Assignment, Job, Parking};
 use crate::sentinel::Sentinel;
+use crate::sys;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -47,6 +49,8 @@ pub(crate) struct ServingThread<G: Gateway> {
     pub memo: Memo,
     pub date: DateText,
     pub in_flight: Arc<InFlight>,
+    /// What ends its wait for a peer; made for the first one.
+    pub alarm: Option<Arc<Alarm>>,
     parking: Parking<G::Memory>,
 }
 
@@ -65,6 +69,7 @@ impl<G: Gateway> ServingThread<G> {
             memo: Memo::default(),
             date: DateText::default(),
             in_flight,
+            alarm: None,
             parking: Parking::default(),
         }
     }
@@ -147,9 +152,14 @@ impl<G: Gateway> Engine<G> {
                 Assignment::Job(Job::Flush(connection)) => self.flush_file(connection),
                 Assignment::Job(Job::Call(connection)) => {
                     thread.has_permit = true;
-                    thread.take_counted_lock(self);
-                    self.clock.refresh();
-                    self.attend_rest(&mut thread, connection);
+                    if self.has_left(&connection) {
+                        self.scheduler.lock_wait_ends();
+                        self.abandon(connection);
+                    } else {
+                        thread.take_counted_lock(self);
+                        self.clock.refresh();
+                        self.attend_rest(&mut thread, connection);
+                    }
                     self.run_more(&mut thread);
                 }
             }
@@ -191,12 +201,22 @@ impl<G: Gateway> Engine<G> {
         self.sentinel.wake();
     }
 
-    /// A thread with a permit and the lock goes on with what waits; then it has neither.
+    /// A thread with a permit goes on with what waits; then it has neither that nor the lock.
     fn run_more(&self, thread: &mut ServingThread<G>) {
         while let Some(connection) = self.scheduler.more() {
-            self.attend_rest(thread, connection);
+            if self.has_left(&connection) {
+                self.abandon(connection);
+            } else {
+                self.attend_rest(thread, connection);
+            }
         }
         thread.give_way(self);
+    }
+
+    /// Whether the client of a request that has waited is gone: nobody would get the answer. One that has closed its side
+    /// (FIN) may still read.
+    pub(crate) fn has_left(&self, connection: &Connection<G::Memory>) -> bool {
+        sys::is_broken(connection.as_fd())
     }
 
     /// A follower sends a share of a file.

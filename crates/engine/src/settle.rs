@@ -66,6 +66,17 @@ impl<G: Gateway> Engine<G> {
         self.settle_resting(lead, &mut outgoing, connection);
     }
 
+    /// The same without a wait for the peer's end, whose descriptor somebody else needs.
+    pub(crate) fn refuse_and_close(&self, mut connection: Box<Connection<G::Memory>>, refused: Refusal) {
+        let mut outgoing = Outgoing::default();
+        let date = *DateText::default().at(self.clock.unix_s());
+        let is_head = is_head(&connection.rest);
+        self.answer_refusal(&mut outgoing, &mut connection, refused, is_head, &date);
+        // What does not leave now is lost with the connection.
+        let _ = sys::send(connection.as_fd(), &outgoing.tail, false);
+        self.close(connection);
+    }
+
     /// The leader ends its side of a connection that rested.
     pub(crate) fn linger_resting(&self, lead: &mut Lead, mut connection: Box<Connection<G::Memory>>) {
         connection.after = After::Linger;

@@ -60,15 +60,26 @@ pub fn send_file(stream: impl AsFd, file: impl AsFd, offset: &mut u64, count: us
 
 /// Waits for `flags` (errors and hang-ups always count) for at most `timeout_ms`; the events, empty at the timeout.
 pub fn wait_for(stream: BorrowedFd<'_>, flags: PollFlags, timeout_ms: u64) -> PollFlags {
+    let mut polled = [PollFd::from_borrowed_fd(stream, flags)];
+    if poll(&mut polled, timeout_ms) { polled[0].revents() } else { PollFlags::ERR }
+}
+
+/// The same, but for no longer than until `alarm` has something to read.
+pub fn wait_for_until(stream: BorrowedFd<'_>, flags: PollFlags, alarm: BorrowedFd<'_>, timeout_ms: u64) -> PollFlags {
+    let mut polled = [PollFd::from_borrowed_fd(stream, flags), PollFd::from_borrowed_fd(alarm, PollFlags::IN)];
+    if poll(&mut polled, timeout_ms) { polled[0].revents() } else { PollFlags::ERR }
+}
+
+/// `false`: the call itself failed.
+fn poll(polled: &mut [PollFd<'_>], timeout_ms: u64) -> bool {
     let deadline_ms = crate::clock::monotonic_us() / 1000 + timeout_ms;
     loop {
         let left_ms = deadline_ms.saturating_sub(crate::clock::monotonic_us() / 1000);
         let timeout = Timespec { tv_sec: (left_ms / 1000) as i64, tv_nsec: (left_ms % 1000 * 1_000_000) as _ };
-        let mut polled = [PollFd::from_borrowed_fd(stream, flags)];
-        match rustix::event::poll(&mut polled, Some(&timeout)) {
-            Ok(_) => return polled[0].revents(),
+        match rustix::event::poll(polled, Some(&timeout)) {
+            Ok(_) => return true,
             Err(Errno::INTR) => continue,
-            Err(_) => return PollFlags::ERR,
+            Err(_) => return false,
         }
     }
 }
@@ -76,6 +87,11 @@ pub fn wait_for(stream: BorrowedFd<'_>, flags: PollFlags, timeout_ms: u64) -> Po
 /// Whether the peer has closed its side or the connection is broken. Does not wait.
 pub fn is_peer_gone(stream: BorrowedFd<'_>) -> bool {
     !wait_for(stream, PollFlags::RDHUP, 0).is_empty()
+}
+
+/// Whether the connection is broken, by a reset for example: a peer that has only closed its side may still read.
+pub fn is_broken(stream: BorrowedFd<'_>) -> bool {
+    wait_for(stream, PollFlags::empty(), 0).intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Bytes sent that the peer has not acknowledged yet.

@@ -28,7 +28,7 @@ pub struct Bounds {
     pub permits: u32,
     /// Calls that are queued.
     pub queue: usize,
-    /// Calls that wait for their peers.
+    /// Calls that wait for their peers. The caller keeps to it.
     pub peer_waits: u32,
     /// How long a parked thread waits before it retires.
     pub retire: Duration,
@@ -244,17 +244,12 @@ impl<T, S: Starter> ReadyQueue<T, S> {
     }
 
     /// A call waits for its peer and, where `gives_permit`, lets another call run meanwhile.
-    /// `false`: too many wait; the peer had better be cut off.
-    pub fn peer_wait_begins(&self, gives_permit: bool) -> bool {
-        if self.waiting_for_peers.fetch_add(1, Relaxed) >= self.bounds.peer_waits {
-            self.waiting_for_peers.fetch_sub(1, Relaxed);
-            return false;
-        }
+    pub fn peer_wait_begins(&self, gives_permit: bool) {
+        self.waiting_for_peers.fetch_add(1, Relaxed);
         if gives_permit {
             self.give_permit();
         }
         self.keep_a_spare(&mut self.locked());
-        true
     }
 
     /// The wait is over: takes a permit again if it was given back, waiting for one where none is free.
@@ -284,13 +279,18 @@ impl<T, S: Starter> ReadyQueue<T, S> {
         }
     }
 
-    /// Takes the calls out that have waited too long: those at the front for which `is_overdue` holds.
-    pub fn take_overdue(&self, is_overdue: impl Fn(&T) -> bool) -> Vec<T> {
+    /// What `look` says of the call that is to be run next.
+    pub fn with_first<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
+        self.locked().ready.front().map(look)
+    }
+
+    /// Takes the calls out that are not to be run any more.
+    pub fn take_out(&self, is_over: impl Fn(&T) -> bool) -> Vec<T> {
         let mut state = self.locked();
-        let count = state.ready.iter().take_while(|work| is_overdue(work)).count();
-        let overdue = state.ready.drain(..count).collect();
+        let (over, ready) = std::mem::take(&mut state.ready).into_iter().partition(is_over);
+        state.ready = ready;
         self.count_waiting(&state);
-        overdue
+        over.into()
     }
 
     /// Takes everything out of the queues, for the end.
@@ -351,28 +351,5 @@ impl<T, S: Starter> ReadyQueue<T, S> {
     fn locked(&self) -> MutexGuard<'_, State<T>> {
         edge();
         lock(&self.state)
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::{Bounds, ReadyQueue, Starter};
-    use crate::handover::Leadership;
-    use std::time::Duration;
-
-    struct Nobody;
-
-    impl Starter for Nobody {
-        fn start_thread(&self) {}
-    }
-
-    #[test]
-    fn beyond_the_bound_of_waiting_calls_the_next_one_is_told_to_cut_its_peer_off() {
-        let (_, lead) = Leadership::new();
-        let bounds = Bounds { permits: 4, queue: 4, peer_waits: 2, retire: Duration::ZERO };
-        let queue = ReadyQueue::<(), _>::new(lead, bounds, Nobody);
-        let begun = [(); 3].map(|()| queue.peer_wait_begins(false));
-        queue.peer_wait_ends(false);
-        assert_eq!((begun, queue.peer_wait_begins(false)), ([true, true, false], true));
     }
 }
