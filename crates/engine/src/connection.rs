@@ -2,11 +2,13 @@
 
 use crate::gateway::Peer;
 use crate::pace::{Pace, PaceRule};
+use crate::quota::{Holding, Quota};
 use crate::spool::Spool;
 use crate::sys;
 use crate::unsent::{NARROW_BYTES, WideQueue, WideQueues};
 use dragoman_http1::Scanner;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 /// What a connection waits for: each has its own timeout and its own end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +85,8 @@ pub struct Connection<M> {
     pub need: usize,
     /// A body that is collected before the call; its head is in `rest`.
     pub spool: Option<Box<Spool>>,
+    /// Memory of `rest` and `spool`, counted with that of all connections.
+    holding: Holding,
     /// The peer has closed its side.
     pub is_half_closed: bool,
     /// The socket is with the reactor's epoll.
@@ -113,6 +117,7 @@ impl<M: Default> Connection<M> {
             is_scanning: false,
             need: 0,
             spool: None,
+            holding: Holding::default(),
             is_half_closed: false,
             is_registered: false,
             is_drained: false,
@@ -153,6 +158,22 @@ impl<M> Connection<M> {
     /// A body is on its way in. Returns until when the peer is waited for.
     pub fn wait_for_sender(&mut self, rule: &PaceRule, now_ms: u64) -> u64 {
         self.pace.get_or_insert_with(|| Pace::new(rule)).wait(rule, now_ms)
+    }
+
+    /// Counts the memory that it holds of what has come.
+    pub(crate) fn count_held(&mut self, memory: &Arc<Quota>) {
+        let spooled = self.spool.as_ref().map_or(0, |spool| spool.memory());
+        self.holding.set(memory, self.rest.capacity() + spooled);
+    }
+
+    /// What was counted last.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.holding.frees()
+    }
+
+    /// Whether a body waits for room on the disk.
+    pub(crate) fn is_short_of_room(&self) -> bool {
+        self.spool.as_ref().is_some_and(|spool| spool.is_short_of_room())
     }
 
     /// Whether it rests until its peer sends something.

@@ -66,4 +66,8 @@ counters! {
     queue_timeouts => queue_timed_out,
     /// Accepting paused for want of descriptors or memory.
     accept_pauses => accept_paused,
+    /// Connections cut because memory for peers was short, and they were the slowest that held it.
+    memory_cuts => cut_for_memory,
+    /// The same for the disk: bodies refused, answers cut.
+    spool_cuts => cut_for_disk,
 }

@@ -1,9 +1,11 @@
 //! Output of the call that runs: owned by its thread until the socket, or the connection's slot, takes it.
 
 use crate::output::{Flushed, Output, Piece};
+use crate::quota::Quota;
 use crate::slot::Slot;
 use crate::sys::{self, Transfer};
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 /// Thread-owned output of the call: `queue` before `tail`.
 #[derive(Debug, Default)]
@@ -56,7 +58,7 @@ impl Outgoing {
 }
 
 /// Sends `outgoing` after what waits in the slot already; what is left waits there.
-pub(crate) fn push<M>(slot: &Slot<M>, outgoing: &mut Outgoing, stream: BorrowedFd<'_>) -> Flushed {
+pub(crate) fn push<M>(slot: &Slot<M>, outgoing: &mut Outgoing, stream: BorrowedFd<'_>, memory: &Arc<Quota>) -> Flushed {
     if outgoing.queue.is_empty() && !slot.has_output() {
         if outgoing.tail.is_empty() {
             return Flushed::All;
@@ -81,6 +83,8 @@ pub(crate) fn push<M>(slot: &Slot<M>, outgoing: &mut Outgoing, stream: BorrowedF
     if flushed == Flushed::All {
         *waiting = None;
         slot.set_has_output(false);
+    } else {
+        output.count(memory);
     }
     flushed
 }

@@ -20,6 +20,9 @@ pub enum Breach {
     Rate,
 }
 
+/// Time over which bytes are counted to tell how fast a peer is now.
+pub(crate) const WINDOW_MS: u64 = 1_000;
+
 /// How one peer keeps to its rule: every byte earns time, waiting spends it.
 ///
 /// A big honest upload lives as long as it needs, a trickle uses up its grace and ends. What can be earned in advance is
@@ -30,18 +33,28 @@ pub struct Pace {
     since_ms: u64,
     /// Time that it may still use.
     allowance_ms: u64,
+    /// When it was waited for first; 0 before.
+    began_ms: u64,
+    /// Begin of the window in which bytes are counted now.
+    window_ms: u64,
+    /// Bytes that have moved in it, and in the one before it.
+    bytes: u64,
+    bytes_before: u64,
 }
 
 impl Pace {
     /// A peer that begins.
     pub fn new(rule: &PaceRule) -> Self {
-        Self { since_ms: 0, allowance_ms: rule.grace_ms }
+        Self { allowance_ms: rule.grace_ms, ..Self::default() }
     }
 
     /// It is waited for from now on, unless it is already; returns the time at which the rule is broken.
     pub fn wait(&mut self, rule: &PaceRule, now_ms: u64) -> u64 {
         if self.since_ms == 0 {
             self.since_ms = now_ms.max(1);
+        }
+        if self.began_ms == 0 {
+            (self.began_ms, self.window_ms) = (now_ms.max(1), now_ms);
         }
         self.since_ms + self.patience_ms(rule)
     }
@@ -56,6 +69,32 @@ impl Pace {
         let most_ms = rule.grace_ms.max(rule.idle_ms);
         self.allowance_ms = self.allowance_ms.saturating_sub(waited_ms).saturating_add(earned_ms).min(most_ms);
         self.since_ms = 0;
+        self.roll(now_ms);
+        self.bytes += bytes;
+    }
+
+    /// When the peer was waited for first.
+    pub fn began_ms(&self) -> u64 {
+        self.began_ms
+    }
+
+    /// Bytes a second that have moved lately; `None` for a peer that has only begun.
+    pub fn rate(&self, now_ms: u64) -> Option<u64> {
+        if self.began_ms == 0 || now_ms < self.began_ms + WINDOW_MS {
+            return None;
+        }
+        let mut now = *self;
+        now.roll(now_ms);
+        Some((now.bytes + now.bytes_before) * 1000 / (WINDOW_MS + now_ms.saturating_sub(now.window_ms)))
+    }
+
+    fn roll(&mut self, now_ms: u64) {
+        let windows = now_ms.saturating_sub(self.window_ms) / WINDOW_MS;
+        if windows > 0 {
+            self.bytes_before = if windows == 1 { self.bytes } else { 0 };
+            self.bytes = 0;
+            self.window_ms += windows * WINDOW_MS;
+        }
     }
 
     /// Whether the rule is broken, and how.
@@ -132,6 +171,21 @@ mod tests {
             assert!(pace.wait(&RULE, now_ms) >= now_ms + 9_000);
             pace.moved(&RULE, now_ms + 500, 250);
         }
+    }
+
+    #[test]
+    fn the_rate_is_that_of_the_last_moments_and_none_for_a_beginner() {
+        let mut pace = Pace::new(&RULE);
+        assert_eq!(pace.rate(5_000), None);
+        pace.wait(&RULE, 10_000);
+        pace.moved(&RULE, 10_500, 60 << 20);
+        assert_eq!(pace.rate(10_999), None);
+        assert!(pace.rate(11_000) > Some(30 << 20));
+        for second in 11..20 {
+            pace.moved(&RULE, second * 1_000, 600);
+        }
+        assert!((500..=700).contains(&pace.rate(19_900).expect("a rate")));
+        assert_eq!(pace.rate(22_000), Some(0));
     }
 
     #[test]

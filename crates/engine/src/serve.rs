@@ -131,6 +131,11 @@ impl<G: Gateway> Engine<G> {
         }
     }
 
+    /// Main thread: gives the memory back that is free, once what the gateway has released is freed.
+    pub fn tidy(&self) {
+        heap::give_back();
+    }
+
     /// Body of one serving thread: returns when the thread is not needed any more or the engine has stopped.
     pub fn serve(self: &Arc<Self>) {
         Sentinel::start(self);

@@ -107,7 +107,7 @@ impl<G: Gateway> Engine<G> {
         let flushed = if outgoing.is_empty() && !slot.has_output() {
             Flushed::All
         } else {
-            push(slot, outgoing, connection.as_fd())
+            push(slot, outgoing, connection.as_fd(), &self.memory)
         };
         if flushed == Flushed::All {
             connection.has_made_room(&self.wide_queues, size as u64);
@@ -237,6 +237,7 @@ impl<G: Gateway> Engine<G> {
             return Ok(());
         }
         let deadline_ms = connection.deadline_ms;
+        connection.count_held(&self.memory);
         match lead {
             Some(lead) => {
                 self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
@@ -248,6 +249,8 @@ impl<G: Gateway> Engine<G> {
                 let entered = slot.timer.load(Relaxed);
                 if entered == 0 || entered > timer::tick_of(deadline_ms) {
                     self.put_down(|inbox| inbox.timers.push(descriptor));
+                } else if self.memory.is_over() {
+                    self.wake_leader();
                 }
                 Ok(())
             }
