@@ -153,7 +153,8 @@ FIXED = (
         "test_the_kernel_holds_little_for_a_client_that_does_not_read",
     ),
     (
-        "connections for which it may hold 2 MiB", "32, which have read well", "the next one has 512 KiB", "",
+        "connections for which it may hold 2 MiB", "32, which have acknowledged 768 KiB",
+        "the next one has that of the longest idle; while all are in use, 512 KiB", "",
         "test_the_kernel_holds_more_for_a_few_clients_that_have_read_well",
     ),
     (

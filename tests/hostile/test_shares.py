@@ -61,6 +61,36 @@ def test_the_kernel_holds_more_for_a_few_clients_that_have_read_well() -> None:
         assert held_much() == WIDE_QUEUES
 
 
+def test_the_kernel_holds_little_for_clients_that_take_what_their_kernels_take_and_read_nothing() -> None:
+    """Their receive buffers have the default size: what fills them is acknowledged, though nobody has read it."""
+    with Server(APP) as server, contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(server.connect()) for _ in range(WIDE_QUEUES + 8)]
+        for wire in wires:
+            wire.send(request_bytes("GET", "/large"))
+        ports = [(server.address[1], wire.socket.getsockname()[1]) for wire in wires]
+        assert await_that(lambda: all(unacknowledged(*pair) > 0 for pair in ports), DEADLINE_S)
+        server.request()
+        assert max(unacknowledged(*pair) for pair in ports) <= KERNEL_BYTES
+
+
+def test_clients_that_have_read_well_and_rest_leave_their_wide_queues_to_others() -> None:
+    with Server(APP) as server, contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(server.connect()) for _ in range(2 * WIDE_QUEUES)]
+        for wire in wires:
+            for _ in range(2):
+                wire.send(request_bytes("GET", "/large"))
+                assert wire.read_response().status == 200
+        # The first half has them no more, and those that have come last must not have lost them for good.
+        for wire in wires[:WIDE_QUEUES]:
+            wire.send(request_bytes("GET", "/large"))
+        ports = [(server.address[1], wire.socket.getsockname()[1]) for wire in wires]
+
+        def held_much() -> int:
+            return sum(unacknowledged(*pair) > KERNEL_BYTES for pair in ports)
+
+        assert await_that(lambda: held_much() == WIDE_QUEUES, DEADLINE_S), held_much()
+
+
 def test_memory_that_a_crowd_made_the_server_hold_is_given_back_when_it_has_gone() -> None:
     with Server(APP) as server:
         server.request()

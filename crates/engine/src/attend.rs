@@ -348,7 +348,7 @@ impl<G: Gateway> Engine<G> {
                 !is_probe && lead.is_some() && (self.predictor.is_slow(key) || !thread.may_begin(self));
             if !thread.outgoing.is_empty() && (is_for_follower || lead.is_none() || is_due(thread, &planned, answered))
             {
-                match push(slot, &mut thread.outgoing, connection.as_fd(), &self.memory) {
+                match push(slot, &mut thread.outgoing, connection.as_fd(), &self.memory).0 {
                     Flushed::All => {}
                     Flushed::Gone => return Stop::Gone(connection),
                     Flushed::Blocked | Flushed::Share => {

@@ -18,6 +18,7 @@ use crate::slot::Slot;
 use crate::spill::Spill;
 use crate::spool::SpoolFile;
 use crate::sys::{self, Transfer};
+use crate::unsent::NARROW_BYTES;
 use dragoman_http1::response::{CHUNK_END, CONTINUE, LAST_CHUNK, chunk_start, reason};
 use dragoman_http1::{FieldFacts, FieldTable, RequestLine, ResponseHead, Version};
 use rustix::event::PollFlags;
@@ -347,7 +348,8 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             }
             self.push_out(lock)?;
             moved = left.saturating_sub(self.output_waiting().1);
-            self.connection.has_made_room(&self.engine.wide_queues, moved);
+            self.connection.has_sent(moved);
+            self.connection.widen(&self.engine.wide_queues);
         }
     }
 
@@ -465,16 +467,17 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         if !self.spill(lock) {
             return Ok(());
         }
+        if size > NARROW_BYTES as usize {
+            self.connection.widen(&self.engine.wide_queues);
+        }
         let (slot, outgoing, stream) = (self.slot, &mut *self.outgoing, self.connection.as_fd());
         let memory = &self.engine.memory;
-        let flushed = if size >= UNLOCKED_SEND {
+        let (flushed, moved) = if size >= UNLOCKED_SEND {
             lock.unlocked(|| push(slot, outgoing, stream, memory))
         } else {
             push(slot, outgoing, stream, memory)
         };
-        if flushed == Flushed::All {
-            self.connection.has_made_room(&self.engine.wide_queues, size as u64);
-        }
+        self.connection.has_sent(moved as u64);
         // Before its first rest a socket is not with the reactor, which must hear when it takes more.
         let is_heard = flushed == Flushed::All || self.engine.register(self.connection);
         if flushed == Flushed::Gone || !is_heard { self.gone() } else { Ok(()) }

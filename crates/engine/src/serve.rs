@@ -208,7 +208,10 @@ impl<G: Gateway> Engine<G> {
     fn flush_file(&self, mut connection: Box<Connection<G::Memory>>) {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return };
         let (flushed, moved) = slot.flush(connection.as_fd(), true);
-        connection.has_made_room(&self.wide_queues, moved);
+        connection.has_sent(moved);
+        if flushed != Flushed::All {
+            connection.widen(&self.wide_queues);
+        }
         self.clock.refresh();
         self.wait_for_reader(&mut connection, moved);
         match flushed {
