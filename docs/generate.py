@@ -143,6 +143,7 @@ def limits_page() -> str:
         + "\n## Without a setting\n\n| limit | value | then | counter | shown by |\n| --- | --- | --- | --- | --- |\n"
         + "".join(line.replace("  |", " |") for line in fixed)
         + RATES
+        + GIVING_WAY
     )
 
 
@@ -188,8 +189,14 @@ FIXED = (
         "test_the_kernel_holds_little_for_a_client_that_does_not_read",
     ),
     (
-        "connections for which it may hold 2 MiB", "32, which have read well", "the next one has 512 KiB", "",
+        "connections for which it may hold 2 MiB", "32, which have acknowledged 768 KiB",
+        "the next one has that of the longest idle; while all are in use, 512 KiB", "",
         "test_the_kernel_holds_more_for_a_few_clients_that_have_read_well",
+    ),
+    (
+        "a reader for whom a call waits while memory, or with `--threads 1` the disk, is used up",
+        "1 s, and 1 MiB/s from then on", "the connection is cut", "memory_cuts, spool_cuts",
+        "with_one_permit_a_reader_that_trickles_is_cut_when_the_room_for_answers_is_used_up",
     ),
     (
         "unacknowledged output of a vanished client", "60 s (TCP_USER_TIMEOUT)", "the connection ends", "aborted",
@@ -227,7 +234,8 @@ SHOWN_BY = {
     "limit_body": "test_content_length_above_the_limit_is_413_at_the_head",
     "limit_unread": "an_answer_is_not_lost_when_the_rest_of_the_body_never_comes",
     "chunked_memory": "test_bodies_on_disk_have_a_quota",
-    "spool_quota": "bodies_on_disk_share_a_quota_and_give_their_room_back",
+    "spool_quota": "an_upload_gets_its_room_from_those_that_hold_the_quota_and_trickle",
+    "held_memory": "many_slow_clients_together_hold_no_more_memory_than_the_bound_and_a_quick_one_is_served",
     "output_buffer": "a_streaming_producer_waits_for_its_reader_and_others_are_served",
 }
 
@@ -238,6 +246,23 @@ RATES = (
     " has room, or data, and waits for the client. What can be earned ahead is bounded by the idle time. Of an answer"
     " those bytes count that the client has acknowledged, not those that the kernel has taken.\n"
 )
+
+
+GIVING_WAY = """
+## Who gives way
+
+`--held-memory` and `--spool-quota` are shared by all clients of a worker, and a least rate for each of them would let a
+crowd keep them for hours. So nobody keeps what others need: when one is used up, the clients that hold it are ordered
+by the bytes that they have moved in the last second or two, and the slowest are cut until an eighth is free. A request
+that has not been passed on is answered 408 `made-room`, a response is reset. Clients that have been waited for less
+than a second come last: of the disk they keep what they have, so that the next body is refused with 507; of memory,
+those that came first are cut first.
+
+Memory counts what has come of heads and bodies, and each response whole until its last byte has left; an object that
+several responses share counts once. While more than half of it is in use, bodies above 64 KiB go to files, and the
+application waits for a client from 64 KiB on. Not counted: what the application holds, the kernel's buffers, and what a
+thread has in its hands at the moment. What comes free goes back to the system within two seconds.
+"""
 
 
 def contract_page() -> str:

@@ -207,6 +207,7 @@ pub fn start() -> SocketAddr {
                         std::thread::spawn(move || engine.serve());
                     }
                     Event::Log(level, text) => eprintln!("{level:?}: {text}"),
+                    Event::Tidy => engine.tidy(),
                     Event::Drained(_) | Event::Limit | Event::Signal => {}
                 }
             }

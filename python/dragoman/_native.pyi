@@ -45,6 +45,7 @@ class Options(TypedDict):
     chunked_memory: int  # decoded chunked bodies are kept in memory up to this, then spooled to a file
     spool_directory: str
     spool_quota: int
+    held_memory: int  # for all connections together
     output_buffer: int  # high-water mark of output held per connection
     queue: int  # requests waiting for a thread
     queue_ms: int  # and how long one waits

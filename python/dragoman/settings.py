@@ -293,10 +293,18 @@ class Settings:
     )
     spool_quota: int = setting(
         "Limits", "--spool-quota", "BYTES", "1G", values.byte_size(0, 1 << 50), unit="bytes",
-        doc="Bytes that the request bodies of a worker may take in --spool-directory together; above it, and on a"
-        " full disk, 507. With --threads 1 the responses that wait for slow clients may take as many; above it the"
-        " application waits.",
-        then="507 for that request", counter="spool_refusals",
+        doc="Bytes that the request bodies of a worker may take in --spool-directory together; above it the slowest of"
+        " them are refused, and where all are new, and on a full disk, the next one is. As many may the responses take"
+        " that wait for slow clients, where a worker has one thread; above it the slowest of these clients are cut.",
+        then="408 for the slowest, else 507 for the next; responses are cut", counter="spool_cuts, spool_refusals",
+    )
+    held_memory: int = setting(
+        "Limits", "--held-memory", "BYTES", "0", values.byte_size(0, 1 << 50), unit="bytes",
+        doc="Memory that a worker holds for all clients together: what has come of their requests, and what they have"
+        " not taken of their responses. From half of it on, little is held for each of them; above it the slowest are"
+        " cut. 0 is a quarter of the cgroup's or the machine's memory between all workers, from 32M to 512M for each.",
+        then="the slowest clients that hold memory are cut: 408 before the call, a reset in the response",
+        counter="memory_cuts",
     )
     output_buffer: int = setting(
         "Limits", "--output-buffer", "BYTES", "1M", values.byte_size(4096, 1 << 30), unit="bytes",

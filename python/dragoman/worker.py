@@ -16,7 +16,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
-from dragoman import _native, types
+from dragoman import _native, memory, types
 from dragoman.errors import OperatorError, UsageError
 from dragoman.forking import ForkHooks
 from dragoman.loader import traceback_of
@@ -328,6 +328,7 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
         "chunked_memory": settings.chunked_memory,
         "spool_directory": spool_directory,
         "spool_quota": settings.spool_quota,
+        "held_memory": settings.held_memory or memory.share(settings.workers, memory.available()),
         "output_buffer": settings.output_buffer,
         "queue": settings.queue,
         "queue_ms": milliseconds(settings.queue_timeout),

@@ -104,7 +104,7 @@ def test_limit_of_file_size_is_507_for_that_request_and_no_signal_that_kills(pro
 
 
 def test_with_one_thread_a_slow_reader_gets_its_response_whole_though_the_disk_is_full(probe_listener: object) -> None:
-    """With `--threads 1` output goes to a file; where there is no room the producer waits for its reader."""
+    """With `--threads 1` output goes to a file; where there is no room the producer waits a little for its reader."""
     flags = ("--threads", "1", "--output-buffer", "64K", "--spool-directory", TMPFS)
     with Server(APP, *flags, wrapper=on_tmpfs(256)) as server:
         with server.connect(receive_buffer=4096) as wire:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 from tests.hostile.yardstick import await_that
@@ -14,6 +15,8 @@ CHUNKS = 1_200_000
 """Of one byte: more than the server keeps in memory of a chunked body."""
 CALLS = 20_000
 KERNEL_BYTES = 1 << 20
+MIB = 1 << 20
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 WIDE_QUEUES = 32
 """Readers for which the kernel may hold more."""
 
@@ -56,6 +59,67 @@ def test_the_kernel_holds_more_for_a_few_clients_that_have_read_well() -> None:
         assert await_that(lambda: held_much() >= WIDE_QUEUES, DEADLINE_S), held_much()
         server.request()
         assert held_much() == WIDE_QUEUES
+
+
+def test_the_kernel_holds_little_for_clients_that_take_what_their_kernels_take_and_read_nothing() -> None:
+    """Their receive buffers have the default size: what fills them is acknowledged, though nobody has read it."""
+    with Server(APP) as server, contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(server.connect()) for _ in range(WIDE_QUEUES + 8)]
+        for wire in wires:
+            wire.send(request_bytes("GET", "/large"))
+        ports = [(server.address[1], wire.socket.getsockname()[1]) for wire in wires]
+        assert await_that(lambda: all(unacknowledged(*pair) > 0 for pair in ports), DEADLINE_S)
+        server.request()
+        assert max(unacknowledged(*pair) for pair in ports) <= KERNEL_BYTES
+
+
+def test_clients_that_have_read_well_and_rest_leave_their_wide_queues_to_others() -> None:
+    with Server(APP) as server, contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(server.connect()) for _ in range(2 * WIDE_QUEUES)]
+        for wire in wires:
+            for _ in range(2):
+                wire.send(request_bytes("GET", "/large"))
+                assert wire.read_response().status == 200
+        # The first half has them no more, and those that have come last must not have lost them for good.
+        for wire in wires[:WIDE_QUEUES]:
+            wire.send(request_bytes("GET", "/large"))
+        ports = [(server.address[1], wire.socket.getsockname()[1]) for wire in wires]
+
+        def held_much() -> int:
+            return sum(unacknowledged(*pair) > KERNEL_BYTES for pair in ports)
+
+        assert await_that(lambda: held_much() == WIDE_QUEUES, DEADLINE_S), held_much()
+
+
+def test_memory_that_a_crowd_made_the_server_hold_is_given_back_when_it_has_gone() -> None:
+    with Server(APP) as server:
+        server.request()
+        before = resident(server.pid)
+        with contextlib.ExitStack() as stack:
+            wires = [stack.enter_context(server.connect()) for _ in range(600)]
+            for wire in wires:
+                wire.send(chunked_request_bytes("/read", [b"a" * 60_000])[:-10])
+            assert await_that(lambda: resident(server.pid) > before + 32 * MIB, DEADLINE_S), resident(server.pid)
+        # Nobody asks for anything any more.
+        assert await_that(lambda: resident(server.pid) < before + 8 * MIB, DEADLINE_S), resident(server.pid)
+
+
+def test_slow_clients_hold_no_more_memory_together_than_the_setting_says() -> None:
+    with Server(APP, "--held-memory", "32M") as server, contextlib.ExitStack() as stack:
+        server.request()
+        before = resident(server.pid)
+        for _ in range(200):
+            wire = stack.enter_context(server.connect())
+            wire.send(chunked_request_bytes("/read", [b"a" * 1_000_000])[:-10])
+        for _ in range(60):
+            assert server.request().status == 200
+        # What is in the hands of threads at a time is not counted; without the bound it would be 190 MiB.
+        assert resident(server.pid) < before + 64 * MIB, (resident(server.pid) - before) / MIB
+
+
+def resident(pid: int) -> int:
+    """Bytes of the process that are in memory (proc(5), statm)."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
 def write_calls(pid: int) -> int:

@@ -10,8 +10,10 @@ use crate::output::Flushed;
 use crate::plan::{BodyPlan, Plan, Planned, Refusal};
 use crate::predictor::Predictor;
 use crate::reactor::Ready;
+use crate::relief::Store;
 use crate::scheduler::Job;
 use crate::serve::ServingThread;
+use crate::spool::SpoolError;
 use crate::sys::{self, Transfer};
 use dragoman_http1::response::CONTINUE;
 use std::os::fd::AsFd;
@@ -37,6 +39,8 @@ enum Fill {
     Broken,
     /// A message that may not be read on.
     Refused(Refusal),
+    /// A body for which the leader has to make room.
+    Short,
 }
 
 /// Why the requests of a run of bytes came to an end.
@@ -124,6 +128,8 @@ impl<G: Gateway> Engine<G> {
         let settled = loop {
             let fill = if connection.has_unread_request() {
                 Fill::Rest
+            } else if connection.is_short_of_room() {
+                self.find_room(lead.as_mut(), &mut connection)
             } else if is_drained {
                 Fill::Nothing
             } else if reads == READS {
@@ -146,6 +152,10 @@ impl<G: Gateway> Engine<G> {
                     Stop::Settle(connection)
                 }
                 Fill::Broken => Stop::Gone(connection),
+                Fill::Short => {
+                    self.put_down(|inbox| inbox.connections.push(connection));
+                    break None;
+                }
                 Fill::Refused(refusal) => {
                     let is_head = is_head(&connection.rest);
                     self.refuse(thread, &mut connection, refusal, is_head);
@@ -179,6 +189,7 @@ impl<G: Gateway> Engine<G> {
                     let Some(lead) = lead else { continue };
                     connection.is_drained = is_drained;
                     connection.deadline_ms = self.clock.now_ms() + self.options.queue_ms;
+                    connection.count_held(&self.memory);
                     self.reactor(lead).for_followers.push_back((self.clock.tick(), connection));
                     break None;
                 }
@@ -267,20 +278,36 @@ impl<G: Gateway> Engine<G> {
             _ => {}
         }
         if let Some(spool) = &mut connection.spool {
-            return match spool.feed(bytes, &self.options.limits, self.spool_plan()) {
+            let fill = match spool.feed(bytes, &self.options.limits, self.spool_plan()) {
                 Err(error) => Fill::Refused(self.spool_refusal(error)),
-                Ok(used) if spool.is_complete() => {
+                Ok(used) => {
+                    // Nothing, unless the body has ended.
                     connection.rest.extend_from_slice(&bytes[used..]);
-                    Fill::Rest
+                    if spool.is_complete() { Fill::Rest } else { Fill::More }
                 }
-                Ok(_) => Fill::More,
             };
+            connection.count_held(&self.memory);
+            return fill;
         }
         if connection.rest.is_empty() {
             return Fill::Scratch(count);
         }
         connection.rest.extend_from_slice(bytes);
+        connection.count_held(&self.memory);
         if connection.rest.len() < connection.need { Fill::More } else { Fill::Rest }
+    }
+
+    /// A body has found the disk's quota used up: those that hold it and are slowest make room, which is the leader's to do.
+    fn find_room(&self, lead: Option<&mut Lead>, connection: &mut Connection<G::Memory>) -> Fill {
+        let Some(lead) = lead else { return Fill::Short };
+        self.relieve(lead, Store::Bodies);
+        let Some(spool) = &mut connection.spool else { return Fill::More };
+        match spool.write_out() {
+            Err(error) => Fill::Refused(self.spool_refusal(error)),
+            Ok(()) if spool.is_short_of_room() => Fill::Refused(self.spool_refusal(SpoolError::Io(self.quota.error()))),
+            Ok(()) if spool.is_complete() => Fill::Rest,
+            Ok(()) => Fill::More,
+        }
     }
 
     /// Answers the requests at the front of the bytes, which are `owned`, or else lie in `scratch`.
@@ -323,7 +350,7 @@ impl<G: Gateway> Engine<G> {
                 !is_probe && lead.is_some() && (self.predictor.is_slow(key) || !thread.may_begin(self));
             if !thread.outgoing.is_empty() && (is_for_follower || lead.is_none() || is_due(thread, &planned, answered))
             {
-                match push(slot, &mut thread.outgoing, connection.as_fd()) {
+                match push(slot, &mut thread.outgoing, connection.as_fd(), &self.memory).0 {
                     Flushed::All => {}
                     Flushed::Gone => return Stop::Gone(connection),
                     Flushed::Blocked | Flushed::Share => {

@@ -65,6 +65,7 @@ impl<G: Gateway> Engine<G> {
         };
         let is_kept = keeps_alive(planned.line.version, &entry.facts.connection);
         connection.pace = None;
+        connection.take_wide_queue_up();
         let mut exchange = Exchange {
             engine: self,
             connection: &mut *connection,

@@ -2,11 +2,16 @@
 
 use crate::gateway::Peer;
 use crate::pace::{Pace, PaceRule};
+use crate::quota::{Holding, Quota};
 use crate::spool::Spool;
 use crate::sys;
-use crate::unsent::{NARROW_BYTES, WideQueue, WideQueues};
+use crate::unsent::{NARROW_BYTES, PROVEN_BYTES, WideQueue, WideQueues};
 use dragoman_http1::Scanner;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+/// Output below this proves nothing of a reader, and counting it would cost every small answer.
+const COUNTED_BYTES: u64 = 16 * 1024;
 
 /// What a connection waits for: each has its own timeout and its own end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +78,8 @@ pub struct Connection<M> {
     pub pace: Option<Pace>,
     /// Output that the kernel held for the peer when it was last asked.
     unacknowledged: u64,
+    /// Bytes of large output that have gone to the kernel.
+    sent_bytes: u64,
     /// It takes its output well: the kernel may hold more of it.
     wide: Option<WideQueue>,
     /// Bytes of a message that is not complete. Empty and without memory between messages.
@@ -85,6 +92,8 @@ pub struct Connection<M> {
     pub need: usize,
     /// A body that is collected before the call; its head is in `rest`.
     pub spool: Option<Box<Spool>>,
+    /// Memory of `rest` and `spool`, counted with that of all connections.
+    holding: Holding,
     /// The peer has closed its side.
     pub is_half_closed: bool,
     /// The socket is with the reactor's epoll.
@@ -110,12 +119,14 @@ impl<M: Default> Connection<M> {
             queued_ms: 0,
             pace: None,
             unacknowledged: 0,
+            sent_bytes: 0,
             wide: None,
             rest: Vec::new(),
             scanner: Scanner::new(),
             is_scanning: false,
             need: 0,
             spool: None,
+            holding: Holding::default(),
             is_half_closed: false,
             is_registered: false,
             is_drained: false,
@@ -144,18 +155,58 @@ impl<M> Connection<M> {
         self.pace.get_or_insert_default().wait(rule, now_ms)
     }
 
-    /// So many bytes of output have gone to the kernel at once: the reader has made room for those that it had not.
-    pub(crate) fn has_made_room(&mut self, queues: &WideQueues, moved: u64) {
-        if self.wide.is_none() {
-            let was_full = self.pace.is_some();
-            let made = if was_full { moved } else { moved.saturating_sub(NARROW_BYTES.into()) };
-            self.wide = queues.widen(self.stream.as_fd(), made);
+    /// So many bytes of output have gone to the kernel at once.
+    pub(crate) fn has_sent(&mut self, bytes: u64) {
+        if bytes >= COUNTED_BYTES {
+            self.sent_bytes += bytes;
+        }
+    }
+
+    /// Much output is to go to the kernel: it may hold more of it for a reader that has acknowledged enough before.
+    pub(crate) fn widen(&mut self, queues: &WideQueues) {
+        if self.wide.is_none()
+            && self.sent_bytes >= PROVEN_BYTES
+            && self.sent_bytes.saturating_sub(sys::unacknowledged(self.stream.as_fd())) >= PROVEN_BYTES
+        {
+            self.wide = queues.widen(self.stream.as_fd());
+        }
+    }
+
+    /// A request begins: a wide queue is in use again, if it was not lost meanwhile.
+    pub(crate) fn take_wide_queue_up(&mut self) {
+        if self.wide.as_ref().is_some_and(|queue| !queue.goes_on()) {
+            self.wide = None;
+            // It can be set, for it was set before; otherwise the connection is broken, which is found out soon.
+            let _ = sys::limit_unsent(self.stream.as_fd(), NARROW_BYTES);
+        }
+    }
+
+    /// It waits for its next request: whoever needs a wide queue may have this one's.
+    pub(crate) fn lay_wide_queue_down(&mut self, now_ms: u64) {
+        if let Some(queue) = &self.wide {
+            queue.rests(now_ms);
         }
     }
 
     /// A body is on its way in. Returns until when the peer is waited for.
     pub fn wait_for_sender(&mut self, rule: &PaceRule, now_ms: u64) -> u64 {
         self.pace.get_or_insert_with(|| Pace::new(rule)).wait(rule, now_ms)
+    }
+
+    /// Counts the memory that it holds of what has come.
+    pub(crate) fn count_held(&mut self, memory: &Arc<Quota>) {
+        let spooled = self.spool.as_ref().map_or(0, |spool| spool.memory());
+        self.holding.set(memory, self.rest.capacity() + spooled);
+    }
+
+    /// What was counted last.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.holding.frees()
+    }
+
+    /// Whether a body waits for room on the disk.
+    pub(crate) fn is_short_of_room(&self) -> bool {
+        self.spool.as_ref().is_some_and(|spool| spool.is_short_of_room())
     }
 
     /// Whether it rests until its peer sends something.

@@ -68,4 +68,8 @@ counters! {
     accept_pauses => accept_paused,
     /// Connections cut in the middle of a call because too many calls waited for slow peers, and theirs was the slowest.
     peer_waits_cut => peer_wait_cut,
+    /// Connections cut because memory for peers was short, and they were the slowest that held it.
+    memory_cuts => cut_for_memory,
+    /// The same for the disk: bodies refused, answers cut.
+    spool_cuts => cut_for_disk,
 }

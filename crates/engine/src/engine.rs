@@ -14,11 +14,11 @@ use crate::notices::Notices;
 use crate::options::Options;
 use crate::peer_waits::PeerWaits;
 use crate::predictor::Predictor;
+use crate::quota::Quota;
 use crate::reactor::{Reactor, Token};
 use crate::scheduler::Scheduler;
 use crate::sentinel::Sentinel;
 use crate::slot::Slots;
-use crate::spool::Quota;
 use crate::sys;
 use crate::unsent::WideQueues;
 use rustix::event::{EventfdFlags, epoll, eventfd};
@@ -66,6 +66,8 @@ pub struct Engine<G: Gateway> {
     pub(crate) quota: Arc<Quota>,
     /// Of answers that wait in files: slow readers must not take the room of uploads.
     pub(crate) answer_quota: Arc<Quota>,
+    /// Memory that is held for peers: what has come of their messages, and what they have not taken yet.
+    pub(crate) memory: Arc<Quota>,
     pub(crate) wide_queues: WideQueues,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) way_out: WayOut,
@@ -130,6 +132,7 @@ impl<G: Gateway> Engine<G> {
             notices: Notices::default(),
             quota: Quota::new(options.spool_quota),
             answer_quota: Quota::new(options.spool_quota),
+            memory: Quota::new(options.held_memory),
             wide_queues: WideQueues::default(),
             access_log,
             way_out: WayOut::default(),

@@ -12,12 +12,14 @@ use crate::output::{Flushed, Output, Piece, Source};
 use crate::pace::Pace;
 use crate::peer_waits::{Alarm, Wait};
 use crate::plan::Refusal;
+use crate::relief::Demand;
 use crate::response::{Ended, Progress, Sent};
 use crate::room::Room;
 use crate::slot::Slot;
 use crate::spill::Spill;
 use crate::spool::SpoolFile;
 use crate::sys::{self, Transfer};
+use crate::unsent::NARROW_BYTES;
 use dragoman_http1::response::{CHUNK_END, CONTINUE, LAST_CHUNK, chunk_start, reason};
 use dragoman_http1::{FieldFacts, FieldTable, RequestLine, ResponseHead, Version};
 use rustix::event::PollFlags;
@@ -322,32 +324,36 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         if !self.slot.has_output() || self.body_left() == Some(0) || self.may_spill() {
             return Ok(());
         }
-        let rule = &self.engine.options.write_pace;
         let mut moved = 0;
         let mut has_waited = false;
         loop {
             let (held, left) = self.output_waiting();
-            if held <= self.engine.options.output_buffer {
+            let Demand { rule, look_ms, store } = self.engine.demand(self.engine.scheduler.is_single());
+            if held <= self.engine.output_mark() || self.may_spill() {
                 if has_waited && let Some(pace) = &mut self.connection.pace {
                     // The producer's own time, until the next block, is not the client's.
-                    pace.moved(rule, monotonic_ms(), moved.max(1));
+                    pace.moved(&rule, monotonic_ms(), moved.max(1));
                 }
                 return Ok(());
             }
             has_waited = true;
             let now_ms = monotonic_ms();
-            let until_ms = self.connection.wait_for_reader(rule, now_ms, moved);
-            if let Some(breach) = self.connection.pace.and_then(|pace| pace.breach(rule, now_ms)) {
-                self.engine.tell_slow_reader(&self.connection.peer, breach);
+            let until_ms = self.connection.wait_for_reader(&rule, now_ms, moved);
+            if let Some(breach) = self.connection.pace.and_then(|pace| pace.breach(&rule, now_ms)) {
+                match store {
+                    Some(store) => self.engine.tell_cut(store, &self.connection.peer),
+                    None => self.engine.tell_slow_reader(&self.connection.peer, breach),
+                }
                 return self.gone();
             }
-            let events = self.wait_for_peer(PollFlags::OUT, until_ms.saturating_sub(now_ms), lock);
+            let events = self.wait_for_peer(PollFlags::OUT, until_ms.saturating_sub(now_ms).min(look_ms), lock);
             if !events.is_empty() && !events.intersects(PollFlags::OUT) {
                 return self.gone();
             }
             self.push_out(lock)?;
             moved = left.saturating_sub(self.output_waiting().1);
-            self.connection.has_made_room(&self.engine.wide_queues, moved);
+            self.connection.has_sent(moved);
+            self.connection.widen(&self.engine.wide_queues);
         }
     }
 
@@ -428,6 +434,22 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         self.engine.scheduler.is_single() && self.spill.has_room()
     }
 
+    /// Puts output that would make the producer wait into a file, where there is one permit. `false`: there is no room, and the
+    /// output stays with the producer.
+    fn spill<U: Unlock>(&mut self, lock: &mut U) -> bool {
+        let is_due = self.engine.scheduler.is_single() && self.spill.may_have_room() && self.slot.has_output();
+        if !is_due || self.output_waiting().0 <= self.engine.options.output_buffer {
+            return true;
+        }
+        self.outgoing.gather();
+        lock.unlocked(|| self.spill.take(&mut self.outgoing.queue, self.engine.answer_plan()));
+        if !self.spill.has_room() {
+            // It cuts those that hold the room and take least of it.
+            self.engine.wake_leader();
+        }
+        self.spill.has_room() || !self.spill.may_have_room()
+    }
+
     /// Output that waits in the slot: bytes in memory, and bytes with those of files.
     fn output_waiting(&self) -> (usize, u64) {
         self.slot.lock_output().as_ref().map_or((0, 0), |output| (output.bytes(), output.left()))
@@ -446,19 +468,20 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             return Err(Disconnected);
         }
         let size = self.outgoing.len();
-        if self.slot.has_output() && self.may_spill() && self.output_waiting().0 > self.engine.options.output_buffer {
-            self.outgoing.gather();
-            lock.unlocked(|| self.spill.take(&mut self.outgoing.queue, self.engine.answer_plan()));
+        if !self.spill(lock) {
+            return Ok(());
+        }
+        if size > NARROW_BYTES as usize {
+            self.connection.widen(&self.engine.wide_queues);
         }
         let (slot, outgoing, stream) = (self.slot, &mut *self.outgoing, self.connection.as_fd());
-        let flushed = if size >= UNLOCKED_SEND {
-            lock.unlocked(|| push(slot, outgoing, stream))
+        let memory = &self.engine.memory;
+        let (flushed, moved) = if size >= UNLOCKED_SEND {
+            lock.unlocked(|| push(slot, outgoing, stream, memory))
         } else {
-            push(slot, outgoing, stream)
+            push(slot, outgoing, stream, memory)
         };
-        if flushed == Flushed::All {
-            self.connection.has_made_room(&self.engine.wide_queues, size as u64);
-        }
+        self.connection.has_sent(moved as u64);
         // Before its first rest a socket is not with the reactor, which must hear when it takes more.
         let is_heard = flushed == Flushed::All || self.engine.register(self.connection);
         if flushed == Flushed::Gone || !is_heard { self.gone() } else { Ok(()) }

@@ -30,6 +30,8 @@ pub enum Event {
     Signal,
     /// As many requests were answered as `Options::max_requests` says; serving goes on.
     Limit,
+    /// Much memory has come free: `Engine::tidy` gives it back.
+    Tidy,
     /// The drain is complete.
     Drained(Account),
 }

@@ -46,6 +46,8 @@ pub struct Options {
     pub spool_directory: PathBuf,
     /// Bytes that all bodies together may take there.
     pub spool_quota: u64,
+    /// Memory that may be held for all peers together.
+    pub held_memory: u64,
     /// Output held for one connection before its producer waits.
     pub output_buffer: usize,
     /// Requests waiting for a thread before 503.
@@ -84,6 +86,7 @@ impl Default for Options {
             chunked_memory: 1024 * 1024,
             spool_directory: std::env::temp_dir(),
             spool_quota: 1024 * 1024 * 1024,
+            held_memory: 512 * 1024 * 1024,
             output_buffer: 1024 * 1024,
             queue: 1024,
             queue_ms: 30_000,

@@ -1,9 +1,11 @@
 //! Output of the call that runs: owned by its thread until the socket, or the connection's slot, takes it.
 
 use crate::output::{Flushed, Output, Piece};
+use crate::quota::Quota;
 use crate::slot::Slot;
 use crate::sys::{self, Transfer};
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 /// Thread-owned output of the call: `queue` before `tail`.
 #[derive(Debug, Default)]
@@ -55,20 +57,30 @@ impl Outgoing {
     }
 }
 
-/// Sends `outgoing` after what waits in the slot already; what is left waits there.
-pub(crate) fn push<M>(slot: &Slot<M>, outgoing: &mut Outgoing, stream: BorrowedFd<'_>) -> Flushed {
+/// Sends `outgoing` after what waits in the slot already; what is left waits there. The second value says how many bytes in
+/// memory have moved.
+pub(crate) fn push<M>(
+    slot: &Slot<M>,
+    outgoing: &mut Outgoing,
+    stream: BorrowedFd<'_>,
+    memory: &Arc<Quota>,
+) -> (Flushed, usize) {
+    let mut moved = 0;
     if outgoing.queue.is_empty() && !slot.has_output() {
         if outgoing.tail.is_empty() {
-            return Flushed::All;
+            return (Flushed::All, 0);
         }
         match sys::send(stream, &outgoing.tail, false) {
             Transfer::Bytes(count) if count == outgoing.tail.len() => {
                 outgoing.tail.clear();
-                return Flushed::All;
+                return (Flushed::All, count);
             }
-            Transfer::Bytes(count) => drop(outgoing.tail.drain(..count)),
+            Transfer::Bytes(count) => {
+                outgoing.tail.drain(..count);
+                moved = count;
+            }
             Transfer::WouldBlock => {}
-            Transfer::Gone => return Flushed::Gone,
+            Transfer::Gone => return (Flushed::Gone, 0),
         }
     }
     let mut waiting = slot.lock_output();
@@ -77,10 +89,14 @@ pub(crate) fn push<M>(slot: &Slot<M>, outgoing: &mut Outgoing, stream: BorrowedF
     // The flag first, then another attempt: an edge that came before the flag was seen by nobody, and only a send that
     // finds the socket full makes the next edge come.
     slot.set_has_output(true);
+    let held = output.bytes();
     let flushed = output.flush(stream, false);
+    moved += held - output.bytes();
     if flushed == Flushed::All {
         *waiting = None;
         slot.set_has_output(false);
+    } else {
+        output.count(memory);
     }
-    flushed
+    (flushed, moved)
 }

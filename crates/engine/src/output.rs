@@ -1,6 +1,7 @@
 //! Output that the socket did not take at once: pieces in order, flushed by whoever holds the connection's output lock.
 
 use crate::gateway::Held;
+use crate::quota::{Holding, Quota};
 use crate::spool::SpoolFile;
 use crate::sys::{self, Transfer};
 use std::collections::VecDeque;
@@ -57,17 +58,30 @@ pub enum Flushed {
     Gone,
 }
 
+/// A piece, and once it waits its share of the memory that all connections may hold.
+#[derive(Debug)]
+struct Entry {
+    piece: Piece,
+    holding: Option<Holding>,
+}
+
+impl From<Piece> for Entry {
+    fn from(piece: Piece) -> Self {
+        Self { piece, holding: None }
+    }
+}
+
 /// Output in order.
 #[derive(Debug, Default)]
 pub struct Output {
-    pieces: VecDeque<Piece>,
+    entries: VecDeque<Entry>,
     bytes: usize,
 }
 
 impl Output {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.entries.is_empty()
     }
 
     /// Memory held: files count nothing.
@@ -77,10 +91,41 @@ impl Output {
 
     /// Bytes that are still to be sent, those of files included.
     pub fn left(&self) -> u64 {
-        self.pieces.iter().fold(self.bytes as u64, |left, piece| match piece {
+        self.pieces().fold(self.bytes as u64, |left, piece| match piece {
             Piece::File { left: of_file, .. } => left + of_file,
             Piece::Bytes { .. } | Piece::Held { .. } => left,
         })
+    }
+
+    /// Counts what has begun to wait. A piece counts whole until its last byte has left: so long it is in memory.
+    pub fn count(&mut self, memory: &Arc<Quota>) {
+        for Entry { piece, holding } in self.entries.iter_mut().rev().take_while(|entry| entry.holding.is_none()) {
+            *holding = Some(match piece {
+                Piece::Bytes { data, .. } => Holding::new(memory, size_of::<Entry>() + data.capacity()),
+                Piece::Held { held, .. } => {
+                    Holding::of_object(memory, held.bytes().as_ptr().addr(), held.bytes().len())
+                }
+                Piece::File { .. } => Holding::new(memory, size_of::<Entry>()),
+            });
+        }
+    }
+
+    /// Whether at least so many bytes of memory come free with it.
+    pub fn frees(&self, least: u64) -> bool {
+        let mut bytes = 0;
+        self.entries.iter().filter_map(|entry| entry.holding.as_ref()).any(|holding| {
+            bytes += holding.frees();
+            bytes >= least
+        })
+    }
+
+    /// Whether a part of it is in a file of ours.
+    pub fn is_spilled(&self) -> bool {
+        self.pieces().any(|piece| matches!(piece, Piece::File { file: Source::Spooled(_), .. }))
+    }
+
+    fn pieces(&self) -> impl Iterator<Item = &Piece> {
+        self.entries.iter().map(|entry| &entry.piece)
     }
 
     /// Adds a piece at the end; an empty one is dropped.
@@ -90,14 +135,14 @@ impl Output {
             Piece::Held { held, at } => held.bytes().len() - at,
             Piece::File { left, .. } => {
                 if *left > 0 {
-                    self.pieces.push_back(piece);
+                    self.entries.push_back(piece.into());
                 }
                 return;
             }
         };
         if len > 0 {
             self.bytes += len;
-            self.pieces.push_back(piece);
+            self.entries.push_back(piece.into());
         }
     }
 
@@ -110,11 +155,11 @@ impl Output {
 
     /// The bytes, when they are one untouched run of plain ones.
     pub fn into_plain(mut self: Box<Self>) -> Result<Vec<u8>, Box<Self>> {
-        match (self.pieces.len(), self.pieces.pop_front()) {
-            (1, Some(Piece::Bytes { data, at: 0 })) => Ok(data),
+        match (self.entries.len(), self.entries.pop_front()) {
+            (1, Some(Entry { piece: Piece::Bytes { data, at: 0 }, .. })) => Ok(data),
             (_, first) => {
-                self.pieces.extend(first);
-                self.pieces.rotate_right(1);
+                self.entries.extend(first);
+                self.entries.rotate_right(1);
                 Err(self)
             }
         }
@@ -123,12 +168,12 @@ impl Output {
     /// Moves everything of `other` to the end.
     pub fn append(&mut self, other: &mut Output) {
         self.bytes += std::mem::take(&mut other.bytes);
-        self.pieces.append(&mut other.pieces);
+        self.entries.append(&mut other.entries);
     }
 
     /// The runs of bytes, up to the first file.
     pub fn runs(&self) -> impl Iterator<Item = &[u8]> {
-        self.pieces.iter().map_while(|piece| match piece {
+        self.pieces().map_while(|piece| match piece {
             Piece::Bytes { data, at } => Some(&data[*at..]),
             Piece::Held { held, at } => Some(&held.bytes()[*at..]),
             Piece::File { .. } => None,
@@ -139,15 +184,15 @@ impl Output {
     pub fn replace_bytes(&mut self, range: Piece) {
         let count = self.runs().count();
         self.bytes -= self.runs().map(<[u8]>::len).sum::<usize>();
-        drop(self.pieces.drain(..count));
-        self.pieces.push_front(range);
+        drop(self.entries.drain(..count));
+        self.entries.push_front(range.into());
     }
 
     /// Sends what the socket takes.
     pub fn flush(&mut self, stream: BorrowedFd<'_>, may_read_files: bool) -> Flushed {
         let mut sent = 0;
         loop {
-            match self.pieces.front_mut() {
+            match self.entries.front_mut().map(|entry| &mut entry.piece) {
                 None => return Flushed::All,
                 Some(_) if sent >= SHARE => return Flushed::Share,
                 Some(Piece::File { .. }) if !may_read_files => return Flushed::Share,
@@ -161,7 +206,7 @@ impl Output {
                         }
                     }
                     if *left == 0 {
-                        self.pieces.pop_front();
+                        self.entries.pop_front();
                     }
                 }
                 Some(_) => match self.send_runs(stream) {
@@ -180,7 +225,7 @@ impl Output {
         let mut runs = [IoSlice::new(&[]); RUNS];
         let mut count = 0;
         let mut more_follows = false;
-        for piece in &self.pieces {
+        for piece in self.pieces() {
             let run = match piece {
                 Piece::Bytes { data, at } => &data[*at..],
                 Piece::Held { held, at } => &held.bytes()[*at..],
@@ -202,7 +247,7 @@ impl Output {
     fn consume(&mut self, mut count: usize) {
         self.bytes -= count;
         while count > 0 {
-            let Some(piece) = self.pieces.front_mut() else { return };
+            let Some(Entry { piece, .. }) = self.entries.front_mut() else { return };
             let (at, len) = match piece {
                 Piece::Bytes { data, at } => (at, data.len()),
                 Piece::Held { held, at } => (at, held.bytes().len()),
@@ -212,7 +257,7 @@ impl Output {
             *at += taken;
             count -= taken;
             if *at == len {
-                self.pieces.pop_front();
+                self.entries.pop_front();
             }
         }
     }

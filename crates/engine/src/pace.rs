@@ -20,10 +20,12 @@ pub enum Breach {
     Rate,
 }
 
-/// Time of waiting that counts for the speed: of what is longer ago only a share does.
-const MEMORY_MS: u64 = 4_000;
+/// Time of waiting over which bytes are counted together: what is longer ago than two of them says nothing of now.
+const WINDOW_MS: u64 = 2_000;
 /// Bytes that everybody is taken to have moved, so that who has only begun is not taken for slow.
 const CREDIT: u64 = 4 * 1024;
+/// For so long a peer has only begun, and nothing is said of how fast it is.
+pub(crate) const BEGINNING_MS: u64 = 1_000;
 
 /// How one peer keeps to its rule: every byte earns time, waiting spends it.
 ///
@@ -35,9 +37,13 @@ pub struct Pace {
     since_ms: u64,
     /// Time that it may still use.
     allowance_ms: u64,
-    /// Time that it was waited for until bytes moved, and those bytes: of the last while.
+    /// When it was waited for first; 0 before.
+    began_ms: u64,
+    /// Time that it was waited for until bytes moved, and those bytes: in this window, and in the one before it.
     waited_ms: u64,
     bytes: u64,
+    waited_before_ms: u64,
+    bytes_before: u64,
 }
 
 impl Pace {
@@ -50,6 +56,9 @@ impl Pace {
     pub fn wait(&mut self, rule: &PaceRule, now_ms: u64) -> u64 {
         if self.since_ms == 0 {
             self.since_ms = now_ms.max(1);
+        }
+        if self.began_ms == 0 {
+            self.began_ms = now_ms.max(1);
         }
         self.since_ms + self.patience_ms(rule)
     }
@@ -68,15 +77,19 @@ impl Pace {
     }
 
     fn remember(&mut self, waited_ms: u64, bytes: u64) {
-        if waited_ms >= MEMORY_MS {
-            // In so long a time nothing else has moved, however much it was before.
-            (self.waited_ms, self.bytes) = (MEMORY_MS, bytes.saturating_mul(MEMORY_MS) / waited_ms);
-            return;
+        let is_long = waited_ms >= WINDOW_MS;
+        // In so long a time nothing else has moved, however much it was before.
+        let (waited_before_ms, bytes_before) = if is_long { (0, 0) } else { (self.waited_ms, self.bytes) };
+        (self.waited_ms, self.bytes) = (waited_before_ms + waited_ms, bytes_before.saturating_add(bytes));
+        if self.waited_ms >= WINDOW_MS {
+            (self.waited_before_ms, self.bytes_before) = (self.waited_ms, self.bytes);
+            (self.waited_ms, self.bytes) = (0, 0);
         }
-        (self.waited_ms, self.bytes) = (self.waited_ms + waited_ms, self.bytes.saturating_add(bytes));
-        if self.waited_ms > MEMORY_MS {
-            (self.waited_ms, self.bytes) = (self.waited_ms / 2, self.bytes / 2);
-        }
+    }
+
+    /// When the peer was waited for first.
+    pub fn began_ms(&self) -> u64 {
+        self.began_ms
     }
 
     /// Bytes a second of the time in which it was waited for lately, `more` having moved since the wait began: who is the
@@ -84,7 +97,14 @@ impl Pace {
     pub fn speed(&self, now_ms: u64, more: u64) -> u64 {
         let mut now = *self;
         now.remember(if self.since_ms == 0 { 0 } else { now_ms.saturating_sub(self.since_ms) }, more);
-        now.bytes.saturating_add(CREDIT).saturating_mul(1000) / now.waited_ms.max(1)
+        let bytes = now.bytes.saturating_add(now.bytes_before).saturating_add(CREDIT);
+        bytes.saturating_mul(1000) / (now.waited_ms + now.waited_before_ms).max(1)
+    }
+
+    /// The same; `None` for a peer that has only begun.
+    pub fn settled_speed(&self, now_ms: u64) -> Option<u64> {
+        let has_begun = self.began_ms > 0 && now_ms >= self.began_ms + BEGINNING_MS;
+        has_begun.then(|| self.speed(now_ms, 0))
     }
 
     /// Whether the rule is broken, and how.
@@ -102,7 +122,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::{Breach, CREDIT, MEMORY_MS, Pace, PaceRule};
+    use super::{Breach, CREDIT, Pace, PaceRule};
 
     const RULE: PaceRule = PaceRule { idle_ms: 30_000, rate: 500, grace_ms: 10_000 };
 
@@ -166,7 +186,7 @@ mod tests {
     #[test]
     fn the_slowest_has_moved_least_for_the_time_in_which_it_was_waited_for() {
         assert!(speed(520, 2) < speed(5_000, 2));
-        assert!(speed(520, 20) < speed(520, 2), "what has only begun has some credit");
+        assert!(speed(520, 20) < speed(520, 1), "what has only begun has some credit");
         assert!(speed(520, 1) < speed(0, 0));
         assert!((100_000..102_100).contains(&speed(100_000, 60)), "{}", speed(100_000, 60));
         let mut silent = Pace::new(&RULE);
@@ -180,10 +200,10 @@ mod tests {
         let mut pace = Pace::new(&RULE);
         pace.wait(&RULE, 1_000);
         pace.moved(&RULE, 401_000, 240_000);
-        assert_eq!(pace.speed(401_000, 0), 600 + CREDIT * 1000 / MEMORY_MS);
+        assert_eq!(pace.speed(401_000, 0), (240_000 + CREDIT) / 400);
         pace.moved(&RULE, 401_000, 1 << 30);
         pace.wait(&RULE, 401_000);
-        assert_eq!(pace.speed(401_000 + MEMORY_MS, 0), CREDIT * 1000 / MEMORY_MS);
+        assert_eq!(pace.speed(401_000 + 4_000, 0), CREDIT / 4);
     }
 
     #[test]
@@ -194,7 +214,7 @@ mod tests {
             pace.wait(&RULE, 1 + second * 1000);
             pace.moved(&RULE, 1 + (second + 1) * 1000, 520);
         }
-        assert!(pace.speed(60_001, 0) < 2_000, "{}", pace.speed(60_001, 0));
+        assert!(pace.speed(60_001, 0) < 3_000, "{}", pace.speed(60_001, 0));
     }
 
     #[test]
@@ -206,6 +226,24 @@ mod tests {
             assert!(pace.wait(&RULE, now_ms) >= now_ms + 9_000);
             pace.moved(&RULE, now_ms + 500, 250);
         }
+    }
+
+    #[test]
+    fn the_speed_is_that_of_the_last_moments_of_waiting_and_none_for_a_beginner() {
+        let mut pace = Pace::new(&RULE);
+        assert_eq!(pace.settled_speed(5_000), None);
+        pace.wait(&RULE, 10_000);
+        pace.moved(&RULE, 10_500, 60 << 20);
+        assert_eq!(pace.settled_speed(10_999), None);
+        assert!(pace.settled_speed(11_000) > Some(30 << 20));
+        for second in 11..20 {
+            pace.wait(&RULE, second * 1_000);
+            pace.moved(&RULE, (second + 1) * 1_000, 600);
+        }
+        let credited = 600 + super::CREDIT;
+        assert!((600..=credited).contains(&pace.settled_speed(20_100).expect("a speed")));
+        pace.wait(&RULE, 20_100);
+        assert!(pace.settled_speed(40_100) < Some(600), "of a long silence nothing else counts");
     }
 
     #[test]

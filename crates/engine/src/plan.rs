@@ -61,6 +61,11 @@ impl Refusal {
         Self { status: 408, code: "body-timeout", text: "the request body did not come in time" };
     pub(crate) const BODY_TOO_SLOW: Self =
         Self { status: 408, code: "body-too-slow", text: "the request body came too slowly" };
+    pub(crate) const MADE_ROOM: Self = Self {
+        status: 408,
+        code: "made-room",
+        text: "the request came more slowly than others that needed its room; try again later",
+    };
     pub(crate) const QUEUE_TIMEOUT: Self =
         Self { status: 503, code: "queue-timeout", text: "no thread became free in time; try again shortly" };
     pub(crate) const UNANSWERED: Self =
@@ -216,6 +221,10 @@ impl<G: Gateway> Engine<G> {
         let mut spool = Box::new(Spool::new(decoder));
         match spool.feed(here, &self.options.limits, self.spool_plan()) {
             Err(error) => Plan::Refused(self.spool_refusal(error)),
+            // A body that has come whole, and is too large for what bodies may take in memory and on the disk.
+            Ok(used) if used < here.len() && !spool.is_complete() => {
+                Plan::Refused(self.spool_refusal(SpoolError::Io(self.quota.error())))
+            }
             Ok(used) if spool.is_complete() => {
                 connection.spool = Some(spool);
                 request(BodyPlan::Spooled, head_len + used)
@@ -232,7 +241,7 @@ impl<G: Gateway> Engine<G> {
     }
 
     pub(crate) fn spool_plan(&self) -> SpoolPlan<'_> {
-        SpoolPlan { memory: self.options.chunked_memory, directory: &self.options.spool_directory, quota: &self.quota }
+        SpoolPlan { memory: self.spool_mark(), directory: &self.options.spool_directory, quota: &self.quota }
     }
 
     pub(crate) fn spool_refusal(&self, error: SpoolError) -> Refusal {

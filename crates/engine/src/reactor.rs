@@ -8,6 +8,7 @@ use crate::listener::Accepted;
 use crate::mailbox::{Event, Level};
 use crate::output::Flushed;
 use crate::plan::Refusal;
+use crate::relief::Watch;
 use crate::slot::{Found, Slots};
 use crate::sys;
 use crate::timer::Wheel;
@@ -104,6 +105,8 @@ pub(crate) struct Reactor<M> {
     queue_look_ms: u64,
     /// Length of the next pause of accepting.
     accept_pause_ms: u64,
+    /// Memory and disk that peers hold.
+    pub watch: Watch,
     /// The doors are closed, and idle connections have been given their last time.
     pub has_begun_drain: bool,
 }
@@ -120,6 +123,7 @@ impl<M> Reactor<M> {
             accepting: Accepting::Off,
             queue_look_ms: 0,
             accept_pause_ms: ACCEPT_PAUSE_MS,
+            watch: Watch::default(),
             has_begun_drain: false,
         }
     }
@@ -165,6 +169,7 @@ impl<G: Gateway> Engine<G> {
         self.look_into_inbox(lead);
         self.run_timers(lead, now_ms);
         self.look_after_queue(lead, now_ms);
+        self.look_after_room(lead, now_ms);
         self.look_after_drain(lead, now_ms);
     }
 
@@ -474,7 +479,8 @@ impl<M> Reactor<M> {
         };
         let due_ms = self.wheel.due_in_ms(now_ms);
         let look_ms = has_waiting.then_some(QUEUE_LOOK_MS);
-        let mut ms = [resume_ms, due_ms, look_ms].into_iter().flatten().min();
+        let trim_ms = self.watch.due_ms.map(|due_ms| due_ms.saturating_sub(now_ms));
+        let mut ms = [resume_ms, due_ms, look_ms, trim_ms].into_iter().flatten().min();
         if let Some(drain_in_ms) = drain_in_ms {
             ms = Some(ms.map_or(drain_in_ms, |ms| ms.min(drain_in_ms)));
         }

@@ -136,6 +136,11 @@ impl<G: Gateway> Engine<G> {
         }
     }
 
+    /// Main thread: gives the memory back that is free, once what the gateway has released is freed.
+    pub fn tidy(&self) {
+        heap::give_back();
+    }
+
     /// Body of one serving thread: returns when the thread is not needed any more or the engine has stopped.
     pub fn serve(self: &Arc<Self>) {
         Sentinel::start(self);
@@ -223,7 +228,10 @@ impl<G: Gateway> Engine<G> {
     fn flush_file(&self, mut connection: Box<Connection<G::Memory>>) {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return };
         let (flushed, moved) = slot.flush(connection.as_fd(), true);
-        connection.has_made_room(&self.wide_queues, moved);
+        connection.has_sent(moved);
+        if flushed != Flushed::All {
+            connection.widen(&self.wide_queues);
+        }
         self.clock.refresh();
         self.wait_for_reader(&mut connection, moved);
         match flushed {

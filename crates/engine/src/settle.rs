@@ -14,6 +14,7 @@ use crate::reactor::Token;
 use crate::record::Record;
 use crate::scheduler::Job;
 use crate::serve::ServingThread;
+use crate::unsent::NARROW_BYTES;
 use crate::{clock, sys, timer};
 use dragoman_http1::response::refusal;
 use rustix::event::epoll;
@@ -115,14 +116,15 @@ impl<G: Gateway> Engine<G> {
     ) -> Option<Box<Connection<G::Memory>>> {
         let slot = self.slots.get(connection.descriptor())?;
         let size = outgoing.len();
-        let flushed = if outgoing.is_empty() && !slot.has_output() {
-            Flushed::All
-        } else {
-            push(slot, outgoing, connection.as_fd())
-        };
-        if flushed == Flushed::All {
-            connection.has_made_room(&self.wide_queues, size as u64);
+        if size > NARROW_BYTES as usize {
+            connection.widen(&self.wide_queues);
         }
+        let (flushed, moved) = if outgoing.is_empty() && !slot.has_output() {
+            (Flushed::All, 0)
+        } else {
+            push(slot, outgoing, connection.as_fd(), &self.memory)
+        };
+        connection.has_sent(moved as u64);
         match flushed {
             Flushed::All if self.is_over(&mut connection) => {
                 self.close(connection);
@@ -191,6 +193,7 @@ impl<G: Gateway> Engine<G> {
             _ if self.is_draining() => (Phase::Idle, now_ms + self.options.drain_linger_ms),
             _ => (Phase::Idle, now_ms + self.options.keep_alive_ms),
         };
+        connection.lay_wide_queue_down(now_ms);
         false
     }
 
@@ -198,11 +201,14 @@ impl<G: Gateway> Engine<G> {
     pub(crate) fn flush_waiting(&self, connection: &mut Connection<G::Memory>) -> Flushed {
         let Some(slot) = self.slots.get(connection.descriptor()) else { return Flushed::Gone };
         let (flushed, moved) = slot.flush(connection.as_fd(), false);
-        connection.has_made_room(&self.wide_queues, moved);
+        connection.has_sent(moved);
         match flushed {
             Flushed::All => connection.phase = Phase::Idle,
             // Events without progress, such as bytes of the peer's own, renew nothing.
-            Flushed::Blocked | Flushed::Share => self.wait_for_reader(connection, moved),
+            Flushed::Blocked | Flushed::Share => {
+                self.wait_for_reader(connection, moved);
+                connection.widen(&self.wide_queues);
+            }
             Flushed::Gone => {}
         }
         flushed
@@ -248,6 +254,7 @@ impl<G: Gateway> Engine<G> {
             return Ok(());
         }
         let deadline_ms = connection.deadline_ms;
+        connection.count_held(&self.memory);
         match lead {
             Some(lead) => {
                 self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
@@ -259,6 +266,8 @@ impl<G: Gateway> Engine<G> {
                 let entered = slot.timer.load(Relaxed);
                 if entered == 0 || entered > timer::tick_of(deadline_ms) {
                     self.put_down(|inbox| inbox.timers.push(descriptor));
+                } else if self.memory.is_over() {
+                    self.wake_leader();
                 }
                 Ok(())
             }

@@ -1,5 +1,6 @@
 //! A request body collected before the call: in memory up to a bound, then in an unlinked temporary file.
 
+use crate::quota::{Exhausted, Quota};
 use dragoman_http1::{ChunkedDecoder, Limits, Reject};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
@@ -7,27 +8,6 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
-/// Room on the disk that all collected bodies share, or all answers that wait in files.
-#[derive(Debug)]
-pub struct Quota {
-    bytes: u64,
-    left: AtomicU64,
-}
-
-impl Quota {
-    /// Room for `bytes`.
-    pub fn new(bytes: u64) -> Arc<Self> {
-        Arc::new(Self { bytes, left: AtomicU64::new(bytes) })
-    }
-
-    fn take(&self, bytes: u64) -> io::Result<()> {
-        let taken = self.left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes));
-        let full =
-            |_| io::Error::new(io::ErrorKind::QuotaExceeded, format!("the quota of {} bytes is used up", self.bytes));
-        taken.map(drop).map_err(full)
-    }
-}
 
 /// An unlinked file that grows at its end. Its room comes free with it.
 #[derive(Debug)]
@@ -48,17 +28,22 @@ impl SpoolFile {
         &self.file
     }
 
-    /// Appends `data`; after an error the file ends anywhere in it.
+    /// Takes room for `bytes` more, which are to be written.
+    pub(crate) fn make_room(&self, bytes: u64) -> Result<(), Exhausted> {
+        self.quota.take(bytes)?;
+        self.len.fetch_add(bytes, Relaxed);
+        Ok(())
+    }
+
+    /// Appends `data`, for which there is room; after an error the file ends anywhere in it.
     pub(crate) fn write(&self, data: &[u8]) -> io::Result<()> {
-        self.quota.take(data.len() as u64)?;
-        self.len.fetch_add(data.len() as u64, Relaxed);
         (&self.file).write_all(data)
     }
 }
 
 impl Drop for SpoolFile {
     fn drop(&mut self) {
-        self.quota.left.fetch_add(*self.len.get_mut(), Relaxed);
+        self.quota.give(*self.len.get_mut());
     }
 }
 
@@ -79,6 +64,7 @@ pub struct Spool {
     file: Option<SpoolFile>,
     len: u64,
     is_complete: bool,
+    is_short: bool,
 }
 
 /// Why a body could not be collected.
@@ -114,7 +100,7 @@ impl Spool {
     /// An empty spool.
     pub fn new(decoder: Decoder) -> Self {
         let is_complete = matches!(decoder, Decoder::Length(0));
-        Self { decoder, memory: Vec::new(), file: None, len: 0, is_complete }
+        Self { decoder, memory: Vec::new(), file: None, len: 0, is_complete, is_short: false }
     }
 
     /// Whether the body was sent with the chunked coding.
@@ -122,9 +108,24 @@ impl Spool {
         matches!(self.decoder, Decoder::Chunked(_))
     }
 
-    /// Whether the whole body is here.
+    /// Whether the whole body is here, and where it belongs.
     pub fn is_complete(&self) -> bool {
-        self.is_complete
+        self.is_complete && !self.is_short
+    }
+
+    /// Whether bytes are here that the file has no room for: `write_out` when there is some.
+    pub fn is_short_of_room(&self) -> bool {
+        self.is_short
+    }
+
+    /// Memory in use.
+    pub fn memory(&self) -> usize {
+        self.memory.capacity()
+    }
+
+    /// Whether it has a file.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Takes body bytes from the front of `input`; returns how many were used. All are, unless the body ended.
@@ -179,11 +180,14 @@ impl Spool {
     }
 
     /// One write for all runs of an input: a write for each would let a client that sends chunks of one byte make a system
-    /// call of each.
-    fn write_out(&mut self) -> Result<(), SpoolError> {
+    /// call of each. Where the quota has no room the bytes stay in memory.
+    pub fn write_out(&mut self) -> Result<(), SpoolError> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        file.write(&self.memory).map_err(SpoolError::Io)?;
-        self.memory = Vec::new();
+        self.is_short = file.make_room(self.memory.len() as u64).is_err();
+        if !self.is_short {
+            file.write(&self.memory).map_err(SpoolError::Io)?;
+            self.memory = Vec::new();
+        }
         Ok(())
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::sys;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Output that the kernel takes beyond what the client's window allows to send. Without a bound it takes megabytes for
 /// each slow reader, and the copy of that holds up everybody else.
@@ -11,42 +11,78 @@ pub(crate) const NARROW_BYTES: u32 = 512 * 1024;
 /// The same for a reader with a wide queue: a body of 1 MiB leaves in one piece.
 const WIDE_BYTES: u32 = 2 * 1024 * 1024;
 /// Connections with a wide queue at one time. All of them together are copied for in one turn of the reactor.
-const WIDE_CONNECTIONS: u32 = 32;
-/// Bytes that a reader has to make room for before its queue is widened.
-const PROVEN_BYTES: u64 = 128 * 1024;
+const WIDE_CONNECTIONS: usize = 32;
+/// Bytes that a reader has to acknowledge before its queue is widened: more than the receive buffer holds of one that has
+/// asked for a large response and does not read it (128 KiB by default, 416 KiB at most where nobody has raised that).
+pub(crate) const PROVEN_BYTES: u64 = 768 * 1024;
+
+/// A request of the holder's, or its output, is under way.
+const IN_USE: u64 = 0;
+/// Another connection has it.
+const LOST: u64 = u64::MAX;
+
+/// One of the places: in use, idle since a time (monotonic milliseconds), or lost.
+type Place = Arc<AtomicU64>;
 
 /// The wide queues of one engine.
 #[derive(Debug, Default)]
-pub(crate) struct WideQueues(Arc<AtomicU32>);
+pub(crate) struct WideQueues(Arc<Mutex<Vec<Place>>>);
 
-/// One of them: it is there for another connection when this one is gone.
+/// One of them: it is there for another connection when this one rests, or is gone.
 #[derive(Debug)]
-pub(crate) struct WideQueue(Arc<AtomicU32>);
+pub(crate) struct WideQueue {
+    place: Place,
+    places: Arc<Mutex<Vec<Place>>>,
+}
 
 impl WideQueues {
-    /// A wide queue for a TCP socket whose reader has made room for `moved` bytes: `None` for one that has not shown yet that
-    /// it reads, and while too many have one.
-    pub fn widen(&self, socket: BorrowedFd<'_>, moved: u64) -> Option<WideQueue> {
-        if moved < PROVEN_BYTES {
-            return None;
-        }
-        let one_more = |count: u32| (count < WIDE_CONNECTIONS).then_some(count + 1);
-        self.0.fetch_update(Relaxed, Relaxed, one_more).ok()?;
-        let queue = WideQueue(Arc::clone(&self.0));
+    /// A wide queue, in use, for a TCP socket whose reader has acknowledged `PROVEN_BYTES`: a free one, or that of the holder
+    /// that has been idle longest. `None` while all are in use.
+    pub fn widen(&self, socket: BorrowedFd<'_>) -> Option<WideQueue> {
+        let place = self.place()?;
+        let queue = WideQueue { place, places: Arc::clone(&self.0) };
         // Setting it tells the reactor that the socket takes more now.
         sys::limit_unsent(socket, WIDE_BYTES).ok().map(|()| queue)
+    }
+
+    fn place(&self) -> Option<Place> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.len() >= WIDE_CONNECTIONS {
+            let idle = places.iter().enumerate().map(|(n, place)| (place.load(Relaxed), n));
+            let (since, n) = idle.filter(|(since, _)| *since != IN_USE).min()?;
+            // Its holder may begin a request in this very moment.
+            places[n].compare_exchange(since, LOST, AcqRel, Relaxed).ok()?;
+            places.swap_remove(n);
+        }
+        let place = Place::new(AtomicU64::new(IN_USE));
+        places.push(Arc::clone(&place));
+        Some(place)
+    }
+}
+
+impl WideQueue {
+    /// The connection rests until its next request.
+    pub fn rests(&self, now_ms: u64) {
+        // What is lost stays so.
+        let _ = self.place.compare_exchange(IN_USE, now_ms.max(1), AcqRel, Relaxed);
+    }
+
+    /// Its next request has come. `false`: another connection has the queue now, and this one's has to be narrow.
+    pub fn goes_on(&self) -> bool {
+        self.place.swap(IN_USE, AcqRel) != LOST
     }
 }
 
 impl Drop for WideQueue {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|place| !Arc::ptr_eq(place, &self.place));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PROVEN_BYTES, WIDE_BYTES, WIDE_CONNECTIONS, WideQueues};
+    use super::{WIDE_BYTES, WIDE_CONNECTIONS, WideQueues};
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::{AsFd, AsRawFd};
 
@@ -73,26 +109,42 @@ mod tests {
     }
 
     #[test]
-    fn who_reads_gets_a_wide_queue_and_who_does_not_gets_none() {
-        let queues = WideQueues::default();
-        let socket = socket();
-        let before = unsent_limit(&socket);
-        assert!(queues.widen(socket.as_fd(), PROVEN_BYTES - 1).is_none());
-        assert_eq!(unsent_limit(&socket), before);
-        let queue = queues.widen(socket.as_fd(), PROVEN_BYTES);
-        assert!(queue.is_some());
-        assert_eq!(unsent_limit(&socket), WIDE_BYTES);
-    }
-
-    #[test]
     fn there_are_so_many_and_one_that_is_let_go_serves_another() {
         let queues = WideQueues::default();
         let socket = socket();
-        let mut taken: Vec<_> = (0..WIDE_CONNECTIONS).map(|_| queues.widen(socket.as_fd(), u64::MAX)).collect();
+        let mut taken: Vec<_> = (0..WIDE_CONNECTIONS).map(|_| queues.widen(socket.as_fd())).collect();
         assert!(taken.iter().all(Option::is_some));
-        assert!(queues.widen(socket.as_fd(), u64::MAX).is_none());
+        assert_eq!(unsent_limit(&socket), WIDE_BYTES);
+        assert!(queues.widen(socket.as_fd()).is_none());
         taken.pop();
-        assert!(queues.widen(socket.as_fd(), u64::MAX).is_some());
+        assert!(queues.widen(socket.as_fd()).is_some());
+    }
+
+    #[test]
+    fn the_one_that_has_been_idle_longest_is_lost_to_another_that_needs_it() {
+        let queues = WideQueues::default();
+        let socket = socket();
+        let taken: Vec<_> = (0..WIDE_CONNECTIONS).filter_map(|_| queues.widen(socket.as_fd())).collect();
+        taken[3].rests(2_000);
+        taken[7].rests(1_000);
+        let (first, second) = (queues.widen(socket.as_fd()), queues.widen(socket.as_fd()));
+        assert!(first.is_some() && second.is_some() && queues.widen(socket.as_fd()).is_none());
+        taken[3].rests(3_000);
+        assert!(!taken[3].goes_on() && !taken[7].goes_on() && taken[8].goes_on());
+        // To let go what was lost frees nothing.
+        drop(taken);
+        let free = std::iter::from_fn(|| queues.widen(socket.as_fd())).take(WIDE_CONNECTIONS).map(std::mem::forget);
+        assert_eq!(free.count(), WIDE_CONNECTIONS - 2);
+    }
+
+    #[test]
+    fn one_that_goes_on_in_time_keeps_it() {
+        let queues = WideQueues::default();
+        let socket = socket();
+        let taken: Vec<_> = (0..WIDE_CONNECTIONS).filter_map(|_| queues.widen(socket.as_fd())).collect();
+        taken[0].rests(1_000);
+        assert!(taken[0].goes_on());
+        assert!(queues.widen(socket.as_fd()).is_none());
     }
 
     #[test]
@@ -100,8 +152,8 @@ mod tests {
         let queues = WideQueues::default();
         let (socket, _peer) = std::os::unix::net::UnixStream::pair().expect("a pair");
         for _ in 0..=WIDE_CONNECTIONS {
-            assert!(queues.widen(socket.as_fd(), u64::MAX).is_none());
+            assert!(queues.widen(socket.as_fd()).is_none());
         }
-        assert!(queues.widen(self::socket().as_fd(), u64::MAX).is_some());
+        assert!(queues.widen(self::socket().as_fd()).is_some());
     }
 }

@@ -7,6 +7,7 @@ use common::{Running, patient, start};
 use dragoman_engine::{Options, PaceRule};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -245,4 +246,132 @@ fn a_client_that_leaves_in_its_upload_is_counted_once() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(count(&running, "aborted"), 1);
+}
+
+/// What a client has uploaded with the chunked coding, and what is still to come of it is `more`.
+fn begin_upload(running: &Running, bytes: usize, more: usize) -> Client {
+    let mut client = Client::connect(running.address);
+    client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.send(format!("{:x}\r\n", bytes + more).as_bytes());
+    client.send(&vec![b'x'; bytes]);
+    client
+}
+
+fn upload(running: &Running, bytes: usize) -> u16 {
+    let mut client = begin_upload(running, bytes, 0);
+    client.send(b"\r\n0\r\n\r\n");
+    client.response().status
+}
+
+/// A client that reads nothing and whose kernel takes little.
+fn deaf(running: &Running, path: &str) -> TcpStream {
+    let socket =
+        rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None).expect("a socket");
+    rustix::net::sockopt::set_socket_recv_buffer_size(&socket, 4096).expect("a small buffer");
+    rustix::net::connect(&socket, &running.address).expect("the server listens");
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).expect("the server reads");
+    stream
+}
+
+#[test]
+fn an_upload_gets_its_room_from_those_that_hold_the_quota_and_trickle() {
+    let running = start(Options { chunked_memory: 1_000, spool_quota: 2_000_000, ..Options::default() });
+    let mut trickling: Vec<_> = (0..4).map(|_| begin_upload(&running, 470_000, 100_000)).collect();
+    let until = Instant::now() + Duration::from_millis(2_500);
+    while Instant::now() < until {
+        // Ten times the least rate: nobody is refused for it while nobody needs the room.
+        trickling.iter_mut().for_each(|client| client.send(&[b'x'; 500]));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!((count(&running, "spool_cuts"), count(&running, "slow_bodies")), (0, 0));
+    let begin = Instant::now();
+    assert_eq!(upload(&running, 200_000), 200);
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    assert_eq!((count(&running, "spool_cuts"), count(&running, "spool_refusals")), (1, 0));
+    // Those that need not make room go on.
+    trickling.iter_mut().for_each(|client| drop(client.stream.write_all(&[b'x'; 10])));
+    assert!(trickling.iter_mut().any(|client| client.response().status == 408));
+}
+
+#[test]
+fn bodies_that_have_only_begun_are_not_cut_for_the_next_one() {
+    let running = start(Options { chunked_memory: 1_000, spool_quota: 1_000_000, ..Options::default() });
+    let _fresh: Vec<_> = (0..2).map(|_| begin_upload(&running, 490_000, 1)).collect();
+    // Each answer takes a turn, in which the bodies have theirs.
+    let mut other = Client::connect(running.address);
+    (0..20).for_each(|_| assert_eq!(other.get("/").status, 200));
+    assert_eq!(upload(&running, 200_000), 507);
+    assert_eq!(count(&running, "spool_cuts"), 0);
+}
+
+#[test]
+fn many_slow_clients_together_hold_no_more_memory_than_the_bound_and_a_quick_one_is_served() {
+    // Without the bound they would hold 80 MB.
+    let running = start(Options { held_memory: 8_000_000, ..Options::default() });
+    let readers: Vec<_> = (0..40).map(|_| deaf(&running, "/big/2000000")).collect();
+    wait_for(&running, "memory_cuts", 37);
+    assert_eq!(Client::connect(running.address).get("/big/2000000").body.len(), 2_000_000);
+    // Three of the slow ones, and perhaps the quick one.
+    assert!(count(&running, "open") <= 4, "{:?}", running.engine.stats());
+    drop(readers);
+    // Bodies that fit into memory one by one do not all of them.
+    let mut uploads: Vec<_> = (0..400).map(|_| Client::connect(running.address)).collect();
+    for client in &mut uploads {
+        client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n");
+        client.send(&[b'x'; 59_000]);
+    }
+    wait_for(&running, "memory_cuts", 37 + 260);
+    assert_eq!(upload(&running, 900_000), 200);
+}
+
+#[test]
+fn while_memory_is_short_bodies_go_to_files_and_producers_wait_soon() {
+    let running = start(Options { held_memory: 4_000_000, ..Options::default() });
+    let _reader = deaf(&running, "/big/3000000");
+    wait_for(&running, "requests", 1);
+    let _uploads: Vec<_> = (0..30).map(|_| begin_upload(&running, 500_000, 1)).collect();
+    let _producers: Vec<_> = (0..4).map(|_| deaf(&running, "/stream/1000/10000")).collect();
+    assert_eq!(upload(&running, 200_000), 200);
+    wait_for(&running, "accepted", 36);
+    assert_eq!(count(&running, "memory_cuts"), 0, "{:?}", running.engine.stats());
+}
+
+#[test]
+fn an_object_that_many_readers_have_is_in_memory_once() {
+    let running = start(Options { held_memory: 4_000_000, ..Options::default() });
+    let _readers: Vec<_> = (0..20).map(|_| deaf(&running, "/shared/2000000")).collect();
+    wait_for(&running, "requests", 20);
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    assert_eq!(count(&running, "memory_cuts"), 0);
+}
+
+#[test]
+fn with_one_permit_a_reader_that_trickles_is_cut_when_the_room_for_answers_is_used_up() {
+    let running = start(Options { threads: 1, spool_quota: 4_000_000, output_buffer: 100_000, ..Options::default() });
+    let stream = deaf(&running, "/stream/1000/10000");
+    wait_for(&running, "spool_cuts", 1);
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    drop(stream);
+    // Those that have left their calls with what waits in files make room for the next one.
+    let _crowd: Vec<_> = (0..3).map(|_| deaf(&running, "/stream/200/10000")).collect();
+    wait_for(&running, "requests", 5);
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    assert!(count(&running, "spool_cuts") >= 2, "{:?}", running.engine.stats());
+}
+
+#[test]
+fn memory_that_came_free_is_told_of_without_a_further_request() {
+    let running = start(Options::default());
+    let readers: Vec<_> = (0..20).map(|_| deaf(&running, "/big/2000000")).collect();
+    wait_for(&running, "requests", 20);
+    // Held long enough for a turn of the leader to see it.
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    assert_eq!(running.tidied.load(SeqCst), 0);
+    drop(readers);
+    let until = Instant::now() + DEADLINE;
+    while running.tidied.load(SeqCst) == 0 {
+        assert!(Instant::now() < until, "{:?}", running.engine.stats());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

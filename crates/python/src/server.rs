@@ -95,8 +95,11 @@ impl Server {
         };
         let events = py.detach(|| self.engine.wait(timeout));
         drop_released(py);
+        if events.contains(&Event::Tidy) {
+            py.detach(|| self.engine.tidy());
+        }
         py.check_signals()?;
-        events.into_iter().map(|event| describe(py, event)).collect()
+        events.into_iter().filter_map(|event| describe(py, event).transpose()).collect()
     }
 
     /// Descriptor for `signal.set_wakeup_fd`: TERM (15) starts the drain, INT (2) and QUIT (3) stop, without the GIL.
@@ -212,6 +215,7 @@ fn engine_options(options: &Entries<'_, '_>) -> PyResult<Options> {
         chunked_memory: options.get("chunked_memory")?,
         spool_directory: options.get("spool_directory")?,
         spool_quota: options.get("spool_quota")?,
+        held_memory: options.get("held_memory")?,
         output_buffer: options.get("output_buffer")?,
         queue: options.get("queue")?,
         queue_ms: options.get("queue_ms")?,
@@ -257,19 +261,20 @@ fn borrow<'a>(descriptor: RawFd) -> PyResult<BorrowedFd<'a>> {
     Ok(unsafe { BorrowedFd::borrow_raw(descriptor) })
 }
 
-fn describe(py: Python<'_>, event: Event) -> PyResult<Bound<'_, PyDict>> {
+fn describe(py: Python<'_>, event: Event) -> PyResult<Option<Bound<'_, PyDict>>> {
     let (kind, level, text) = match event {
         Event::Thread => ("thread", Level::Info, String::new()),
         Event::Log(level, text) => ("log", level, text),
         Event::Signal => ("signal", Level::Info, String::new()),
         Event::Limit => ("limit", Level::Info, String::new()),
+        Event::Tidy => return Ok(None),
         Event::Drained(account) => ("drained", level_of(&account), account.to_string()),
     };
     let described = PyDict::new(py);
     described.set_item("kind", kind)?;
     described.set_item("level", level_name(level))?;
     described.set_item("text", text)?;
-    Ok(described)
+    Ok(Some(described))
 }
 
 fn level_name(level: Level) -> &'static str {

@@ -52,6 +52,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Routes: `/` hello · `/sleep/MS` · `/spin/MS` with the lock held · `/echo` · `/big/BYTES` by reference ·
+/// `/shared/BYTES` by reference to one that all have ·
 /// `/stream/CHUNKS/BYTES` flushed one by one ·
 /// `/pulse/BYTES/MS` four blocks so far apart · `/file/BYTES` · `/none` answers nothing · `/panic`.
 #[derive(Default)]
@@ -60,6 +61,7 @@ pub struct Hello {
     /// Calls that are running now, and the most that ever were.
     pub running: AtomicU32,
     pub most_running: AtomicU32,
+    shared: Mutex<Option<Arc<Vec<u8>>>>,
 }
 
 /// What the engine waits with: a call that waits for its peer has no permit and does not count as running.
@@ -147,6 +149,14 @@ impl Hello {
                 exchange.finish();
                 return;
             }
+            "shared" => {
+                let shared =
+                    Arc::clone(locked(&self.shared).get_or_insert_with(|| Arc::new(vec![b's'; first as usize])));
+                exchange.send_head(head, Some(first));
+                exchange.send_held(held_shared(&shared));
+                exchange.finish();
+                return;
+            }
             "stream" => {
                 exchange.send_head(head, None);
                 for chunk in 0..first {
@@ -227,6 +237,16 @@ fn held(bytes: Vec<u8>) -> Held {
     unsafe { Held::new(data, len, owner, release) }
 }
 
+/// Bytes by reference, which others have, too.
+fn held_shared(bytes: &Arc<Vec<u8>>) -> Held {
+    let data = NonNull::from(bytes.as_slice()).cast::<u8>();
+    let owner = NonNull::from(Box::leak(Box::new(Arc::clone(bytes)))).cast::<()>();
+    // SAFETY: called once by `Held`, with the owner that was leaked above.
+    let release = |owner: NonNull<()>| unsafe { drop(Box::from_raw(owner.cast::<Arc<Vec<u8>>>().as_ptr())) };
+    // SAFETY: nobody writes to the vector, which lives until `release` and may be dropped on any thread.
+    unsafe { Held::new(data, bytes.len(), owner, release) }
+}
+
 /// A running engine with a main thread that starts its serving threads.
 pub struct Running {
     pub engine: Arc<Engine<Hello>>,
@@ -234,6 +254,8 @@ pub struct Running {
     pub drained: Arc<AtomicBool>,
     /// How often the limit of requests was told.
     pub limits: Arc<AtomicU32>,
+    /// How often memory was given back.
+    pub tidied: Arc<AtomicU32>,
     main: Option<JoinHandle<()>>,
 }
 
@@ -250,6 +272,8 @@ pub fn start_on(socket: &TcpListener, options: Options) -> Running {
     let engine = Engine::new(Hello::default(), vec![listener], options, None).expect("an engine");
     let (drained, limits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
     let (watched, is_drained, told) = (Arc::clone(&engine), Arc::clone(&drained), Arc::clone(&limits));
+    let tidied = Arc::new(AtomicU32::new(0));
+    let has_tidied = Arc::clone(&tidied);
     let main = std::thread::spawn(move || {
         let mut threads = VecDeque::new();
         loop {
@@ -269,6 +293,10 @@ pub fn start_on(socket: &TcpListener, options: Options) -> Running {
                     Event::Limit => {
                         told.fetch_add(1, SeqCst);
                     }
+                    Event::Tidy => {
+                        watched.tidy();
+                        has_tidied.fetch_add(1, SeqCst);
+                    }
                     Event::Signal => {}
                 }
             }
@@ -278,7 +306,7 @@ pub fn start_on(socket: &TcpListener, options: Options) -> Running {
             }
         }
     });
-    Running { engine, address, drained, limits, main: Some(main) }
+    Running { engine, address, drained, limits, tidied, main: Some(main) }
 }
 
 impl Running {
