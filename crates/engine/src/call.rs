@@ -81,7 +81,6 @@ impl<G: Gateway> Engine<G> {
             progress: Progress::default(),
             is_kept,
             spill: Spill::default(),
-            alarm: &mut thread.alarm,
         };
         // A panic of the gateway is one request's: what it has sent is cut, and the thread goes on.
         let called = catch_unwind(AssertUnwindSafe(|| self.gateway.call(&mut thread.gateway, &mut exchange)));

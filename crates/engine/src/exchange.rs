@@ -135,8 +135,6 @@ pub struct Exchange<'t, G: Gateway> {
     pub(crate) is_kept: bool,
     /// Output that went to a file, so that the only permit is not held by a slow reader.
     pub(crate) spill: Spill,
-    /// What ends the thread's wait for the peer.
-    pub(crate) alarm: &'t mut Option<Arc<Alarm>>,
 }
 
 impl<'t, G: Gateway> Exchange<'t, G> {
@@ -497,14 +495,15 @@ impl<'t, G: Gateway> Exchange<'t, G> {
                 engine.unregister(self.connection);
             }
             self.resign();
-            let Some(alarm) = Alarm::ready(self.alarm) else { return PollFlags::ERR };
+            // Without a descriptor for it the wait could not be ended, and there would be no bound.
+            let Ok(alarm) = Alarm::new() else { return PollFlags::ERR };
             let pace = if flags == PollFlags::IN { self.stream.pace } else { self.connection.pace.unwrap_or_default() };
             let descriptor = self.connection.descriptor();
-            let wait = Wait { descriptor, pace, to_go: engine.to_go(descriptor), alarm: Arc::clone(alarm) };
+            let wait = Wait { descriptor, pace, to_go: engine.to_go(descriptor), alarm: Arc::clone(&alarm) };
             engine.peer_waits.begin(wait, monotonic_ms(), |descriptor| engine.to_go(descriptor));
             engine.scheduler.peer_wait_begins(gives_permit);
             let events = sys::wait_for_until(self.connection.as_fd(), flags, alarm.as_fd(), timeout_ms);
-            let is_cut = engine.peer_waits.end(descriptor, alarm);
+            let is_cut = engine.peer_waits.end(descriptor);
             engine.scheduler.peer_wait_ends(gives_permit);
             if is_cut {
                 engine.tell_cut_wait(&self.connection.peer);

@@ -5,27 +5,19 @@ use rustix::event::{EventfdFlags, eventfd};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What ends one thread's wait for a peer before its time.
+/// What ends a wait before its time.
 #[derive(Debug)]
 pub(crate) struct Alarm(OwnedFd);
 
 impl Alarm {
-    /// The alarm of a thread, made when it is first needed. `None` when there is no descriptor for it.
-    pub fn ready(place: &mut Option<Arc<Self>>) -> Option<&Arc<Self>> {
-        if place.is_none() {
-            let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).ok()?;
-            *place = Some(Arc::new(Self(descriptor)));
-        }
-        place.as_ref()
+    /// An alarm for one wait: a descriptor that lasts no longer costs nothing between two of them.
+    pub fn new() -> rustix::io::Result<Arc<Self>> {
+        eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(|descriptor| Arc::new(Self(descriptor)))
     }
 
     fn ring(&self) {
         // A counter of 0 takes 1.
         let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
-    }
-
-    fn clear(&self) {
-        let _ = rustix::io::read(&self.0, &mut [0; 8]);
     }
 }
 
@@ -77,14 +69,10 @@ impl PeerWaits {
     }
 
     /// It waits no more. `true`: its peer was the slowest, and is to be cut.
-    pub fn end(&self, descriptor: u32, alarm: &Alarm) -> bool {
+    pub fn end(&self, descriptor: u32) -> bool {
         let mut waiting = self.locked();
         let place = waiting.iter().position(|wait| wait.descriptor == descriptor);
-        match place {
-            Some(place) => drop(waiting.swap_remove(place)),
-            None => alarm.clear(),
-        }
-        place.is_none()
+        place.map(|place| waiting.swap_remove(place)).is_none()
     }
 
     fn locked(&self) -> MutexGuard<'_, Vec<Wait>> {
@@ -103,10 +91,6 @@ mod tests {
 
     const RULE: PaceRule = PaceRule { idle_ms: 30_000, rate: 500, grace_ms: 10_000 };
 
-    fn alarm() -> Arc<Alarm> {
-        Arc::clone(Alarm::ready(&mut None).expect("a descriptor"))
-    }
-
     fn rings(alarm: &Alarm) -> bool {
         !sys::wait_for(alarm.as_fd(), PollFlags::IN, 0).is_empty()
     }
@@ -123,14 +107,14 @@ mod tests {
     #[test]
     fn beyond_the_bound_of_waiting_calls_the_slowest_peer_goes() {
         let waits = PeerWaits::new(2);
-        let alarms = [alarm(), alarm(), alarm(), alarm()];
+        let alarms = [(); 4].map(|()| Alarm::new().expect("a descriptor"));
         for (descriptor, bytes) in [(0, 50_000), (1, 600), (2, 9_000)] {
             waits.begin(wait(descriptor, bytes, &alarms[descriptor as usize]), 10_000, |_| 100_000);
         }
         assert_eq!([0, 1, 2].map(|n| rings(&alarms[n])), [false, true, false]);
-        assert!(waits.end(1, &alarms[1]) && !rings(&alarms[1]));
+        assert!(waits.end(1));
         // What was acknowledged since the wait began counts, and so does who came last.
         waits.begin(wait(3, 600, &alarms[3]), 11_000, |descriptor| if descriptor == 2 { 90_000 } else { 100_000 });
-        assert!(!waits.end(0, &alarms[0]) && !waits.end(2, &alarms[2]) && waits.end(3, &alarms[3]));
+        assert_eq!([0, 2, 3].map(|n| waits.end(n)), [false, false, true]);
     }
 }

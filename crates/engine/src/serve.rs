@@ -11,7 +11,6 @@ use crate::memo::Memo;
 use crate::options::READ_BYTES;
 use crate::outgoing::Outgoing;
 use crate::output::Flushed;
-use crate::peer_waits::Alarm;
 use crate::scheduler::{Assignment, Job, Parking};
 use crate::sentinel::Sentinel;
 use crate::sys;
@@ -49,8 +48,6 @@ pub(crate) struct ServingThread<G: Gateway> {
     pub memo: Memo,
     pub date: DateText,
     pub in_flight: Arc<InFlight>,
-    /// What ends its wait for a peer; made for the first one.
-    pub alarm: Option<Arc<Alarm>>,
     parking: Parking<G::Memory>,
 }
 
@@ -69,7 +66,6 @@ impl<G: Gateway> ServingThread<G> {
             memo: Memo::default(),
             date: DateText::default(),
             in_flight,
-            alarm: None,
             parking: Parking::default(),
         }
     }
