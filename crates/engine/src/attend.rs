@@ -55,6 +55,8 @@ enum Stop<M> {
     Share(Box<Connection<M>>),
     /// The request in the connection's `rest` is for a follower.
     HandOff(Box<Connection<M>>),
+    /// The body in the connection's spool is for the leader, which can make room for it.
+    Short(Box<Connection<M>>),
     /// The client is gone.
     Gone(Box<Connection<M>>),
 }
@@ -152,10 +154,7 @@ impl<G: Gateway> Engine<G> {
                     Stop::Settle(connection)
                 }
                 Fill::Broken => Stop::Gone(connection),
-                Fill::Short => {
-                    self.put_down(|inbox| inbox.connections.push(connection));
-                    break None;
-                }
+                Fill::Short => Stop::Short(connection),
                 Fill::Refused(refusal) => {
                     let is_head = is_head(&connection.rest);
                     self.refuse(thread, &mut connection, refusal, is_head);
@@ -181,6 +180,13 @@ impl<G: Gateway> Engine<G> {
                         Ok(()) => break None,
                         Err(owned) => (connection, reads) = (owned, 0),
                     },
+                    settled => break settled,
+                },
+                Stop::Short(owned) => match self.settle(thread, owned) {
+                    Some(owned) if owned.phase != Phase::Flush => {
+                        self.put_down(|inbox| inbox.connections.push(owned));
+                        break None;
+                    }
                     settled => break settled,
                 },
                 Stop::HandOff(owned) => {

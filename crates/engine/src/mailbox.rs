@@ -53,10 +53,10 @@ impl Mailbox {
         Ok(Self { events: Mutex::new(VecDeque::new()), wake })
     }
 
-    /// Adds an event and wakes the main thread. Log lines beyond the bound are dropped.
+    /// Adds an event and wakes the main thread. Log lines beyond the bound are dropped, and to tidy is asked for once.
     pub fn post(&self, event: Event) {
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        if matches!(event, Event::Log(..)) && events.len() >= LINES {
+        if matches!(event, Event::Log(..)) && events.len() >= LINES || event == Event::Tidy && events.contains(&event) {
             return;
         }
         events.push_back(event);

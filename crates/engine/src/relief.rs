@@ -49,8 +49,8 @@ pub(crate) struct Watch {
     trimmed_ms: u64,
     /// When the heaps are to be trimmed though nothing else happens.
     pub due_ms: Option<u64>,
-    /// Not before this are all connections looked at again in vain.
-    look_ms: u64,
+    /// By store: not before this are all connections looked at again, because the last look was in vain.
+    look_ms: [u64; 3],
 }
 
 impl<G: Gateway> Engine<G> {
@@ -81,7 +81,7 @@ impl<G: Gateway> Engine<G> {
     /// Cuts the slowest holders until a share of the store is free. `false`: nobody could be cut.
     pub(crate) fn relieve(&self, lead: &mut Lead, store: Store) -> bool {
         let now_ms = self.clock.now_ms();
-        if now_ms < self.reactor(lead).watch.look_ms {
+        if now_ms < self.reactor(lead).watch.look_ms[store as usize] {
             return false;
         }
         let quota = self.store(store);
@@ -107,7 +107,7 @@ impl<G: Gateway> Engine<G> {
             self.cut(lead, store, connection);
         }
         if !has_cut {
-            self.reactor(lead).watch.look_ms = now_ms + LOOK_AGAIN_MS;
+            self.reactor(lead).watch.look_ms[store as usize] = now_ms + LOOK_AGAIN_MS;
         }
         has_cut
     }

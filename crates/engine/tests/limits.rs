@@ -295,6 +295,25 @@ fn an_upload_gets_its_room_from_those_that_hold_the_quota_and_trickle() {
 }
 
 #[test]
+fn an_upload_that_is_read_by_a_thread_which_does_not_lead_finds_room_too() {
+    let running = start(Options { chunked_memory: 1_000, spool_quota: 1_000_000, ..Options::default() });
+    let _trickling: Vec<_> = (0..2).map(|_| begin_upload(&running, 490_000, 1)).collect();
+    std::thread::sleep(Duration::from_millis(1_500));
+    let mut client = Client::connect(running.address);
+    // The leader is deposed in this call, and goes on with the connection as a follower.
+    client.send(b"GET /sleep/100 HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n40000\r\n");
+    client.send(&vec![b'y'; 0x40000]);
+    client.send(b"\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.response().status, 200);
+    let echo = client.response();
+    assert_eq!((echo.status, echo.body.len()), (200, 0x40000), "{:?}", running.engine.stats());
+    assert!(echo.body.iter().all(|byte| *byte == b'y'));
+    assert_eq!(client.response().body, b"Hello, World!");
+    assert_eq!((count(&running, "spool_cuts"), count(&running, "spool_refusals")), (1, 0));
+}
+
+#[test]
 fn bodies_that_have_only_begun_are_not_cut_for_the_next_one() {
     let running = start(Options { chunked_memory: 1_000, spool_quota: 1_000_000, ..Options::default() });
     let _fresh: Vec<_> = (0..2).map(|_| begin_upload(&running, 490_000, 1)).collect();
@@ -308,7 +327,8 @@ fn bodies_that_have_only_begun_are_not_cut_for_the_next_one() {
 #[test]
 fn many_slow_clients_together_hold_no_more_memory_than_the_bound_and_a_quick_one_is_served() {
     // Without the bound they would hold 80 MB.
-    let running = start(Options { held_memory: 8_000_000, ..Options::default() });
+    let paces = Options { body_pace: patient(600_000), write_pace: patient(600_000), ..Options::default() };
+    let running = start(Options { held_memory: 8_000_000, ..paces });
     let readers: Vec<_> = (0..40).map(|_| deaf(&running, "/big/2000000")).collect();
     wait_for(&running, "memory_cuts", 37);
     assert_eq!(Client::connect(running.address).get("/big/2000000").body.len(), 2_000_000);
