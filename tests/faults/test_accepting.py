@@ -103,7 +103,8 @@ def test_accept_that_fails_for_want_pauses_and_goes_on(probe_listener: object, f
             assert fault.refused_accepts - tried < 100
             fault.fail_accepts(0)
             assert waiting.read_response().body == b"hello"
-        server.log.wait_for(f"accepting pauses: {os.strerror(error)}")
+        host, port = server.address
+        server.log.wait_for(f"accepting pauses: {os.strerror(error)} .*; listener {host}:{port}")
 
 
 @pytest.mark.parametrize("error", [errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR])

@@ -266,7 +266,7 @@ impl<G: Gateway> Engine<G> {
         }
         if let Some(spool) = &mut connection.spool {
             return match spool.feed(bytes, &self.options.limits, self.spool_plan()) {
-                Err(error) => Fill::Refused(self.spool_refusal(error)),
+                Err(error) => Fill::Refused(self.spool_refusal(&connection.peer, error)),
                 Ok(used) if spool.is_complete() => {
                     connection.rest.extend_from_slice(&bytes[used..]);
                     Fill::Rest
@@ -303,8 +303,9 @@ impl<G: Gateway> Engine<G> {
                     return Stop::Settle(connection);
                 }
                 Plan::Tls => {
-                    let text = "a TLS client came to a clear-text port and was closed";
-                    self.notice("tls-on-clear-text", &connection.peer, text);
+                    let (code, text) = ("tls-on-clear-text", "a TLS client came to a clear-text port and was closed");
+                    self.counters.refused_with(code);
+                    self.notice(code, &connection.peer, text);
                     connection.after = After::Linger;
                     return Stop::Settle(connection);
                 }

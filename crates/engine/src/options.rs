@@ -58,6 +58,10 @@ pub struct Options {
     pub tick_us: u64,
     /// How long a follower stays without work.
     pub retire_ms: u64,
+    /// Threads that may wait for a client in the middle of a call, beside `threads`.
+    pub waiting_threads: u32,
+    /// After how long the kernel gives up a client that acknowledges nothing, or asks a silent one whether it is there.
+    pub vanished_ms: u64,
 }
 
 impl Default for Options {
@@ -88,12 +92,12 @@ impl Default for Options {
             connections: 0,
             tick_us: 1_000,
             retire_ms: 10_000,
+            waiting_threads: 256,
+            vanished_ms: 60_000,
         }
     }
 }
 
-/// Threads that may wait for a peer in the middle of a call, beyond the permits.
-pub const WAITING_FOR_PEERS: u32 = 256;
 /// Requests answered in one batch of a pipelining client before the answers leave.
 pub const BATCH_REQUESTS: usize = 16;
 /// Bytes of answers in such a batch.
