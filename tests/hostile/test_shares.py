@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.kit import stopped
 from tests.hostile.yardstick import await_that
 from tests.support.probe import Channel
 from tests.support.server import Server
@@ -18,6 +19,7 @@ CHUNKS = 1_200_000
 CALLS = 20_000
 KERNEL_BYTES = 1 << 20
 READ_AHEAD_BYTES = 64 << 10
+UPLOAD_BYTES = 4 << 20
 WIDE_QUEUES = 32
 """Readers for which the kernel may hold more."""
 
@@ -70,14 +72,23 @@ def test_behind_a_request_that_is_under_way_64_kib_are_read_and_the_rest_waits_i
     message = request_bytes("GET", channel.target(first))
     behind = request_bytes("GET", "/") * 100_000
     with Server(APP) as server, server.connect(receive_buffer=4096) as wire:
-        wire.send(message)
+        ports = server.address[1], wire.socket.getsockname()[1]
+        # The kernel gives more room to a connection that has brought much.
+        assert wire.request("POST", "/read", [], bytes(UPLOAD_BYTES)).body == b"%d" % UPLOAD_BYTES
+        with stopped(server.pid):
+            wire.socket.setblocking(False)
+            sent = wire.socket.send(message)
+            assert sent == len(message)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sent += wire.socket.send(behind)
+            assert unread(*ports) > 2 * READ_AHEAD_BYTES, "more is there than may be read"
+        wire.socket.setblocking(True)
         if first == "/held":
             channel.expect("call")
         else:
             assert wire.read_head().status == 200
         wire.socket.setblocking(False)
-        sent = len(message)
-        ports = server.address[1], wire.socket.getsockname()[1]
         # Until neither kernel takes more, and some of it is left in both.
         for _ in range(3):
             with contextlib.suppress(BlockingIOError):
