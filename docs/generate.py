@@ -123,100 +123,133 @@ def settings_line(row: Row) -> str:
 
 def limits_page() -> str:
     """Every limit with what happens past it, and the counter that tells how often."""
-    intro = (
-        "# Limits\n\n<!-- Written by `make docs` from python/dragoman/settings.py and docs/generate.py. -->\n\n"
-        "What a client may use of time and memory, and what happens then. Each refusal is a short answer whose first"
-        " word names the reason ([refusals.md](refusals.md)), followed by a lingering close, so that the answer is not"
-        " lost to a reset. The log has one line for each reason and minute, with a sample client; the counters of a"
-        " worker stand in its last line at `--log-level debug`.\n\n"
-        "| limit | default | then | counter | shown by |\n| --- | --- | --- | --- | --- |\n"
-    )
     limits = (row for row in rows() if row.then)
     lines = (
-        f"| `{row.flag}` | {default_text(row)} {row.unit} | {row.then} | {row.counter} | `{SHOWN_BY[row.name]}` |\n"
+        f"| `{row.flag}` | {MEANT.get(row.name) or f'{default_text(row)} {row.unit}'.strip()} | {row.then} |"
+        f" {row.counter} | {tests(SHOWN_BY[row.name])} |\n"
         for row in limits
     )
-    fixed = (f"| {what} | {value} | {then} | {counter} | `{test}` |\n" for what, value, then, counter, test in FIXED)
-    return (
-        intro
-        + "".join(line.replace("  |", " |") for line in lines)
-        + "\n## Without a setting\n\n| limit | value | then | counter | shown by |\n| --- | --- | --- | --- | --- |\n"
-        + "".join(line.replace("  |", " |") for line in fixed)
-        + RATES
-        + GIVING_WAY
+    fixed = (
+        f"| {what} | {value} | {then} | {counter} | {why} | {tests(shown)} |\n"
+        for what, value, then, counter, why, shown in FIXED
     )
+    return LIMITS + "".join(lines) + FIXED_INTRO + "".join(fixed) + RATES + GIVING_WAY
 
 
+def tests(names: str) -> str:
+    """Names of tests and corpus cases as a cell."""
+    return ", ".join(f"`{name}`" for name in names.split())
+
+
+LIMITS = """# Limits
+
+<!-- Written by `make docs` from python/dragoman/settings.py and docs/generate.py. -->
+
+What a client may use of time and memory, and what happens then. Each refusal is a short answer whose first word names
+the reason ([refusals.md](refusals.md)), followed by a lingering close, so that the answer is not lost to a reset.
+
+The counters of a worker stand in its last line at `--log-level debug`. A counter with dashes is the code of a refusal
+and stands there once there was one; `refused` is the sum of all of them. The log has one line for each reason and
+minute, with a sample client. Two of them come at level debug only, since nobody is at fault: `idle-timeout`, as kept
+connections end every day, and `linger-timeout`, as a client need not close before we do. Clients that are counted as
+`aborted` get no line: to the server they look like one that has left.
+
+| limit | default | then | counter | shown by |
+| --- | --- | --- | --- | --- |
+"""
+FIXED_INTRO = """
+## Without a setting
+
+| limit | value | then | counter | why it is none | shown by |
+| --- | --- | --- | --- | --- | --- |
+"""
+# Where the default does not say what it means.
+MEANT = {
+    "worker_connections": "0: 80 % of the descriptors that the process may open",
+    "spool_directory": "Python's tempfile.gettempdir()",
+}
 # fmt: off
 FIXED = (
-    ("method", "32 bytes", "501", "refused", "reject/method-too-long"),
     (
-        "extensions of one chunk, of all chunks of a body", "256 bytes, 16 KiB", "400", "refused",
-        "reject/chunk-extension-too-long",
+        "method", "32 bytes", "501", "method-too-long", "no method that is registered has more than 17",
+        "reject/method-too-long",
     ),
-    ("framing bytes of a chunked body", "16 KiB + 8 × its data", "400", "refused", "reject/chunk-overhead"),
     (
-        "read ahead of a connection", "64 KiB behind the request in the application", "the socket is not read on", "",
-        "a_reader_that_stalls_is_ended_though_it_goes_on_sending",
+        "extensions of one chunk, of all chunks of a body", "256 bytes, 16 KiB", "400",
+        "chunk-extension-too-long, chunk-extensions-too-long", "nobody who sends them in good faith comes near",
+        "reject/chunk-extension-too-long reject/chunk-extensions-too-long",
+    ),
+    (
+        "framing bytes of a chunked body", "16 KiB + 8 × its data", "400", "chunk-overhead",
+        "a chunk of one byte needs five more: whoever needs more than eight pads", "reject/chunk-overhead",
+    ),
+    (
+        "read ahead of a connection", "64 KiB, the request under way among them", "the socket is not read on",
+        "none: not to read is no event", "it is the size of a thread's buffer, and nobody waits for more",
+        "test_behind_a_request_that_is_under_way_64_kib_are_read_and_the_rest_waits_in_the_kernel",
+    ),
+    (
+        "pipelined requests answered in one go", "16", "other connections have their turn",
+        "none: every pipelining client", "fairness among clients; none of them can tell",
+        "a_pipelining_client_has_a_share_of_sixteen_requests_before_the_next_one_has_its_turn",
+    ),
+    (
+        "answers to them that wait for the next one", "64 KiB", "they are sent", "none: every pipelining client",
+        "the same", "answers_of_64_kib_do_not_wait_for_the_next_call_of_their_connection",
     ),
     (
         "requests beyond --queue", "while its first has waited for less than a 10th of --queue-timeout",
-        "they wait for the queue", "", "a_burst_beyond_the_queue_waits_for_it_where_the_queue_moves_and_refuses_nobody",
-    ),
-    (
-        "pipelined requests answered in one go", "16, or 64 KiB of answers", "other connections have their turn", "",
-        "one_pipelining_client_does_not_keep_the_others_waiting",
-    ),
-    (
-        "threads that wait for slow clients", "256 beside --threads", "the slowest client is cut", "peer_waits_cut",
-        "at_the_bound_of_waiting_calls_the_slowest_client_is_cut_and_the_one_that_came_last_is_served",
+        "they wait for the queue", "none: nobody is refused", "it follows from --queue-timeout",
+        "a_burst_beyond_the_queue_waits_for_it_where_the_queue_moves_and_refuses_nobody",
     ),
     (
         "accepting without descriptors or memory", "a pause of 0.1 s, doubling to 1 s", "the backlog waits",
-        "accept_pauses", "test_accept_that_fails_for_want_pauses_and_goes_on",
+        "accept_pauses", "shorter ones would spin, longer ones would keep clients waiting",
+        "test_accept_that_fails_for_want_pauses_and_goes_on pauses_of_accepting_double_from_a_tenth_of_a_second_to_one",
     ),
     (
         "connections that make room at once", "16, or a 32nd part of those that wait", "close", "evictions",
-        "connections_that_never_sent_a_request_make_room_too_but_not_those_that_have_one_under_way",
+        "it is the price of one look at all of them, for each newcomer",
+        "test_at_the_limit_of_connections_the_longest_idle_make_room of_a_large_crowd_a_32nd_part_makes_room_at_once",
     ),
     (
         "bodies and answers that make room", "the slowest, below 8 KiB a second", "408, or the connection is cut",
-        "evictions",
+        "evictions", "a line that carries less is a trickle beside a full table",
         "uploads_that_fill_the_table_make_room_for_a_new_client_and_the_one_at_normal_speed_is_not_among_them",
     ),
     (
-        "output that the kernel holds unsent", "512 KiB (TCP_NOTSENT_LOWAT)", "the rest waits in the process", "",
+        "output that the kernel holds unsent", "512 KiB (TCP_NOTSENT_LOWAT)", "the rest waits in the process",
+        "none: every large answer", "measured: more keeps newcomers waiting, by copying",
         "test_the_kernel_holds_little_for_a_client_that_does_not_read",
     ),
     (
         "connections for which it may hold 2 MiB", "32, which have acknowledged 768 KiB",
-        "the next one has that of the longest idle; while all are in use, 512 KiB", "",
-        "test_the_kernel_holds_more_for_a_few_clients_that_have_read_well",
+        "the next one has that of the longest idle; while all are in use, 512 KiB",
+        "none: nobody is worse off than without", "the same",
+        "test_the_kernel_holds_more_for_a_few_clients_that_have_read_well"
+        " test_clients_that_have_read_well_and_rest_leave_their_wide_queues_to_others",
     ),
     (
         "a reader for whom a call waits while memory, or with `--threads 1` the disk, is used up",
         "1 s, and 1 MiB/s from then on", "the connection is cut", "memory_cuts, spool_cuts",
-        "with_one_permit_a_reader_that_trickles_is_cut_when_the_room_for_answers_is_used_up",
+        "everybody waits for this reader", "with_one_permit_a_reader_that_trickles_is_cut_when_the_room_for_answers_is_used_up",
     ),
     (
-        "unacknowledged output of a vanished client", "60 s (TCP_USER_TIMEOUT)", "the connection ends", "aborted",
-        "test_clients_that_are_gone_without_fin_are_given_up",
+        "memory of an idle connection", "2 KiB", "nothing is held between two requests", "none: nothing runs into it",
+        "what it takes is what is needed", "test_idle_connections_cost_less_than_two_kibibytes_each",
     ),
     (
-        "silence before the kernel probes a client", "60 s (TCP_KEEPIDLE)", "a vanished client is noticed", "",
-        "test_timer_of_the_probes_runs",
-    ),
-    (
-        "memory of an idle connection", "4 KiB", "nothing is held between two requests", "",
-        "test_idle_connections_cost_less_than_two_kibibytes_each",
+        "TLS handshake", "not spoken yet", "a handshake is closed at its first bytes", "tls-on-clear-text",
+        "its time and number will be settings when it is spoken", "test_tls_hello_is_closed_and_said_in_the_log",
     ),
 )
 # fmt: on
-# The test that shows each limit which is a setting.
+# The tests that show each limit which is a setting: taken away, or its setting ignored, one of them fails.
 SHOWN_BY = {
     "worker_connections": "test_at_the_limit_of_connections_the_longest_idle_make_room",
     "queue": "test_requests_beyond_the_queue_are_answered_503_and_told_when_to_come_again",
-    "queue_timeout": "a_request_that_finds_no_thread_in_time_is_answered_503",
+    "queue_timeout": "test_a_request_that_waits_too_long_for_a_thread_is_answered_503_and_told_when_to_come_again",
+    "waiting_threads": "at_the_bound_of_waiting_calls_the_slowest_client_is_cut_and_the_one_that_came_last_is_served",
     "keep_alive": "test_idle_connection_is_closed_after_the_keep_alive_time",
     "first_byte_timeout": "test_connection_without_a_first_byte_is_closed_silently",
     "head_timeout": "test_head_that_trickles_gets_408",
@@ -224,19 +257,32 @@ SHOWN_BY = {
     "min_body_rate": "test_bodies_that_trickle_are_refused_and_told_of_once",
     "write_timeout": "test_reader_that_stops_is_ended_and_the_iterable_closed",
     "min_write_rate": "test_readers_that_trickle_are_cut_and_told_of_once",
-    "linger_timeout": "a_refused_client_that_goes_on_sending_still_reads_its_answer",
+    "rate_grace": "test_a_client_has_its_grace_before_the_least_rate_counts",
+    "linger_timeout": "a_client_that_does_not_end_its_side_is_closed_after_the_linger_time",
+    "vanished_timeout": "test_clients_that_are_gone_are_given_up_by_the_kernel_when_no_timer_of_the_server_runs_out",
     "limit_request_line": "test_limit_of_the_line_is_a_setting",
     "limit_request_fields": "test_limit_of_the_number_of_fields_is_a_setting",
     "limit_request_field_size": "test_limit_of_a_field_is_a_setting",
     "limit_head": "test_limit_of_the_head_is_a_setting",
     "limit_trailer_fields": "test_trailers_have_their_limits",
     "limit_trailers": "test_trailers_have_their_limits",
-    "limit_body": "test_content_length_above_the_limit_is_413_at_the_head",
-    "limit_unread": "an_answer_is_not_lost_when_the_rest_of_the_body_never_comes",
+    "limit_body": "test_content_length_above_the_limit_is_413_at_the_head test_chunked_body_above_the_limit_is_413",
+    "limit_unread": (
+        "test_a_body_left_unread_up_to_the_limit_keeps_the_connection_and_a_longer_one_does_not"
+        " a_refused_client_is_not_read_on_without_end"
+    ),
+    "body_buffer": "test_bodies_up_to_the_buffer_are_whole_before_the_call_and_longer_ones_are_read_in_it",
     "chunked_memory": "test_bodies_on_disk_have_a_quota",
-    "spool_quota": "an_upload_gets_its_room_from_those_that_hold_the_quota_and_trickle",
+    "spool_directory": (
+        "test_bodies_on_the_disk_have_no_name_at_any_time_and_are_the_workers_alone"
+        " test_spool_directory_that_is_gone_is_500_for_its_bodies_until_it_is_back"
+    ),
+    "spool_quota": (
+        "an_upload_gets_its_room_from_those_that_hold_the_quota_and_trickle"
+        " bodies_on_disk_share_a_quota_and_give_their_room_back"
+    ),
     "held_memory": "many_slow_clients_together_hold_no_more_memory_than_the_bound_and_a_quick_one_is_served",
-    "output_buffer": "a_streaming_producer_waits_for_its_reader_and_others_are_served",
+    "output_buffer": "a_producer_waits_when_its_client_has_left_more_than_the_output_buffer_and_not_before",
 }
 
 RATES = (

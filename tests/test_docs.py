@@ -99,3 +99,20 @@ def test_every_test_that_a_page_names_is_there(name: str) -> None:
     functions = set(re.findall(r"^\s*(?:fn|def) (\w+)", "\n".join(path.read_text() for path in sources), re.MULTILINE))
     assert len(names) > 30
     assert names <= cases | functions, names - cases - functions
+
+
+def test_every_counter_that_the_limits_name_is_there_and_is_asserted_in_a_test() -> None:
+    rows = [row.split(" | ") for row in (ROOT / "docs" / "limits.md").read_text(encoding="utf-8").splitlines()]
+    cells = [row[3] for row in rows if len(row) >= 5 and row[3] not in ("counter", "---")]
+    named = {name for cell in cells if not cell.startswith("none: ") for name in cell.split(", ")}
+    assert all(cells) and len(named) > 25
+    engine = (ROOT / "crates" / "engine" / "src" / "counters.rs").read_text() + "".join(
+        (ROOT / path).read_text() for path in ("crates/http1/src/error.rs", "crates/engine/src/plan.rs")
+    )
+    known = set(re.findall(r"^    (\w+) => \w+,$", engine, re.MULTILINE)) | set(re.findall(r'"([a-z0-9-]+)"', engine))
+    assert named <= known, named - known
+    asserting = "".join(
+        path.read_text() for path in [*ROOT.glob("tests/wire/*.py"), *ROOT.glob("crates/engine/tests/*.rs")]
+    )
+    unasserted = {name for name in named if f'"{name}"' not in asserting}
+    assert unasserted == set()

@@ -50,6 +50,8 @@ class Options(TypedDict):
     queue: int  # requests waiting for a thread
     queue_ms: int  # and how long one waits
     connections: int  # 0 = 80 % of RLIMIT_NOFILE
+    waiting_threads: int  # that wait for a client in the middle of a call, beside `threads`
+    vanished_ms: int  # after which the kernel gives up a client that acknowledges nothing, and asks a silent one
     access_log_fd: int  # -1 = off
     access_log_format: str  # "common", "combined", "json" or a string of %-atoms
 
@@ -135,7 +137,10 @@ class Server:
         """'GET /path' of each request still inside the application."""
 
     def stats(self) -> dict[str, int]:
-        """Counters since start, by the names in docs/limits.md, and accepted, requests, open, depositions, handoffs, aborted."""
+        """Counters since start, by the names in docs/limits.md, and accepted, requests, open, depositions, handoffs, aborted.
+
+        Refused messages are counted by the codes of docs/refusals.md, too; a code without one is not there.
+        """
 
 class ClientDisconnected(OSError):
     """The client closed or reset the connection before the request body was complete."""

@@ -117,6 +117,12 @@ class Settings:
         doc="Time that a request may wait for a thread; then it is answered 503.",
         then="503 with Retry-After", counter="queue_timeouts",
     )
+    waiting_threads: int = setting(
+        "Workers", "--waiting-threads", "N", "256", values.whole(1, 10_000),
+        doc="Threads of a worker that may wait for slow clients in the middle of a call, beside --threads; where one"
+        " more would have to, the slowest of these clients is cut.",
+        then="the slowest client is cut", counter="peer_waits_cut",
+    )
     preload: bool = setting(
         "Workers", "--preload", "", "false", values.flag, gunicorn="preload_app", is_flag=True,
         doc="Load the application once, before the workers are forked: they share its memory. A reload loads it anew.",
@@ -231,65 +237,78 @@ class Settings:
         "Time", "--rate-grace", "SECONDS", "10", values.seconds(0.1, 86_400), unit="s",
         doc="Time that a client has before --min-body-rate and --min-write-rate count; a body that brings nothing at"
         " all ends after it, too.",
+        then="the rates count", counter="slow_bodies, slow_readers",
     )
     linger_timeout: float = setting(
         "Time", "--linger-timeout", "SECONDS", "1", values.seconds(0, 3600), unit="s",
         doc="Before a connection is closed: time in which a client may send the rest of a body that the application"
         " left unread, or close first, so that the answer is not lost.",
-        then="close", counter="discard_timeouts",
+        then="close", counter="discard_timeouts, linger_timeouts",
+    )
+    vanished_timeout: float = setting(
+        "Time", "--vanished-timeout", "SECONDS", "60", values.seconds(1, 86_400), unit="s",
+        doc="Time after which the kernel gives up a client that acknowledges nothing of its response, and silence after"
+        " which it asks whether a client is still there. For calls that take long: all other waits have times of their"
+        " own.",
+        then="the connection ends", counter="aborted",
     )
 
     limit_request_line: int = setting(
         "Limits", "--limit-request-line", "BYTES", "8K", values.byte_size(64, 1 << 20), unit="bytes",
         gunicorn="limit_request_line",
-        doc="Longest request line; above it 414.", then="414", counter="refused",
+        doc="Longest request line; above it 414.", then="414", counter="request-line-too-long",
     )
     limit_request_fields: int = setting(
         "Limits", "--limit-request-fields", "N", "100", values.whole(1, 10_000), gunicorn="limit_request_fields",
-        doc="Most header fields of a request; above it 431.", then="431", counter="refused",
+        doc="Most header fields of a request; above it 431.", then="431", counter="too-many-fields",
     )
     limit_request_field_size: int = setting(
         "Limits", "--limit-request-field-size --limit-request-field_size", "BYTES", "16K",
         values.byte_size(64, 1 << 20), unit="bytes", gunicorn="limit_request_field_size",
-        doc="Longest header field of a request, its name included; above it 431.", then="431", counter="refused",
+        doc="Longest header field of a request, its name included; above it 431.", then="431",
+        counter="field-too-large",
     )
     limit_head: int = setting(
         "Limits", "--limit-head", "BYTES", "64K", values.byte_size(128, 16 << 20), unit="bytes",
-        doc="Longest request head, its line and all fields; above it 431.", then="431", counter="refused",
+        doc="Longest request head, its line and all fields; above it 431.", then="431", counter="head-too-large",
     )
     limit_trailer_fields: int = setting(
         "Limits", "--limit-trailer-fields", "N", "64", values.whole(0, 10_000),
-        doc="Most trailer fields, which stand behind a chunked body; above it 400.", then="400", counter="refused",
+        doc="Most trailer fields, which stand behind a chunked body; above it 400.", then="400",
+        counter="too-many-trailers",
     )
     limit_trailers: int = setting(
         "Limits", "--limit-trailers", "BYTES", "16K", values.byte_size(2, 1 << 20), unit="bytes",
-        doc="Longest section of trailer fields; above it 400.", then="400", counter="refused",
+        doc="Longest section of trailer fields; above it 400.", then="400", counter="trailers-too-large",
     )
     limit_body: int = setting(
         "Limits", "--limit-body", "BYTES", "64M", values.byte_size(0, 1 << 50), unit="bytes",
         doc="Longest request body; above it 413. 0 is no limit.",
-        then="413, before reading where the length says so", counter="refused",
+        then="413, before reading where the length says so", counter="content-too-large",
     )
     limit_unread: int = setting(
         "Limits", "--limit-unread", "BYTES", "64K", values.byte_size(0, 1 << 30), unit="bytes",
         doc="Bytes that are read and thrown away of a body that the application left unread, so that the connection"
         " can be used again.",
-        then="close, after --linger-timeout at most",
+        then="close, after --linger-timeout at most", counter="unread_bodies",
     )
     body_buffer: int = setting(
         "Limits", "--body-buffer", "BYTES", "64K", values.byte_size(0, 64 << 20), unit="bytes",
         doc="Request bodies up to this size are complete before the application is called; longer ones are streamed.",
+        then="the application reads the body as it comes", counter="none: so is every large upload",
     )
     chunked_memory: int = setting(
         "Limits", "--chunked-memory", "BYTES", "1M", values.byte_size(0, 1 << 30), unit="bytes",
         doc="Chunked request bodies are held in memory up to this size, then in a temporary file in"
         " --spool-directory.",
-        then="a temporary file in --spool-directory",
+        then="a temporary file in --spool-directory", counter="spooled_bodies",
     )
     spool_directory: str = setting(
         "Limits", "--spool-directory", "DIRECTORY", "", values.optional,
         doc="Directory for temporary files: long chunked request bodies, and with --threads 1 responses that wait for"
-        " slow clients. Without one, Python's tempfile.gettempdir().",
+        " slow clients. They have no name there and are for the user of the worker alone. Without one, Python's"
+        " tempfile.gettempdir().",
+        then="500 for a body that cannot be kept there", counter="spool_refusals",
     )
     spool_quota: int = setting(
         "Limits", "--spool-quota", "BYTES", "1G", values.byte_size(0, 1 << 50), unit="bytes",
@@ -309,7 +328,7 @@ class Settings:
     output_buffer: int = setting(
         "Limits", "--output-buffer", "BYTES", "1M", values.byte_size(4096, 1 << 30), unit="bytes",
         doc="Response bytes held for a client that is slower than the application; then the application waits.",
-        then="the application waits",
+        then="the application waits", counter="producer_waits",
     )
 
     access_logfile: str = setting(

@@ -333,6 +333,8 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
         "queue": settings.queue,
         "queue_ms": milliseconds(settings.queue_timeout),
         "connections": settings.worker_connections,
+        "waiting_threads": settings.waiting_threads,
+        "vanished_ms": milliseconds(settings.vanished_timeout),
         "access_log_fd": access_log_fd,
         "access_log_format": settings.access_logformat,
     }

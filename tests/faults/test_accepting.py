@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import resource
+import select
 import time
 from collections.abc import Iterator
 
@@ -78,14 +79,25 @@ def test_descriptors_that_clients_give_back_serve_the_next_ones(probe_listener: 
         first.close()
 
 
-def test_connections_beyond_the_limit_of_the_worker_wait_for_their_turn(probe_listener: object) -> None:
+def test_connections_beyond_the_limit_of_the_worker_wait_for_their_turn(
+    probe_listener: object, channel: Channel
+) -> None:
     with Server(APP, "--worker-connections", "5") as server, contextlib.ExitStack() as stack:
-        wires = [stack.enter_context(server.connect()) for _ in range(15)]
+        busy, waiting = ([stack.enter_context(server.connect()) for _ in range(count)] for count in (5, 10))
         with does_not_spin(server.pid):
-            for wire in wires:
+            for wire in busy:
+                wire.send(request_bytes("GET", channel.target("/held"), [("Connection", "close")]))
+            channel.expect_count("call", len(busy))
+            for wire in waiting:
                 wire.send(request_bytes("GET", "/hello", [("Connection", "close")]))
-            for wire in wires:
-                assert wire.read_response().body == b"hello"
+            server.log.wait_for("accepting pauses: the limit of connections is reached")
+        readable, _, _ = select.select([wire.socket for wire in waiting], [], [], 0)
+        assert readable == []
+        channel.open("go")
+        for wire in busy:
+            assert wire.read_response().body == b"held"
+        for wire in waiting:
+            assert wire.read_response().body == b"hello"
 
 
 @pytest.mark.parametrize("error", [errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
@@ -103,7 +115,8 @@ def test_accept_that_fails_for_want_pauses_and_goes_on(probe_listener: object, f
             assert fault.refused_accepts - tried < 100
             fault.fail_accepts(0)
             assert waiting.read_response().body == b"hello"
-        server.log.wait_for(f"accepting pauses: {os.strerror(error)}")
+        host, port = server.address
+        server.log.wait_for(f"accepting pauses: {os.strerror(error)} .*; listener {host}:{port}")
 
 
 @pytest.mark.parametrize("error", [errno.ECONNABORTED, errno.EPROTO, errno.EPERM, errno.EINTR])

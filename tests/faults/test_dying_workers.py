@@ -135,6 +135,36 @@ def test_request_that_waits_in_the_backlog_is_answered_by_the_next_worker(probe_
         eventually(lambda: not any(map(state, pids)), "the killed workers are waited for")
 
 
+def test_the_next_worker_is_begun_within_a_second_of_a_first_death(probe_listener: object) -> None:
+    """Begun, not ready: how long the application takes to load is its own."""
+    with Server(APP, "--workers", "1", "--drain-linger", "0") as server:
+        victim = server.request("GET", "/pid").json()
+        died_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        os.kill(victim, signal.SIGKILL)
+        successor = server.request("GET", "/pid").json()
+        assert successor != victim
+        assert begun_s(successor) - died_s < 1.0
+
+
+def test_workers_that_die_at_once_are_begun_after_growing_pauses(probe_listener: object) -> None:
+    with Server(APP, "--workers", "1", "--drain-linger", "0") as server:
+        pauses_s = []
+        for _ in range(4):
+            victim = server.request("GET", "/pid").json()
+            died_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+            os.kill(victim, signal.SIGKILL)
+            pauses_s.append(begun_s(server.request("GET", "/pid").json()) - died_s)
+    # The kernel counts the begin of a process in hundredths of a second.
+    for deaths, pause_s in enumerate(pauses_s):
+        assert pause_s >= 0.1 * 2**deaths - 0.02, pauses_s
+
+
+def begun_s(pid: int) -> float:
+    """When the process was begun, in seconds since boot (proc(5), stat)."""
+    with open(f"/proc/{pid}/stat") as stat:
+        return int(stat.read().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+
+
 def test_single_worker_that_dies_ends_the_server_and_frees_its_port(probe_listener: object) -> None:
     with Server(APP) as server:
         with server.connect() as wire:

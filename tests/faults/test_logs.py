@@ -62,6 +62,7 @@ def test_access_log_goes_on_when_the_disk_has_room_again(probe_listener: object)
             return re.search(rb"^dragoman: access log: \d+ lines dropped", log.read_bytes(), re.MULTILINE) is not None
 
         eventually(has_told, "a line tells how many lines were dropped")
+        assert log.read_bytes().count(b"lines dropped") == 1
 
 
 def test_access_log_pipe_that_nobody_reads_costs_no_request_and_recovers(probe_listener: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +72,9 @@ def test_storm_of_term_is_one_drain(channel: Channel, workers: str) -> None:
         channel.open("go")
         assert wire.read_response().body == b"held"
         assert server.wait() == 0
+        # One account of each process that serves, and that of them all.
+        accounts = re.findall(r"\bdrained \d+ requests", server.log.wait_for_end())
+        assert len(accounts) == (3 if workers == "2" else 1)
 
 
 def test_workers_that_die_in_a_storm_of_signals_are_all_replaced(server: Server) -> None:

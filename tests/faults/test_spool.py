@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import resource
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,8 @@ from tests.support.wire import Wire, chunked_request_bytes, request_bytes
 APP = "tests.faults.apps_faults:app"
 KIB = 1024
 SPOOLS_SOON = ("--chunked-memory", "16K")
+IN_NAMES = 0x100 | 0x200 | 0x40 | 0x80
+"""inotify(7): IN_CREATE, IN_DELETE, IN_MOVED_FROM, IN_MOVED_TO."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,7 @@ def test_body_that_the_disk_has_no_room_for_gets_507_and_gives_its_room_back(ser
         assert wire.read_response().json() == 100 * KIB
         assert wire.request("GET", "/hello").body == b"hello"
     eventually(lambda: used(server) == 0, "the room of a read body is free")
-    server.log.wait_for(f"a request body could not be kept in {TMPFS}: No space left")
+    server.log.wait_for(f"a request body could not be kept in {TMPFS}: No space left.*; peer 127.0.0.1:")
 
 
 def test_507_leaves_the_other_bodies_on_the_disk_alone(server: Server, channel: Channel) -> None:
@@ -73,6 +77,52 @@ def test_client_that_leaves_in_mid_body_leaves_nothing_on_the_disk(server: Serve
         eventually(lambda: used(server) > 0, "a part of the body is on the disk")
         getattr(wire, leave)()
         eventually(lambda: used(server) == 0, "the room is free")
+
+
+def test_bodies_on_the_disk_have_no_name_at_any_time_and_are_the_workers_alone(
+    probe_listener: object, tmp_path: Path
+) -> None:
+    with Server(APP, *SPOOLS_SOON, "--spool-directory", str(tmp_path)) as server, names_of(tmp_path) as names:
+        with server.connect() as wire:
+            message = chunked_request_bytes("/length", chunks(100 * KIB))
+            wire.send(message[: -9 * KIB])
+            eventually(lambda: open_files(server.pid, tmp_path) != [], "a part of the body is on the disk")
+            (facts,) = open_files(server.pid, tmp_path)
+            assert (stat.S_IMODE(facts.st_mode), facts.st_nlink, facts.st_uid) == (0o600, 0, os.geteuid())
+            wire.send(message[-9 * KIB :])
+            assert wire.read_response().json() == 100 * KIB
+        eventually(lambda: open_files(server.pid, tmp_path) == [], "the file is gone")
+        assert names() == b""
+
+
+def open_files(pid: int, directory: Path) -> list[os.stat_result]:
+    """Of the files in the directory that the process has open."""
+    found = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(link).startswith(f"{directory}/"):
+                found.append(link.stat())
+    return found
+
+
+@contextlib.contextmanager
+def names_of(directory: Path) -> Iterator[Callable[[], bytes]]:
+    """Gives what inotify(7) has told of names that came and went in the directory."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK)
+    assert libc.inotify_add_watch(watch, os.fsencode(directory), IN_NAMES) >= 0, os.strerror(ctypes.get_errno())
+
+    def names() -> bytes:
+        with contextlib.suppress(BlockingIOError):
+            return os.read(watch, 4096)
+        return b""
+
+    try:
+        (directory / "seen").touch()
+        assert b"seen" in names(), "the watch sees nothing"
+        yield names
+    finally:
+        os.close(watch)
 
 
 def test_spool_directory_that_is_gone_is_500_for_its_bodies_until_it_is_back(

@@ -1,9 +1,13 @@
-"""Run in a network namespace of its own: clients whose packets vanish, in both directions, from one moment on."""
+"""Run in a network namespace of its own: clients whose packets vanish, in both directions, from one moment on.
+
+The argument says who gives them up: the server's own `timers`, or the `kernel`.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 
 from tests.faults.kit import cpu_s, descriptors, eventually
@@ -12,6 +16,13 @@ from tests.support.server import Server
 from tests.support.wire import Wire, request_bytes
 
 APP = "tests.faults.apps_faults:app"
+OWN_TIMES = ("--write-timeout", "--keep-alive", "--head-timeout", "--body-timeout")
+FLAGS = {
+    "timers": [text for flag in OWN_TIMES for text in (flag, "1")],
+    "kernel": [text for flag in OWN_TIMES for text in (flag, "600")]
+    + ["--min-write-rate", "0", "--min-body-rate", "0"],
+}
+FLAGS["kernel"] += ["--vanished-timeout", "2"]
 GONE = "127.0.0.2"
 """The address of the clients that will be gone; the others have 127.0.0.1."""
 
@@ -22,8 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="dragoman-") as directory:
         listener = probe.ProbeListener(os.path.join(directory, "probe"))
         os.environ[probe.ADDRESS_VARIABLE] = listener.path
-        flags = ("--write-timeout", "1", "--keep-alive", "2", "--head-timeout", "1", "--body-timeout", "1")
-        with Server(APP, *flags, "--drain-linger", "0") as server:
+        with Server(APP, *FLAGS[sys.argv[1]], "--drain-linger", "0") as server:
             clients_vanish(server, listener.channel())
         listener.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from tests.support.probe import Probe
 from tests.support.routing import Environ, Routes, StartResponse, start_octets
 
 LARGE = bytes(8 << 20)
@@ -50,6 +51,15 @@ def long_stream(environ: Environ, start_response: StartResponse) -> Iterator[byt
     start_octets(start_response)
     for _ in range(LONG_PIECES):
         yield PIECE
+
+
+@app.view
+def held(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Tells its call and waits for the test."""
+    probe = Probe(environ)
+    probe.tell("call")
+    probe.wait("go")
+    return small(environ, start_response)
 
 
 @app.view

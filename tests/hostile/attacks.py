@@ -12,6 +12,8 @@ Script = Callable[[Client], Awaitable[None]]
 
 BLOCK = 16 << 10
 UPLOAD_BYTES = 100_000
+HOARD_BYTES = 1_250_000
+"""More than is held in memory of a chunked body."""
 TRICKLE_S = 0.5
 """Between the single bytes of a slow client: often enough that no idle time runs out."""
 RATE_BYTES = 167
@@ -102,6 +104,17 @@ async def slow_bodies(client: Client) -> None:
 async def slow_chunks(client: Client) -> None:
     """Sends a chunked body of a one-byte chunk each half second."""
     await client.send(head("POST", "/read", "Transfer-Encoding: chunked"))
+    client.in_place()
+    async for _ in every(TRICKLE_S):
+        await client.send(b"1\r\na\r\n")
+
+
+@attack("slow senders", clients=64, held_kib=1100)
+async def spool_hoards(client: Client) -> None:
+    """Sends 1.25 MB of a chunked body, which go to a file, and then a one-byte chunk each half second."""
+    await client.send(head("POST", "/read", "Transfer-Encoding: chunked"))
+    for _ in range(HOARD_BYTES // BLOCK):
+        await client.send(b"%x\r\n%b\r\n" % (BLOCK, bytes(BLOCK)))
     client.in_place()
     async for _ in every(TRICKLE_S):
         await client.send(b"1\r\na\r\n")

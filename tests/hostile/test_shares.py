@@ -6,7 +6,11 @@ import contextlib
 import os
 from pathlib import Path
 
+import pytest
+
+from tests.faults.kit import stopped
 from tests.hostile.yardstick import await_that
+from tests.support.probe import Channel
 from tests.support.server import Server
 from tests.support.wire import DEADLINE_S, chunked_request_bytes, request_bytes
 
@@ -17,6 +21,8 @@ CALLS = 20_000
 KERNEL_BYTES = 1 << 20
 MIB = 1 << 20
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+READ_AHEAD_BYTES = 64 << 10
+UPLOAD_BYTES = 4 << 20
 WIDE_QUEUES = 32
 """Readers for which the kernel may hold more."""
 
@@ -122,6 +128,48 @@ def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
 
 
+@pytest.mark.parametrize("first", ["/held", "/large"])
+def test_behind_a_request_that_is_under_way_64_kib_are_read_and_the_rest_waits_in_the_kernel(
+    probe_listener: object, channel: Channel, first: str
+) -> None:
+    """The request is in the application, or its answer waits for the client: what came and what is left is counted."""
+    message = request_bytes("GET", channel.target(first))
+    behind = request_bytes("GET", "/") * 100_000
+    with Server(APP) as server, server.connect(receive_buffer=4096) as wire:
+        ports = server.address[1], wire.socket.getsockname()[1]
+        # The kernel gives more room to a connection that has brought much.
+        assert wire.request("POST", "/read", [], bytes(UPLOAD_BYTES)).body == b"%d" % UPLOAD_BYTES
+        with stopped(server.pid):
+            wire.socket.setblocking(False)
+            sent = wire.socket.send(message)
+            assert sent == len(message)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sent += wire.socket.send(behind)
+            assert unread(*ports) > 2 * READ_AHEAD_BYTES, "more is there than may be read"
+        wire.socket.setblocking(True)
+        if first == "/held":
+            channel.expect("call")
+        else:
+            assert wire.read_head().status == 200
+        wire.socket.setblocking(False)
+        # Until neither kernel takes more, and some of it is left in both.
+        for _ in range(3):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    sent += wire.socket.send(behind)
+            assert server.request("GET", "/").body == b"hello"
+        assert await_that(lambda: unread(*ports) > READ_AHEAD_BYTES, DEADLINE_S)
+
+        def read() -> int:
+            return sent - unacknowledged(ports[1], ports[0]) - unread(*ports)
+
+        # What came and is not acknowledged yet stands in both queues for a moment.
+        assert await_that(lambda: read() >= len(message), DEADLINE_S), f"{read()} bytes"
+        assert read() <= READ_AHEAD_BYTES + len(message), f"{read()} bytes"
+        channel.open("go")
+
+
 def write_calls(pid: int) -> int:
     """write(2) and its kin so far (proc(5), io)."""
     lines = Path(f"/proc/{pid}/io").read_text().splitlines()
@@ -130,9 +178,20 @@ def write_calls(pid: int) -> int:
 
 def unacknowledged(local_port: int | str, remote_port: int) -> int:
     """Bytes in the kernel's send queue of the connection between these loopback ports (proc(5), net/tcp)."""
+    return queues(local_port, remote_port)[0]
+
+
+def unread(local_port: int | str, remote_port: int) -> int:
+    """The same of its receive queue."""
+    return queues(local_port, remote_port)[1]
+
+
+def queues(local_port: int | str, remote_port: int) -> tuple[int, int]:
+    """Bytes that were sent and not acknowledged, and bytes that came and were not read."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         local, remote = (int(end.partition(":")[2], 16) for end in fields[1:3])
         if (local, remote) == (local_port, remote_port):
-            return int(fields[4].partition(":")[0], 16)
-    return 0
+            waiting, _, come = fields[4].partition(":")
+            return int(waiting, 16), int(come, 16)
+    return 0, 0

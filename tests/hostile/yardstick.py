@@ -20,7 +20,7 @@ from tests.support.wire import Address, ConnectionEnded, ProtocolBreach, Wire
 ROOT = Path(__file__).resolve().parents[2]
 
 ANSWER_S = 2.0
-"""Within which a normal new client is to be answered, whatever others do."""
+"""Within which a normal new client is to be answered while an attack lasts."""
 
 
 class Onslaught:

@@ -180,7 +180,8 @@ class TestRefusals:
         module(tmp_path, "shop", "raise RuntimeError('no database')\n")
         status, text = run_command("shop", "--chdir", str(tmp_path), "--bind", "127.0.0.1:0", "--workers", "2")
         assert status == 3, text
-        assert "no database" in text
+        assert "RuntimeError: no database" in text
+        assert text.count("Traceback (most recent call last)") == 1
 
     def test_process_that_cannot_start_a_thread_says_so_and_ends_with_status_1(self, tmp_path: Path) -> None:
         source = "import threading\n\n\ndef start(self):\n    raise RuntimeError('no thread left')\n\n\n"

@@ -65,7 +65,7 @@ def test_an_ended_supervisor_ignores_what_comes_late() -> None:
     assert all(plan.step(Phase.ENDED, event) == Step(Phase.ENDED) for event in Event)
 
 
-def test_the_first_replacement_comes_within_a_second_and_the_back_off_is_bounded() -> None:
+def test_the_back_off_doubles_from_a_tenth_of_a_second_to_ten_seconds() -> None:
     waits = [plan.backoff_s(deaths) for deaths in range(20)]
     assert waits[:4] == [0.1, 0.1, 0.2, 0.4]
     assert waits == sorted(waits)

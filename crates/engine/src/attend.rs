@@ -285,7 +285,7 @@ impl<G: Gateway> Engine<G> {
         }
         if let Some(spool) = &mut connection.spool {
             let fill = match spool.feed(bytes, &self.options.limits, self.spool_plan()) {
-                Err(error) => Fill::Refused(self.spool_refusal(error)),
+                Err(error) => Fill::Refused(self.spool_refusal(&connection.peer, error)),
                 Ok(used) => {
                     // Nothing, unless the body has ended.
                     connection.rest.extend_from_slice(&bytes[used..]);
@@ -309,8 +309,10 @@ impl<G: Gateway> Engine<G> {
         self.relieve(lead, Store::Bodies);
         let Some(spool) = &mut connection.spool else { return Fill::More };
         match spool.write_out() {
-            Err(error) => Fill::Refused(self.spool_refusal(error)),
-            Ok(()) if spool.is_short_of_room() => Fill::Refused(self.spool_refusal(SpoolError::Io(self.quota.error()))),
+            Err(error) => Fill::Refused(self.spool_refusal(&connection.peer, error)),
+            Ok(()) if spool.is_short_of_room() => {
+                Fill::Refused(self.spool_refusal(&connection.peer, SpoolError::Io(self.quota.error())))
+            }
             Ok(()) if spool.is_complete() => Fill::Rest,
             Ok(()) => Fill::More,
         }
@@ -338,8 +340,9 @@ impl<G: Gateway> Engine<G> {
                     return Stop::Settle(connection);
                 }
                 Plan::Tls => {
-                    let text = "a TLS client came to a clear-text port and was closed";
-                    self.notice("tls-on-clear-text", &connection.peer, text);
+                    let (code, text) = ("tls-on-clear-text", "a TLS client came to a clear-text port and was closed");
+                    self.counters.refused_with(code);
+                    self.notice(code, &connection.peer, text);
                     connection.after = After::Linger;
                     return Stop::Settle(connection);
                 }

@@ -1,6 +1,8 @@
 //! What happened since start, counted; read by statistics, the drain's account and tests.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident => $bump:ident),* $(,)?) => {
@@ -10,18 +12,23 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: AtomicU64,)*
             /// Connections that are open.
             pub open: AtomicUsize,
+            /// Refused messages by the code of their refusal.
+            by_code: Mutex<BTreeMap<&'static str, u64>>,
         }
 
         impl Counters {
             // One more; how many there are now.
             $($(#[$doc])* pub fn $bump(&self) -> u64 { self.$name.fetch_add(1, Relaxed) + 1 })*
 
-            /// All counters by name.
+            /// All counters by name; behind them the codes of the refusals that there were.
             pub fn all(&self) -> Vec<(&'static str, u64)> {
-                vec![
+                let mut all = vec![
                     $((stringify!($name), self.$name.load(Relaxed)),)*
                     ("open", self.open.load(Relaxed) as u64),
-                ]
+                ];
+                let by_code = self.by_code.lock().unwrap_or_else(PoisonError::into_inner);
+                all.extend(by_code.iter().map(|(code, count)| (*code, *count)));
+                all
             }
         }
     };
@@ -72,4 +79,22 @@ counters! {
     memory_cuts => cut_for_memory,
     /// The same for the disk: bodies refused, answers cut.
     spool_cuts => cut_for_disk,
+    /// Connections closed because the client did not end its side in time after its last answer.
+    linger_timeouts => linger_timed_out,
+    /// Connections ended because the application left more of a body unread than is thrown away.
+    unread_bodies => body_left_unread,
+    /// Bodies that went to a file on their way in.
+    spooled_bodies => body_spooled,
+    /// Answers of which a part went to a file, so that a slow reader did not hold the only call.
+    spilled_answers => answer_spilled,
+    /// Times that a call had to wait because its client took the answer more slowly than it was made.
+    producer_waits => producer_waited,
+}
+
+impl Counters {
+    /// One more message refused with this code. Refusals are rare enough for a lock.
+    pub fn refused_with(&self, code: &'static str) {
+        self.refused();
+        *self.by_code.lock().unwrap_or_else(PoisonError::into_inner).entry(code).or_default() += 1;
+    }
 }

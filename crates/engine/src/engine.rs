@@ -110,12 +110,15 @@ impl<G: Gateway> Engine<G> {
         let (signal_reader, signal_writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         epoll::add(&poll, &wake, Token::Wake.data(), epoll::EventFlags::IN)?;
         epoll::add(&poll, &signal_reader, Token::Signal.data(), epoll::EventFlags::IN)?;
+        for listener in &listeners {
+            listener.give_up_after(Duration::from_millis(options.vanished_ms))?;
+        }
         let mailbox = Arc::new(Mailbox::new()?);
         let (leadership, lead) = Leadership::new();
         let bounds = Bounds {
             permits: options.threads.max(1),
             queue: options.queue,
-            peer_waits: options.peer_waits,
+            peer_waits: options.waiting_threads,
             retire: Duration::from_millis(options.retire_ms),
         };
         let scheduler = Scheduler::new(lead, bounds, Arc::clone(&mailbox));
@@ -125,7 +128,7 @@ impl<G: Gateway> Engine<G> {
             slots: Slots::new(descriptors),
             leadership,
             scheduler,
-            peer_waits: PeerWaits::new(options.peer_waits),
+            peer_waits: PeerWaits::new(options.waiting_threads),
             predictor: Predictor::default(),
             sentinel: Sentinel::new(Duration::from_micros(options.tick_us.max(100))),
             counters: Counters::default(),
@@ -237,8 +240,17 @@ impl<G: Gateway> Engine<G> {
 
     /// A line about a peer: one per reason and minute.
     pub(crate) fn notice(&self, reason: &'static str, peer: &Peer, text: &str) {
+        self.say(Level::Info, reason, peer, text);
+    }
+
+    /// The same about what is no fault of anybody's.
+    pub(crate) fn remark(&self, reason: &'static str, peer: &Peer, text: &str) {
+        self.say(Level::Debug, reason, peer, text);
+    }
+
+    fn say(&self, level: Level, reason: &'static str, peer: &Peer, text: &str) {
         let Some(silent) = self.notices.count(reason, self.clock.now_ms()) else { return };
-        self.log(Level::Info, format!("{reason}: {text}; peer {peer}{}", more(silent)));
+        self.log(level, format!("{reason}: {text}; peer {peer}{}", more(silent)));
     }
 
     /// A line about the state of the process: one per reason and minute.

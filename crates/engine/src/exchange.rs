@@ -334,7 +334,9 @@ impl<'t, G: Gateway> Exchange<'t, G> {
                 }
                 return Ok(());
             }
-            has_waited = true;
+            if !std::mem::replace(&mut has_waited, true) {
+                self.engine.counters.producer_waited();
+            }
             let now_ms = monotonic_ms();
             let until_ms = self.connection.wait_for_reader(&rule, now_ms, moved);
             if let Some(breach) = self.connection.pace.and_then(|pace| pace.breach(&rule, now_ms)) {
@@ -392,6 +394,9 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             true => After::Close,
             false => self.progress.after(self.stream.left, self.engine.options.discard_bytes),
         };
+        if after == After::Linger && self.stream.left > self.engine.options.discard_bytes {
+            self.engine.counters.body_left_unread();
+        }
         (self.turn, self.progress, after)
     }
 

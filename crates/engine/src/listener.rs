@@ -5,16 +5,15 @@ use crate::sys;
 use crate::unsent::NARROW_BYTES;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, acceptfrom_with, sockopt};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, acceptfrom_with, sockopt};
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// Unacknowledged output is given up after this: a vanished client is noticed.
-const USER_TIMEOUT_MS: u32 = 60_000;
-/// Idle time before the kernel probes whether the client is still there.
-const PROBE_IDLE: Duration = Duration::from_secs(60);
+/// One in so many parts of the time after which a client is given up lies between two probes.
+const PROBES: u32 = 6;
 
 /// One listening socket.
 #[derive(Debug)]
@@ -48,11 +47,22 @@ impl Listener {
         if sockopt::socket_domain(&socket)? != AddressFamily::UNIX {
             sockopt::set_tcp_nodelay(&socket, true)?;
             sockopt::set_socket_keepalive(&socket, true)?;
-            sockopt::set_tcp_keepidle(&socket, PROBE_IDLE)?;
-            sockopt::set_tcp_user_timeout(&socket, USER_TIMEOUT_MS)?;
             sys::limit_unsent(socket.as_fd(), NARROW_BYTES)?;
         }
         Ok(Self { socket })
+    }
+
+    /// Lets the kernel give up a client that has acknowledged nothing for so long, and ask one that was silent for so long
+    /// whether it is there (tcp(7), TCP_USER_TIMEOUT and TCP_KEEPIDLE). Accepted sockets inherit it.
+    pub(crate) fn give_up_after(&self, time: Duration) -> io::Result<()> {
+        if sockopt::socket_domain(&self.socket)? == AddressFamily::UNIX {
+            return Ok(());
+        }
+        // Whole seconds are what it takes here.
+        let idle = Duration::from_secs(time.as_secs_f64().ceil().max(1.0) as u64);
+        sockopt::set_tcp_keepidle(&self.socket, idle)?;
+        sockopt::set_tcp_keepintvl(&self.socket, (idle / PROBES).max(Duration::from_secs(1)))?;
+        Ok(sockopt::set_tcp_user_timeout(&self.socket, u32::try_from(time.as_millis()).unwrap_or(u32::MAX))?)
     }
 
     /// Whether a client waits to be accepted.
@@ -72,6 +82,18 @@ impl Listener {
             Err(error @ (Errno::INVAL | Errno::BADF | Errno::NOTSOCK | Errno::OPNOTSUPP)) => Accepted::Broken(error),
             // accept(2): errors of the new connection itself are to be treated like a try-again.
             Err(_) => Accepted::Again,
+        }
+    }
+}
+
+/// Its address.
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(address) = rustix::net::getsockname(&self.socket) else { return f.write_str("of no address") };
+        match (SocketAddr::try_from(address.clone()), SocketAddrUnix::try_from(address)) {
+            (Ok(address), _) => address.fmt(f),
+            (_, Ok(address)) => write!(f, "unix:{}", String::from_utf8_lossy(address.path_bytes().unwrap_or_default())),
+            _ => f.write_str("of another kind"),
         }
     }
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 /// How grave a log line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
+    /// Of use to those who look for a fault.
+    Debug,
     /// Something to know.
     Info,
     /// Something to look into.

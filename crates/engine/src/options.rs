@@ -54,14 +54,16 @@ pub struct Options {
     pub queue: usize,
     /// How long one waits there before 503.
     pub queue_ms: u64,
-    /// Threads that may wait for a peer in the middle of a call, beyond the permits.
-    pub peer_waits: u32,
     /// Open connections; 0: 80 % of the descriptor limit.
     pub connections: usize,
     /// Length of a scheduler tick in microseconds.
     pub tick_us: u64,
     /// How long a follower stays without work.
     pub retire_ms: u64,
+    /// Threads that may wait for a client in the middle of a call, beside `threads`.
+    pub waiting_threads: u32,
+    /// After how long the kernel gives up a client that acknowledges nothing, or asks a silent one whether it is there.
+    pub vanished_ms: u64,
 }
 
 impl Default for Options {
@@ -90,10 +92,11 @@ impl Default for Options {
             output_buffer: 1024 * 1024,
             queue: 1024,
             queue_ms: 30_000,
-            peer_waits: 256,
             connections: 0,
             tick_us: 1_000,
             retire_ms: 10_000,
+            waiting_threads: 256,
+            vanished_ms: 60_000,
         }
     }
 }

@@ -24,15 +24,23 @@ impl<G: Gateway> Engine<G> {
         match connection.phase {
             Phase::FirstByte => {
                 self.counters.first_byte_timed_out();
+                self.notice("first-byte-timeout", &connection.peer, "a client sent nothing in time and was closed");
                 self.write_off(&connection);
                 self.close(connection);
             }
             Phase::Idle => {
                 self.counters.idle_timed_out();
+                let text = "a kept connection brought no further request in time and was closed";
+                self.remark("idle-timeout", &connection.peer, text);
                 self.write_off(&connection);
                 self.close(connection);
             }
-            Phase::Linger { .. } => self.close(connection),
+            Phase::Linger { .. } => {
+                self.counters.linger_timed_out();
+                let text = "a client did not end its side in time after its last answer and was closed";
+                self.remark("linger-timeout", &connection.peer, text);
+                self.close(connection);
+            }
             Phase::Head => {
                 self.counters.head_timed_out();
                 self.refuse_resting(lead, connection, Refusal::HEAD_TIMEOUT);
@@ -58,6 +66,8 @@ impl<G: Gateway> Engine<G> {
             // The answer is with the peer, or on its way: only the rest of the body never came.
             Phase::Discard { .. } => {
                 self.counters.discard_timed_out();
+                let text = "the rest of a body that the application did not read did not come in time";
+                self.notice("discard-timeout", &connection.peer, text);
                 self.linger_resting(lead, connection);
             }
         }

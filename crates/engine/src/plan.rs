@@ -1,6 +1,7 @@
 //! From the bytes of a connection to a request that can be answered: head, framing, and how its body comes.
 
 use crate::connection::Connection;
+use crate::counters::Counters;
 use crate::engine::Engine;
 use crate::forwarded::{Contradiction, Forwarded, Reading};
 use crate::gateway::{Gateway, Peer};
@@ -220,10 +221,10 @@ impl<G: Gateway> Engine<G> {
         };
         let mut spool = Box::new(Spool::new(decoder));
         match spool.feed(here, &self.options.limits, self.spool_plan()) {
-            Err(error) => Plan::Refused(self.spool_refusal(error)),
+            Err(error) => Plan::Refused(self.spool_refusal(&connection.peer, error)),
             // A body that has come whole, and is too large for what bodies may take in memory and on the disk.
             Ok(used) if used < here.len() && !spool.is_complete() => {
-                Plan::Refused(self.spool_refusal(SpoolError::Io(self.quota.error())))
+                Plan::Refused(self.spool_refusal(&connection.peer, SpoolError::Io(self.quota.error())))
             }
             Ok(used) if spool.is_complete() => {
                 connection.spool = Some(spool);
@@ -237,19 +238,25 @@ impl<G: Gateway> Engine<G> {
     }
 
     pub(crate) fn answer_plan(&self) -> SpoolPlan<'_> {
-        SpoolPlan { quota: &self.answer_quota, ..self.spool_plan() }
+        SpoolPlan { quota: &self.answer_quota, count: Counters::answer_spilled, ..self.spool_plan() }
     }
 
     pub(crate) fn spool_plan(&self) -> SpoolPlan<'_> {
-        SpoolPlan { memory: self.spool_mark(), directory: &self.options.spool_directory, quota: &self.quota }
+        SpoolPlan {
+            memory: self.spool_mark(),
+            directory: &self.options.spool_directory,
+            quota: &self.quota,
+            counters: &self.counters,
+            count: Counters::body_spooled,
+        }
     }
 
-    pub(crate) fn spool_refusal(&self, error: SpoolError) -> Refusal {
+    pub(crate) fn spool_refusal(&self, peer: &Peer, error: SpoolError) -> Refusal {
         match error {
             SpoolError::Reject(reject) => reject.into(),
             SpoolError::Io(error) => {
                 let directory = self.options.spool_directory.display();
-                let text = format!("a request body could not be kept in {directory}: {error}");
+                let text = format!("a request body could not be kept in {directory}: {error}; peer {peer}");
                 self.tell(crate::mailbox::Level::Error, "spool", &text);
                 self.counters.spool_refused();
                 match error.kind() {

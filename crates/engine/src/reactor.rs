@@ -305,7 +305,7 @@ impl<G: Gateway> Engine<G> {
                     return;
                 }
                 if !self.make_room(lead) {
-                    return self.pause_accepting(lead, "the limit of connections is reached");
+                    return self.pause_accepting(lead, index, "the limit of connections is reached");
                 }
             }
             match self.listeners[index].accept() {
@@ -333,12 +333,12 @@ impl<G: Gateway> Engine<G> {
                 Accepted::Exhausted(_) if !self.listeners[index].has_waiting() => return,
                 // Our own limit: what we close is what the next one gets. Once, or the limit is not what it looks like.
                 Accepted::Exhausted(Errno::MFILE) if !has_made_room && self.make_room(lead) => has_made_room = true,
-                Accepted::Exhausted(error) => return self.pause_accepting(lead, &error.to_string()),
+                Accepted::Exhausted(error) => return self.pause_accepting(lead, index, &error.to_string()),
             }
         }
     }
 
-    fn pause_accepting(&self, lead: &mut Lead, why: &str) {
+    fn pause_accepting(&self, lead: &mut Lead, index: usize, why: &str) {
         if !matches!(self.reactor(lead).accepting, Accepting::On) {
             return;
         }
@@ -347,7 +347,9 @@ impl<G: Gateway> Engine<G> {
         reactor.accepting = Accepting::PausedUntil(self.clock.now_ms() + reactor.accept_pause_ms);
         reactor.accept_pause_ms = (reactor.accept_pause_ms * 2).min(ACCEPT_PAUSE_MOST_MS);
         self.counters.accept_paused();
-        self.tell(Level::Warning, "accept-pause", &format!("accepting pauses: {why}; clients wait in the backlog"));
+        let listener = &self.listeners[index];
+        let text = format!("accepting pauses: {why}; clients wait in the backlog; listener {listener}");
+        self.tell(Level::Warning, "accept-pause", &text);
     }
 
     pub(crate) fn look_after_listeners(&self, lead: &mut Lead) {

@@ -46,7 +46,7 @@ impl<G: Gateway> Engine<G> {
         let retry_after_s = (refused.status == 503).then_some(1);
         let out = &mut outgoing.tail;
         refusal(refused.status, refused.code, refused.text, is_head, date, retry_after_s, out);
-        self.counters.refused();
+        self.counters.refused_with(refused.code);
         self.notice(refused.code, &connection.peer, refused.text);
         if let Some(log) = &self.access_log {
             log.record(&Record::refused(&connection.peer, refused.status, clock::unix_us()));

@@ -1,5 +1,6 @@
 //! A request body collected before the call: in memory up to a bound, then in an unlinked temporary file.
 
+use crate::counters::Counters;
 use crate::quota::{Exhausted, Quota};
 use dragoman_http1::{ChunkedDecoder, Limits, Reject};
 use rustix::fs::{Mode, OFlags};
@@ -8,6 +9,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// Read and written by the user of the process, and by nobody else.
+const OWNER: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// An unlinked file that grows at its end. Its room comes free with it.
 #[derive(Debug)]
@@ -20,7 +24,9 @@ pub struct SpoolFile {
 impl SpoolFile {
     /// An empty one.
     pub(crate) fn new(plan: SpoolPlan<'_>) -> io::Result<Self> {
-        Ok(Self { file: unlinked(plan.directory)?, len: AtomicU64::new(0), quota: Arc::clone(plan.quota) })
+        let file = unlinked(plan.directory)?;
+        (plan.count)(plan.counters);
+        Ok(Self { file, len: AtomicU64::new(0), quota: Arc::clone(plan.quota) })
     }
 
     /// The file.
@@ -94,6 +100,10 @@ pub struct SpoolPlan<'o> {
     pub directory: &'o Path,
     /// Their room.
     pub quota: &'o Arc<Quota>,
+    /// Where each of them is counted, and as what.
+    pub counters: &'o Counters,
+    /// One more.
+    pub count: fn(&Counters) -> u64,
 }
 
 impl Spool {
@@ -198,19 +208,52 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// A file without a name, gone with its last descriptor. Where the file system has no O_TMPFILE, one that is made with an
-/// unguessable name and unlinked at once.
+/// A file that never has a name, for its owner alone, gone with its last descriptor.
 fn unlinked(directory: &Path) -> io::Result<File> {
-    let mode = Mode::RUSR | Mode::WUSR;
-    match rustix::fs::open(directory, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, mode) {
+    // open(2): with O_EXCL nobody can give it a name later, either.
+    let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::open(directory, flags, OWNER) {
         Ok(file) => Ok(file.into()),
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => {
-            let path = directory.join(format!("dragoman-{}-{:016x}", std::process::id(), random()));
-            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            let file = rustix::fs::open(&path, flags, mode)?;
-            std::fs::remove_file(&path)?;
-            Ok(file.into())
+            unlinked_later(directory)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Where the file system has no O_TMPFILE: the file has a name for a moment, in a directory that only its owner may enter.
+fn unlinked_later(directory: &Path) -> io::Result<File> {
+    let private = directory.join(format!("dragoman-{}-{:016x}", std::process::id(), random()));
+    rustix::fs::mkdir(&private, Mode::RWXU)?;
+    let path = private.join("body");
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::open(&path, flags, OWNER);
+    let unlinked = file.is_err() || std::fs::remove_file(&path).is_ok();
+    // What cannot be removed now is empty, or an error of its own.
+    let is_gone = std::fs::remove_dir(&private).is_ok();
+    match file {
+        Ok(_) if !(unlinked && is_gone) => Err(io::Error::other("a temporary file could not be unlinked")),
+        file => Ok(file?.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{unlinked, unlinked_later};
+    use std::io::Write;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    #[test]
+    fn a_file_of_a_body_has_no_name_and_is_its_owners_alone() {
+        let directory = std::env::temp_dir().join(format!("dragoman-unlinked-{}", std::process::id()));
+        std::fs::create_dir(&directory).expect("a directory");
+        for make in [unlinked, unlinked_later] {
+            let mut file = make(&directory).expect("a file");
+            file.write_all(b"of nobody else").expect("room");
+            let facts = file.metadata().expect("its facts");
+            assert_eq!((facts.nlink(), facts.permissions().mode() & 0o777, facts.len()), (0, 0o600, 14));
+            assert_eq!(std::fs::read_dir(&directory).expect("the directory").count(), 0);
+        }
+        std::fs::remove_dir(&directory).expect("it is empty");
     }
 }

@@ -35,7 +35,7 @@ fn slow_readers(running: &Running, number: usize) -> Vec<Client> {
 
 #[test]
 fn at_the_bound_of_waiting_calls_the_slowest_client_is_cut_and_the_one_that_came_last_is_served() {
-    let running = start(Options { peer_waits: 4, ..Options::default() });
+    let running = start(Options { waiting_threads: 4, ..Options::default() });
     let readers = slow_readers(&running, 4);
     let mut honest = Client::connect(running.address);
     honest.send(b"GET /stream/200/65536 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -52,7 +52,7 @@ fn at_the_bound_of_waiting_calls_the_slowest_client_is_cut_and_the_one_that_came
 
 #[test]
 fn above_half_of_the_bound_bodies_are_collected_before_the_call_and_cost_no_wait() {
-    let running = start(Options { peer_waits: 4, ..Options::default() });
+    let running = start(Options { waiting_threads: 4, ..Options::default() });
     let readers = slow_readers(&running, 3);
     let mut uploads: Vec<_> = (0..6).map(|_| Client::connect(running.address)).collect();
     for upload in &mut uploads {

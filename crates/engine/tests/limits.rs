@@ -179,11 +179,29 @@ fn bodies_on_disk_share_a_quota_and_give_their_room_back() {
         client.send(&message(140_000));
         assert_eq!(client.response().body.len(), 140_000);
     }
+    // One that fits by itself does not fit beside another that is still on its way.
+    let (mut first, whole) = (Client::connect(running.address), message(100_000));
+    let (begin, end) = whole.split_at(whole.len() - 1);
+    first.send(begin);
+    let second = || {
+        let mut second = Client::connect(running.address);
+        second.send(&whole);
+        second.response().status
+    };
+    let until = Instant::now() + DEADLINE;
+    while second() != 507 {
+        assert!(Instant::now() < until, "both had room: {:?}", running.engine.stats());
+    }
+    first.send(end);
+    assert_eq!(first.response().body.len(), 100_000);
+    assert_eq!(second(), 200);
+    assert!(count(&running, "spool-full") == count(&running, "spool_refusals"));
+    assert!(count(&running, "spooled_bodies") >= 9);
 }
 
 #[test]
 fn a_refused_client_that_goes_on_sending_still_reads_its_answer() {
-    let running = start(Options::default());
+    let running = start(Options { linger_ms: 600_000, ..Options::default() });
     let mut client = Client::connect(running.address);
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\nbad field\r\n\r\n");
     for _ in 0..50 {

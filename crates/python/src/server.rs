@@ -220,6 +220,8 @@ fn engine_options(options: &Entries<'_, '_>) -> PyResult<Options> {
         queue: options.get("queue")?,
         queue_ms: options.get("queue_ms")?,
         connections: options.get("connections")?,
+        waiting_threads: options.get("waiting_threads")?,
+        vanished_ms: options.get("vanished_ms")?,
         tick_us: tick_us()?,
         ..Options::default()
     })
@@ -279,6 +281,7 @@ fn describe(py: Python<'_>, event: Event) -> PyResult<Option<Bound<'_, PyDict>>>
 
 fn level_name(level: Level) -> &'static str {
     match level {
+        Level::Debug => "debug",
         Level::Info => "info",
         Level::Warning => "warning",
         Level::Error => "error",

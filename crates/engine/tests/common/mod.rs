@@ -47,13 +47,13 @@ pub fn patient(idle_ms: u64) -> PaceRule {
     PaceRule { idle_ms, rate: 0, grace_ms: 0 }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Routes: `/` hello · `/sleep/MS` · `/spin/MS` with the lock held · `/echo` · `/big/BYTES` by reference ·
-/// `/shared/BYTES` by reference to one that all have ·
-/// `/stream/CHUNKS/BYTES` flushed one by one ·
+/// `/shared/BYTES` by reference to one that all have · `/copy/BYTES` by copying ·
+/// `/stream/CHUNKS/BYTES` flushed one by one · `/mark/N` puts N down ·
 /// `/pulse/BYTES/MS` four blocks so far apart · `/file/BYTES` · `/none` answers nothing · `/panic`.
 #[derive(Default)]
 pub struct Hello {
@@ -62,6 +62,8 @@ pub struct Hello {
     pub running: AtomicU32,
     pub most_running: AtomicU32,
     shared: Mutex<Option<Arc<Vec<u8>>>>,
+    /// What `/mark/N` has put down, in the order of the calls.
+    pub marks: Mutex<Vec<u64>>,
 }
 
 /// What the engine waits with: a call that waits for its peer has no permit and does not count as running.
@@ -157,6 +159,13 @@ impl Hello {
                 exchange.finish();
                 return;
             }
+            "copy" => {
+                exchange.send_head(head, Some(first));
+                exchange.send(&vec![b'c'; first as usize]);
+                exchange.finish();
+                return;
+            }
+            "mark" => locked(&self.marks).push(first),
             "stream" => {
                 exchange.send_head(head, None);
                 for chunk in 0..first {
