@@ -232,7 +232,8 @@ FIXED = (
     (
         "a reader for whom a call waits while memory, or with `--threads 1` the disk, is used up",
         "1 s, and 1 MiB/s from then on", "the connection is cut", "memory_cuts, spool_cuts",
-        "everybody waits for this reader", "with_one_permit_a_reader_that_trickles_is_cut_when_the_room_for_answers_is_used_up",
+        "everybody waits for this reader",
+        "with_one_permit_a_reader_that_trickles_is_cut_when_the_room_for_answers_is_used_up",
     ),
     (
         "memory of an idle connection", "2 KiB", "nothing is held between two requests", "none: nothing runs into it",

@@ -309,7 +309,18 @@ fn an_upload_gets_its_room_from_those_that_hold_the_quota_and_trickle() {
     assert_eq!((count(&running, "spool_cuts"), count(&running, "spool_refusals")), (1, 0));
     // Those that need not make room go on.
     trickling.iter_mut().for_each(|client| drop(client.stream.write_all(&[b'x'; 10])));
-    assert!(trickling.iter_mut().any(|client| client.response().status == 408));
+    let answered =
+        |client: &&mut Client| client.stream.set_nonblocking(true).is_ok() && client.stream.peek(&mut [0]).is_ok();
+    let until = Instant::now() + Duration::from_secs(10);
+    let cut = loop {
+        if let Some(client) = trickling.iter_mut().find(answered) {
+            break client;
+        }
+        assert!(Instant::now() < until, "none of them was told");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    cut.stream.set_nonblocking(false).expect("a socket");
+    assert_eq!(cut.response().status, 408);
 }
 
 #[test]
