@@ -16,7 +16,7 @@ KINDS_AT_MOST = 1000
 
 
 def kind_of(result: object) -> type[Blocks] | None:
-    """The class by which `result` is watched: with a length where it has one, an iterator where it is one.
+    """The class by which `result` is watched: it has a length, close() and __next__ where the result has.
 
     None: it cannot be iterated over as blocks, and is passed on for the server to fail at.
     """
@@ -24,10 +24,11 @@ def kind_of(result: object) -> type[Blocks] | None:
     try:
         return KIND_OF[of]
     except KeyError:
-        is_iterable = hasattr(of, "__iter__") or hasattr(of, "__getitem__")
-        is_fit = is_iterable and not issubclass(of, (str, bytes))
-        kind = KINDS[hasattr(of, "__len__"), hasattr(of, "__next__")] if is_fit else None
-        if len(KIND_OF) < KINDS_AT_MOST:
+        is_fit = (hasattr(of, "__iter__") or hasattr(of, "__getitem__")) and not issubclass(of, (str, bytes))
+        # An attribute of the object itself is rare, and then no other of its type need have it.
+        has_close = hasattr(result, "close")
+        kind = KINDS[hasattr(of, "__len__"), hasattr(of, "__next__"), has_close] if is_fit else None
+        if len(KIND_OF) < KINDS_AT_MOST and has_close == hasattr(of, "close"):
             KIND_OF[of] = kind
         return kind
 
@@ -35,31 +36,16 @@ def kind_of(result: object) -> type[Blocks] | None:
 class Blocks:
     """An iterable of blocks."""
 
+    has_close = False
+
     def __init__(self, iterable: Any, transcript: Transcript) -> None:
         self._iterable = iterable
         self._transcript = transcript
 
     def __iter__(self) -> Iterator[Any]:
-        self._transcript.iterated()
+        if self._transcript.has_iterated:
+            self._transcript.iterated_again()
         return Steps(iter(self._iterable), self)
-
-    def close(self) -> Any:
-        transcript = self._transcript
-        transcript.closed()
-        close = getattr(self._iterable, "close", None)
-        try:
-            if close is not None:
-                transcript.enter()
-                try:
-                    return close()
-                finally:
-                    transcript.leave()
-        except BaseException as error:
-            transcript.close_raised(error)
-            raise
-        finally:
-            transcript.end()
-        return None
 
     def size(self) -> int | None:
         """What len() says of it, where it has one."""
@@ -67,10 +53,6 @@ class Blocks:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._iterable, name)
-
-    def __del__(self) -> None:
-        if not sys.is_finalizing():
-            self._transcript.left_open()
 
 
 class Steps:
@@ -100,6 +82,9 @@ def step(iterator: Any, blocks: Blocks) -> Any:
     except StopIteration:
         transcript.leave()
         transcript.exhausted(iterator, blocks.size())
+        if not blocks.has_close:
+            # Nobody will tell the end.
+            transcript.end()
         raise
     except BaseException as error:
         transcript.leave()
@@ -110,7 +95,35 @@ def step(iterator: Any, blocks: Blocks) -> Any:
     return block
 
 
-class SizedBlocks(Blocks):
+class Closing(Blocks):
+    """With close()."""
+
+    has_close = True
+
+    def close(self) -> Any:
+        transcript = self._transcript
+        transcript.closed()
+        close = getattr(self._iterable, "close", None)
+        try:
+            if close is not None:
+                transcript.enter()
+                try:
+                    return close()
+                finally:
+                    transcript.leave()
+        except BaseException as error:
+            transcript.close_raised(error)
+            raise
+        finally:
+            transcript.end()
+        return None
+
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            self._transcript.left_open()
+
+
+class Sized(Blocks):
     """With a length."""
 
     def __len__(self) -> int:
@@ -120,25 +133,24 @@ class SizedBlocks(Blocks):
         return len(self._iterable)
 
 
-class IteratorBlocks(Blocks):
+class Itself(Blocks):
     """An iterator: `iter()` of it is itself, and it may be asked for blocks without."""
 
     def __iter__(self) -> Iterator[Any]:
-        if self._transcript.is_exhausted:
-            self._transcript.iterated()
         return self
 
     def __next__(self) -> Any:
         return step(self._iterable, self)
 
 
-class SizedIteratorBlocks(IteratorBlocks, SizedBlocks):
-    """Both."""
+def kind(*traits: type[Blocks]) -> type[Blocks]:
+    """The class with these traits."""
+    return type("Blocks", traits or (Blocks,), {})
 
 
 KINDS = {
-    (False, False): Blocks,
-    (True, False): SizedBlocks,
-    (False, True): IteratorBlocks,
-    (True, True): SizedIteratorBlocks,
+    (has_len, is_iterator, has_close): kind(*([Itself] * is_iterator), *([Sized] * has_len), *([Closing] * has_close))
+    for has_len in (False, True)
+    for is_iterator in (False, True)
+    for has_close in (False, True)
 }

@@ -9,7 +9,7 @@ from typing import Any
 from dragoman.contract.blocks import kind_of
 from dragoman.contract.finding import ContractBreach, Finding, finding
 from dragoman.contract.judge import judge_environ
-from dragoman.contract.places import spot
+from dragoman.contract.places import caller, spot
 from dragoman.contract.report import Reporter, application_name
 from dragoman.contract.rules import RULES
 from dragoman.contract.streams import CheckedErrors, CheckedInput
@@ -18,7 +18,7 @@ from dragoman.contract.transcript import Transcript
 __all__ = ["Checked"]
 
 # Lists of headers that are remembered, to see them again with another request.
-LISTS = 8
+LISTS = 16
 # How deep a middleware is looked through for a checker inside of it.
 DEPTH = 4
 
@@ -59,13 +59,13 @@ class Checked:
         self.is_around_another = contains_checked(app)
         # The start_response that was handed in last: whose it is, where it is not what it should be.
         self.foreign: object = None
-        self._lists: dict[int, tuple[object, int]] = {}
+        self._lists: dict[int, tuple[object, Transcript]] = {}
         self._log = Reporter(logging.getLogger("dragoman.contract").error, self.name)
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         transcript = Transcript(self, environ)
         for rule_id, facts in judge_environ(environ):
-            transcript.breach(rule_id, facts)
+            transcript.breach(rule_id, facts, caller())
         if transcript.outer is not None:
             self.judge_way_in(transcript.outer, transcript)
         watch_streams(transcript)
@@ -87,14 +87,15 @@ class Checked:
         before, after = outer.came_for, transcript.came_for
         # A prefix that a proxy has taken away may come before it.
         if not after.endswith(before):
-            outer.breach("path-lost", {"before": repr(before), "after": repr(after)})
+            outer.breach("path-lost", {"before": repr(before), "after": repr(after)}, caller())
 
     def checked_start_response(self, outer: Any, transcript: Transcript) -> Callable[..., Any]:
         """The start_response for the inside."""
         self.foreign = outer
 
         def start_response(*args: Any, **kwargs: Any) -> Any:
-            transcript.look_for_changes()
+            if transcript.is_started:
+                transcript.look_for_changes()
             transcript.start_response_called(args, kwargs, spot())
             try:
                 write = outer(*args, **kwargs)
@@ -103,8 +104,7 @@ class Checked:
                     transcript.foreign_signature(error, outer)
                 transcript.start_response_raised(args, error)
                 raise
-            if len(args) >= 2:
-                transcript.start_response_done(args, write)
+            transcript.start_response_done((*args, *kwargs.values()) if kwargs else args, write)
             return checked_write(write, transcript) if callable(write) else write
 
         return start_response
@@ -113,12 +113,13 @@ class Checked:
         """Whether this very list was given to another request."""
         if type(headers) is not list:
             return False
-        known = self._lists.get(id(headers))
-        # The list is kept alive, so that its id stays its own; entries go in the order in which they came.
-        self._lists[id(headers)] = headers, id(transcript)
-        if len(self._lists) > LISTS:
-            self._lists.pop(next(iter(self._lists)), None)
-        return known is not None and known[1] != id(transcript)
+        lists = self._lists
+        known = lists.get(id(headers))
+        if known is None and len(lists) >= LISTS:
+            lists.clear()
+        # The list is kept alive, so that its id stays its own.
+        lists[id(headers)] = headers, transcript
+        return known is not None and known[1] is not transcript
 
     def report(self, rule_id: str, party: str, facts: Mapping[str, Any]) -> None:
         """One breach goes out."""

@@ -76,7 +76,7 @@ def of_value(value: object, **more: object) -> dict[str, Any]:
 
 def bodiless(code: int) -> bool:
     """Whether a response of this status has no body (RFC 9110, sections 6.4.1, 15.3.5 and 15.4.5)."""
-    return code in (204, 304) or 100 <= code < 200
+    return code < 200 or code == 204 or code == 304
 
 
 class Head(NamedTuple):
@@ -117,8 +117,8 @@ def judge_head(status: object, headers: object) -> Head:
 def examined_head(status: object, headers: object) -> Head:
     """The same, where something is new or wrong."""
     breaches = list(judge_status(status))
-    text = status[:3] if isinstance(status, str) else ""
-    code = int(text) if text.isascii() and text.isdecimal() else 200
+    text = status.partition(" ")[0] if isinstance(status, str) else ""
+    code = int(text) if len(text) == 3 and text.isascii() and text.isdecimal() else 200
     declared: int | None = None
     has_content_type = False
     if type(headers) is not list:

@@ -5,7 +5,7 @@ import sys
 from types import CodeType, FrameType, GeneratorType
 from typing import TypeAlias
 
-__all__ = ["Place", "Spot", "caller", "entry_of", "place_of", "raised_at", "spot", "standing_at"]
+__all__ = ["Place", "Spot", "caller", "entry_of", "has_caller_between", "place_of", "raised_at", "spot", "standing_at"]
 
 Place: TypeAlias = tuple[str, int, str]
 """File, line, qualified name."""
@@ -32,6 +32,15 @@ def spot(depth: int = 0) -> Spot | None:
     while frame is not None and frame.f_code.co_filename.startswith(HERE):
         frame = frame.f_back
     return (frame.f_code, frame.f_lineno) if frame else None
+
+
+def has_caller_between() -> bool:
+    """Whether other code stands between this package's function that was called and one that has called it."""
+    frame: FrameType | None = sys._getframe(1)
+    for is_ours in (True, False):
+        while frame is not None and frame.f_code.co_filename.startswith(HERE) is is_ours:
+            frame = frame.f_back
+    return frame is not None
 
 
 def place_of(spot: Spot | None) -> Place | None:

@@ -18,7 +18,8 @@ class Stream:
     __slots__ = ("_stream", "_transcript")
 
     def __init__(self, stream: Any, transcript: Transcript) -> None:
-        self._stream = stream
+        # Of two checkers the inner one judges: what is read through both is read once.
+        self._stream = stream._stream if isinstance(stream, Stream) else stream
         self._transcript = transcript
 
     def __getattr__(self, name: str) -> Any:
@@ -45,7 +46,7 @@ class CheckedInput(Stream):
         return iter(self._stream)
 
     def close(self) -> None:
-        self._transcript.breach("input-closed", {}, caller())
+        self._transcript.running.breach("input-closed", {}, caller())
         self._stream.close()
 
     def __getattr__(self, name: str) -> Any:
@@ -54,8 +55,8 @@ class CheckedInput(Stream):
             return found
 
         def beyond_the_promise(*args: Any, **kwargs: Any) -> Any:
-            if "input-attribute" not in self._transcript.flagged:
-                self._transcript.breach("input-attribute", {"name": name}, caller())
+            if "input-attribute" not in self._transcript.running.flagged:
+                self._transcript.running.breach("input-attribute", {"name": name}, caller())
             return self._watched(found, args, kwargs)
 
         return beyond_the_promise
@@ -63,7 +64,7 @@ class CheckedInput(Stream):
     def _ask(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         self._judge(name, args, kwargs)
         data: bytes = self._watched(getattr(self._stream, name), args, kwargs)
-        self._transcript.read(bool(args) and args[0] == 0, data)
+        self._transcript.running.read(bool(args) and args[0] == 0, data)
         return data
 
     def _judge(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -72,14 +73,15 @@ class CheckedInput(Stream):
         is_size = not args or args[0] is None or (isinstance(args[0], int) and not isinstance(args[0], bool))
         if kwargs or len(args) > 1 or not is_size:
             given = ", ".join([*map(shown, args), *(f"{key}={shown(value)}" for key, value in kwargs.items())])
-            self._transcript.breach("input-read-arguments", {"name": name, "value": given}, caller())
+            self._transcript.running.breach("input-read-arguments", {"name": name, "value": given}, caller())
 
     def _watched(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             return function(*args, **kwargs)
         except OSError:
             # The client is gone, and the application may well let this pass.
-            self._transcript.has_failed_input = True
+            for one in (self._transcript, *self._transcript.outside()):
+                one.has_failed_input = True
             raise
 
 
@@ -102,10 +104,10 @@ class CheckedErrors(Stream):
         return self._stream.flush()
 
     def close(self) -> None:
-        self._transcript.breach("errors-closed", {}, caller())
+        self._transcript.running.breach("errors-closed", {}, caller())
         self._stream.close()
 
     def _judge(self, name: str, text: object) -> None:
         if not isinstance(text, str):
             facts = {"name": name, "value": shown(text), "got_type": type(text).__name__}
-            self._transcript.breach("errors-not-text", facts, caller())
+            self._transcript.running.breach("errors-not-text", facts, caller())

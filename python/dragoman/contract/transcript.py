@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 from dragoman.contract.judge import Head, bodiless, judge_block, judge_exc_info, judge_head, shown
-from dragoman.contract.places import Place, Spot, caller, entry_of, place_of, raised_at, standing_at
+from dragoman.contract.places import Place, Spot, caller, entry_of, has_caller_between, place_of, raised_at, standing_at
 from dragoman.contract.rules import RULES
 
 if TYPE_CHECKING:
+    from dragoman.contract.blocks import Blocks
     from dragoman.contract.checked import Checked
 
 __all__ = ["KEY", "Phase", "Transcript"]
@@ -31,11 +32,16 @@ UNFIT: Mapping[str, Callable[[object], bool]] = {
 }
 
 
+# Rules that compare the body with what was promised of it.
+OF_BODY = frozenset({"length-wrong", "body-too-long", "body-too-short"})
+
+
 class Phase(Enum):
     """Where the request is, seen from this checker."""
 
     CALLED = auto()  # the application runs, and has not returned yet
     RETURNED = auto()  # its iterable is there
+    CLOSING = auto()  # close() runs: nothing can be sent any more
     ENDED = auto()
 
 
@@ -49,7 +55,7 @@ class Transcript:
     # Class attributes are what a request begins with: most of them stay as they are.
     phase = Phase.CALLED
     is_started = is_head_out = is_exhausted = is_file = False
-    has_body = has_written = has_closed = has_iterated = has_failed_input = False
+    is_bodiless = has_body = has_written = has_closed = has_iterated = has_failed_input = False
     status: object = None
     headers: object = None
     # What the status and headers came to.
@@ -59,10 +65,15 @@ class Transcript:
     called_at: Spot | None = None
     # The headers as they were when the inside was last entered.
     snapshot: tuple[Any, ...] | None = None
+    # It was iterated twice: what there is of the body says nothing any more.
+    is_void = False
     # What start_response has raised, until it has left the application: (exception, was it given as exc_info).
     raised: tuple[BaseException, bool] | None = None
     # Whether the outside has an object of ours in the place of the iterable.
     is_watched = False
+    # Whether the iterable has to be closed.
+    has_close = False
+    result_type = ""
     sent = blocks = ends_told = 0
     # Blocks that the checkers inside gave since this one was last entered, and over the whole request.
     taken = inner_given = 0
@@ -74,16 +85,21 @@ class Transcript:
 
     def __init__(self, checker: Checked, environ: Any) -> None:
         self.checker = checker
-        self.environ: dict[Any, Any] = environ if isinstance(environ, dict) else {}
+        self.environ: Any = environ if type(environ) is dict or isinstance(environ, MutableMapping) else {}
+        self.method = self.environ.get("REQUEST_METHOD")
         self.path = self.environ.get("PATH_INFO")
-        # The whole path, as it was: a middleware may change the environ in place.
-        self.came_for = f"{self.environ.get('SCRIPT_NAME', '')}{self.path}"
+        self.script_name = self.environ.get("SCRIPT_NAME", "")
         outer = self.environ.get(KEY)
         while outer is not None and outer.phase is Phase.ENDED:
             outer = outer.outer
         self.outer: Transcript | None = outer
         if outer is not None:
             outer.children += (self,)
+
+    @property
+    def came_for(self) -> str:
+        """The whole path, as it was when the call came: a middleware may change the environ in place."""
+        return f"{self.script_name}{self.path}"
 
     # Reports.
 
@@ -97,10 +113,14 @@ class Transcript:
         self.flagged |= {rule_id}
         if any(rule_id in other.flagged for other in nearer):
             return
+        if self.is_void and rule_id in OF_BODY:
+            return
         if rule.side == "inside":
             party = "middleware" if rule.party == "middleware" or self.is_around_another else "application"
         else:
             party = "server" if self.outer is None else "middleware"
+            if self.outer is not None and where is not None and not has_caller_between():
+                where = entry_of(self.outer.checker.app)
         known = {"method": self.method, "path": self.path, "application": self.checker.app}
         known["where"] = where
         self.checker.report(rule_id, party, {**known, "started": self.is_head_out, **facts})
@@ -117,23 +137,19 @@ class Transcript:
         """Those of the checkers outside of it."""
         return [] if self.outer is None else [self.outer, *self.outer.outside()]
 
-    @property
-    def method(self) -> Any:
-        return self.environ.get("REQUEST_METHOD")
-
     # Control passes in and out.
 
     def enter(self) -> None:
         """The inside is about to run."""
         self.taken = 0
         self.environ[KEY] = self
-        if self.snapshot is not None:
-            self.take_snapshot()
+        if self.snapshot is not None and type(self.headers) is list:
+            self.snapshot = tuple(self.headers)
 
     def leave(self) -> None:
         """It has run."""
         self.environ[KEY] = self.outer
-        if self.snapshot is not None:
+        if self.snapshot is not None and tuple(self.headers) != self.snapshot:  # type: ignore[arg-type]
             self.look_for_changes()
 
     def take_snapshot(self) -> None:
@@ -151,9 +167,13 @@ class Transcript:
     def start_response_called(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], spot: Spot | None) -> None:
         """Judge a call, made at `spot`, before it is passed on."""
         if kwargs or not 2 <= len(args) <= 3:
+            self.snapshot = None
             given = ", ".join([*map(shown, args), *(f"{name}= by name" for name in kwargs)])
             self.breach("start-response-arguments", {"value": given}, place_of(spot))
-            return
+            # What was meant is judged all the same: most servers take the names that most applications use.
+            args = (*args, *kwargs.values())
+            if not 2 <= len(args) <= 3:
+                return
         status, headers = args[:2]
         exc_info = args[2] if len(args) == 3 else None
         if self.phase is Phase.ENDED:
@@ -179,11 +199,11 @@ class Transcript:
         """It was accepted, and gave `write`."""
         self.is_started = True
         self.raised = None
-        self.status, self.headers = args[0], args[1]
-        declared = self.head.declared
-        self.declared = None if declared is None or bodiless(self.head.code) or self.method == "HEAD" else declared
-        if not self.is_head_out:
-            self.take_snapshot()
+        if len(args) >= 2:
+            self.status, self.headers = args[0], args[1]
+        self.is_bodiless = bodiless(self.head.code)
+        self.declared = None if self.is_bodiless or self.method == "HEAD" else self.head.declared
+        self.take_snapshot()
         if not callable(write):
             self.breach("start-response-foreign", {"got_type": type(write).__name__}, entry_of(self.checker.foreign))
 
@@ -196,21 +216,19 @@ class Transcript:
         """The start_response that was handed in does not take the third argument."""
         self.breach("start-response-foreign", {"exception": error}, entry_of(function))
 
-    def went_on(self, where: Place | None) -> None:
-        """The inside goes on: has it swallowed what start_response raised?"""
+    def went_on(self) -> None:
+        """The inside goes on: it has swallowed what start_response raised."""
         if self.raised is not None:
-            error, was_given = self.raised
-            self.raised = None
-            self.breach(
-                "exc-info-swallowed" if was_given else "start-response-raised-ignored", {"exception": error}, where
-            )
+            (error, was_given), self.raised = self.raised, None
+            rule_id = "exc-info-swallowed" if was_given else "start-response-raised-ignored"
+            self.breach(rule_id, {"exception": error}, place_of(self.called_at))
 
     # The body.
 
     def wrote(self, data: object) -> None:
         """write() was called."""
         where = caller()
-        if self.phase is Phase.ENDED:
+        if self.phase in (Phase.CLOSING, Phase.ENDED):
             self.breach("write-after-end", {}, where)
             return
         if not isinstance(data, bytes):
@@ -226,12 +244,14 @@ class Transcript:
         if data:
             self.count(data, None)
 
-    def returned(self, result: object, kind: object) -> None:
+    def returned(self, result: object, kind: type[Blocks] | None) -> None:
         """The application has returned its iterable, which is watched as `kind`; None where it is none."""
         self.phase = Phase.RETURNED
         self.is_watched = kind is not None
+        self.has_close = kind is not None and kind.has_close
+        self.result_type = type(result).__name__
         if self.raised is not None:
-            self.went_on(entry_of(self.checker.app))
+            self.went_on()
         if self.taken > 1:
             self.breach("chunk-pulled-ahead", {"count": self.taken}, entry_of(self.checker.app))
         self.taken = 0
@@ -242,18 +262,12 @@ class Transcript:
         wrapper = self.environ.get("wsgi.file_wrapper")
         if isinstance(wrapper, type) and isinstance(result, wrapper):
             # The server knows it by its type and sends the file by itself: it is passed on as it is.
-            self.is_file, self.is_watched = True, False
-        if (
-            self.children
-            and not self.is_file
-            and any(one.is_file and one.head.code == self.head.code for one in self.children)
-        ):
-            self.breach("file-wrapper-lost", {"got_type": type(result).__name__}, entry_of(self.checker.app))
+            self.is_file, self.is_watched, self.has_close = True, False, False
 
     def gave(self, block: object, iterator: object) -> None:
         """A block has come."""
         if self.raised is not None:
-            self.went_on(self.place_in(iterator))
+            self.went_on()
         if self.phase is Phase.ENDED:
             return
         if self.taken > 1:
@@ -283,14 +297,10 @@ class Transcript:
                 self.breach("start-response-missing", {}, self.place_in(iterator))
             return
         self.has_body = True
-        code = self.head.code
-        is_bodiless = bodiless(code)
-        is_head = self.method == "HEAD"
+        is_bodiless, is_head = self.is_bodiless, self.method == "HEAD"
         if not self.is_head_out:
-            self.look_for_changes()
             self.is_head_out = True
-            self.snapshot = None
-            if not self.head.has_content_type and not is_bodiless and not is_head:
+            if not (self.head.has_content_type or self.head.breaches or is_bodiless or is_head):
                 self.breach("content-type-missing", {}, place_of(self.called_at))
         if is_bodiless or is_head:
             rule_id = "body-on-no-content" if is_bodiless else "body-on-head"
@@ -306,13 +316,10 @@ class Transcript:
         if self.phase is Phase.ENDED:
             return
         if self.is_exhausted:
-            # A peek at an empty body may well be followed by a loop over it; over blocks there is one loop.
-            if self.blocks:
-                self.breach("body-iterated-twice", {}, caller())
             return
         self.is_exhausted = True
         if self.raised is not None:
-            self.went_on(self.place_in(iterator))
+            self.went_on()
         if self.taken > 1:
             self.breach("chunk-held-back", {"count": self.taken}, self.place_in(iterator))
         if size is not None and size != self.blocks:
@@ -342,11 +349,10 @@ class Transcript:
 
     # What the outside does with the iterable.
 
-    def iterated(self) -> None:
-        """iter() was called."""
-        if self.has_iterated:
-            self.breach("body-iterated-twice", {}, caller())
-        self.is_exhausted = False
+    def iterated_again(self) -> None:
+        """iter() was called, and a block has been asked for since the first time."""
+        self.breach("body-iterated-twice", {}, caller())
+        self.is_void = True
 
     def asked_late(self) -> None:
         """A block is asked for after close()."""
@@ -356,6 +362,8 @@ class Transcript:
         """close() was called; what is inside has still to be."""
         if self.has_closed:
             self.breach("close-twice", {}, caller())
+        else:
+            self.phase = Phase.CLOSING
         self.has_closed = True
 
     def close_raised(self, error: BaseException) -> None:
@@ -364,13 +372,18 @@ class Transcript:
 
     def end(self) -> None:
         """The request is over: whatever is used from now on is used too late."""
+        if self.phase is Phase.ENDED:
+            return
         self.phase = Phase.ENDED
+        if self.children and not self.is_file:
+            if any(one.is_file and one.head.code == self.head.code for one in self.children):
+                self.breach("file-wrapper-lost", {"got_type": self.result_type}, entry_of(self.checker.app))
         for child in self.children:
             child.left_open()
 
     def left_open(self) -> None:
         """Nobody has called close(), and nobody will."""
-        if self.has_closed or self.phase is not Phase.RETURNED or not self.is_watched:
+        if self.has_closed or self.phase is not Phase.RETURNED or not self.has_close:
             return
         if self.outer is not None and self.outer.phase is not Phase.ENDED:
             # Whoever is outside has not been closed either, which its own checker tells.
@@ -384,6 +397,12 @@ class Transcript:
     def used_late(self, what: str) -> None:
         """Something of the request was used after its end."""
         self.breach("environ-after-request", {"what": what}, caller())
+
+    @property
+    def running(self) -> Transcript:
+        """Whoever runs now: this one's inside, or that of a checker around it, which sees the same environ."""
+        now = self.environ.get(KEY)
+        return now if isinstance(now, Transcript) and now in self.outside() else self
 
     def read(self, size_is_zero: bool, data: object) -> None:
         """wsgi.input gave `data`."""
