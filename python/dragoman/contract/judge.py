@@ -76,7 +76,7 @@ def of_value(value: object, **more: object) -> dict[str, Any]:
 
 def bodiless(code: int) -> bool:
     """Whether a response of this status has no body (RFC 9110, sections 6.4.1, 15.3.5 and 15.4.5)."""
-    return code < 200 or code == 204 or code == 304
+    return code < 200 or code in (204, 304)
 
 
 class Head(NamedTuple):
@@ -105,7 +105,7 @@ def judge_head(status: object, headers: object) -> Head:
             return examined_head(status, headers)
         if kind is PLAIN:
             continue
-        if kind is TYPE and code != 204 and code != 304:
+        if kind is TYPE and code not in (204, 304):
             has_content_type = True
         elif kind is LENGTH and declared is None and value.isdecimal():
             declared = int(value)

@@ -74,6 +74,7 @@ def entry_of(function: object) -> Place | None:
     """Where a call of `function` begins; None where that is not Python's."""
     called = getattr(function, "func", function)
     code = getattr(called, "__code__", None) or getattr(getattr(type(called), "__call__", None), "__code__", None)  # noqa: B004 - the method is meant
-    if code is None and isinstance(called, type):
-        code = getattr(called.__init__, "__code__", None)
+    if isinstance(called, type):
+        # A class whose instances are the responses.
+        code = getattr(vars(called).get("__init__"), "__code__", None)
     return place(code, None) if isinstance(code, CodeType) else None

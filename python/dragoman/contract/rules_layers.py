@@ -72,8 +72,8 @@ LAYER_RULES: tuple[Rule, ...] = (
         "        def own(status, headers, exc_info=None):\n            start_response(status, headers, exc_info)\n"
         "        return app(environ, own)\n    return layer",
         right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        def own(status, headers, exc_info=None):\n            return start_response(status, headers, exc_info)\n"
-        "        return app(environ, own)\n    return layer",
+        "        def own(status, headers, exc_info=None):\n"
+        "            return start_response(status, headers, exc_info)\n        return app(environ, own)\n    return layer",
         side=OUTSIDE,
     ),
     Rule(
@@ -268,7 +268,8 @@ LAYER_RULES: tuple[Rule, ...] = (
         clause=DETAILS,
         fix=("close it when the last block has been taken, not before",),
         wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        blocks = app(environ, start_response)\n        blocks.close()\n        return list(blocks)\n    return layer",
+        "        blocks = app(environ, start_response)\n        blocks.close()\n        return list(blocks)\n"
+        "    return layer",
         right="def middleware(app):\n    def layer(environ, start_response):\n"
         "        return app(environ, start_response)\n    return layer",
         side=OUTSIDE,

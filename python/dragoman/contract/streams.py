@@ -19,7 +19,7 @@ class Stream:
 
     def __init__(self, stream: Any, transcript: Transcript) -> None:
         # Of two checkers the inner one judges: what is read through both is read once.
-        self._stream = stream._stream if isinstance(stream, Stream) else stream
+        self._stream: Any = stream._stream if isinstance(stream, Stream) else stream
         self._transcript = transcript
 
     def __getattr__(self, name: str) -> Any:

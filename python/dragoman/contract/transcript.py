@@ -331,9 +331,9 @@ class Transcript:
         if self.declared is not None and self.sent < self.declared and "body-not-bytes" not in self.flagged:
             facts = {"declared": self.declared, "sent": self.sent}
             self.breach("body-too-short", facts, self.place_in(iterator))
-        if self.inner_given and not self.has_body:
-            if self.method != "HEAD" and not bodiless(self.head.code) and self.declared != 0:
-                self.breach("block-swallowed", {"count": self.inner_given}, self.place_in(iterator))
+        is_body_due = self.method != "HEAD" and not self.is_bodiless and self.declared != 0
+        if self.inner_given and not self.has_body and is_body_due:
+            self.breach("block-swallowed", {"count": self.inner_given}, self.place_in(iterator))
 
     def failed(self, error: BaseException) -> None:
         """An exception has left the inside."""
@@ -375,10 +375,9 @@ class Transcript:
         if self.phase is Phase.ENDED:
             return
         self.phase = Phase.ENDED
-        if self.children and not self.is_file:
-            if any(one.is_file and one.head.code == self.head.code for one in self.children):
-                self.breach("file-wrapper-lost", {"got_type": self.result_type}, entry_of(self.checker.app))
         for child in self.children:
+            if child.is_file and not self.is_file and child.head.code == self.head.code:
+                self.breach("file-wrapper-lost", {"got_type": self.result_type}, entry_of(self.checker.app))
             child.left_open()
 
     def left_open(self) -> None:
