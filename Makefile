@@ -45,6 +45,8 @@ hostile: $(VENV)/.equipped ## Attack it for about ten minutes, with slowhttptest
 check: $(VENV)/.equipped ## Formats, lints and types of everything.
 	cargo fmt --all --check
 	cargo clippy --quiet --workspace --all-targets -- -D warnings
+	@# Packages of their own, built rarely: their lock files have to fit what they are built from.
+	for package in fuzz bench/client; do cargo metadata --quiet --locked --format-version 1 --manifest-path $$package/Cargo.toml >/dev/null || exit 1; done
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dragoman.contract.rule import Rule
 from dragoman.contract.rules import RULES
-from dragoman.flags import default_text
+from dragoman.flags import default_text, meaning
 from dragoman.gunicorn_options import OPTIONS, Fate, Option
 from dragoman.hooks import HOOKS, REFUSED, UNCALLED
 from dragoman.settings import GROUPS, Row, rows
@@ -39,11 +39,37 @@ def signals_page() -> str:
     intro = (
         "# Signals\n\n<!-- Written by `make docs` from python/dragoman/supervisor/plan.py. -->\n\n"
         "To the process that was started, which with `--workers 1` and more is the supervisor. `dragoman reload`,"
-        " `stop`, `scale` and `reopen` ask for the same over the control socket, and say whether it worked.\n\n"
+        " `stop`, `scale` and `reopen` ask for the same over the control socket (`--control-socket`), and say"
+        " whether it worked.\n\n"
         "| signal | supervisor | worker | `--workers 0` |\n| --- | --- | --- | --- |\n"
     )
     lines = (f"| {row.name[3:]} | {row.supervisor} | {row.worker} | {row.alone} |\n" for row in SIGNALS)
-    return intro + "".join(lines)
+    return intro + "".join(lines) + ENDING
+
+
+ENDING = """
+## What the last lines say
+
+A worker that leaves says what became of its requests since it was told to, and after SIGTERM the supervisor says so for
+all of them: `drained 412 requests in 3.1 s, 0 dropped, 2 cut (GET /sse, GET /x); 7 idle connections closed`.
+
+- drained: requests that were answered.
+- dropped: connections that ended with a request, or a part of one, for which no answer was begun.
+- cut: connections that ended while their request was in the application, or its answer on the way; the first few are
+  named.
+- idle connections closed: a request may have been on its way there, which a server cannot know.
+
+Where anything was dropped or cut, the supervisor's line is a warning.
+
+## Exit status
+
+- 0: the end that was asked for, by a signal or by `dragoman stop`; a command has done what it was asked for.
+- 1: this machine does not allow it: an address is in use, a file cannot be written, no server is where a command looks
+  for it, a reload has failed.
+- 2: a flag, a variable or the configuration file is wrong.
+- 3: the application cannot be served: it is not found, cannot be imported, or is no WSGI application. (gunicorn's is 3,
+  too.)
+"""
 
 
 SETTINGS = """# Settings
@@ -61,7 +87,8 @@ came from; it takes the flags of a start:
 
 A flag that is given twice counts with its last value, those that say so collect all of them; in a variable several
 values stand apart by blanks, quoted as in a shell. A variable that is empty counts as not set. `--no-preload` and its
-like take back what a variable or a file says.
+like take back what a variable or a file says, and so does `none` where a setting may have no value (`--pid none`; a
+file of that name is `./none`).
 
 The file is the one of `-c FILE` (or `DRAGOMAN_CONFIG`), else `dragoman.toml` in the directory where the server is
 started, else the table `[tool.dragoman]` of a `pyproject.toml` there. A setting has the name of its variable there,
@@ -86,8 +113,8 @@ A name that is not known, and a value that cannot be, end the start with the lin
 
 def settings_line(row: Row) -> str:
     """One setting as a line of its group's table."""
-    flags = ", ".join(f"`{flag} {row.metavar}`" for flag in row.flags) or f"`{row.metavar}`"
-    doc = row.doc + (" Can be given several times." if row.is_repeatable else "")
+    flags = ", ".join(f"`{f'{flag} {row.metavar}'.rstrip()}`" for flag in row.flags) or f"`{row.metavar}`"
+    doc = meaning(row)
     if row.gunicorn:
         doc += f" In gunicorn: `{row.gunicorn}`."
     cells = (flags, f"`{row.env}`", default_text(row), doc)
@@ -236,6 +263,10 @@ at a time. If it does not, take the line out: threads are started when calls are
 nobody.
 
 ## Flags and settings
+
+What acts is a setting here, under the name that is given. What is accepted changes nothing, and a warning says what is
+so anyway. What is refused ends the start, so that nobody relies on what is not there: leave it out. That is said of
+flags; `dragoman.toml` and variables hold [settings](settings.md) only.
 
 """
 

@@ -25,7 +25,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"embedded"}),
     frozenset({"run", "remote", "gunicorn_import", "gunicorn_file", "config_report", "flags"}),
     frozenset({"supervisor", "worker"}),
-    frozenset({"contract", "hooks"}),
+    frozenset({"contract", "forking", "hooks", "leftover"}),
     frozenset({"loader", "log", "config_file"}),
     frozenset({"settings", "signature"}),
     # What the table of settings is made with; `cpus` is asked by one of its rows.

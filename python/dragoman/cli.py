@@ -1,9 +1,12 @@
 """The command line, built from the table of settings: `dragoman MODULE[:ATTRIBUTE]` and the commands beside it."""
 
+import difflib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,11 +18,18 @@ from dragoman.contract.explain import explain, index
 from dragoman.errors import DragomanError, OperatorError, UsageError
 from dragoman.flags import GroupedCommand, answers_to_gunicorn, finding_parameters, settings_parameters, unknown_flag
 from dragoman.gunicorn_options import ARGUMENTS_VARIABLE, DEFAULT_FILE
+from dragoman.origins import Source
 from dragoman.settings import CONFIG_VARIABLE, Settings, misspelt, rows
-from dragoman.values import printable
+from dragoman.supervisor.commands import MOST_WORKERS
+from dragoman.values import cause_of, printable, whole
 
 __all__ = ["main", "parse_arguments"]
 
+# What other servers call the command that has no name here.
+STARTING = ("run", "serve", "start", "runserver")
+# How near to a command's name an application's has to be to have meant it (difflib).
+NEAR_COMMAND = 0.75
+WORKERS = whole(1, MOST_WORKERS)
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -35,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         status = command.main(rest, prog_name=f"dragoman {name}".strip(), standalone_mode=False)
     except click.NoSuchOption as error:
-        fail(UsageError(unknown_flag(error.option_name, command)))
+        if name == "scale" and re.fullmatch(r"-[0-9]", error.option_name):
+            fail(wrong_count(next(word for word in rest if word.startswith(error.option_name))))
+        fail(UsageError(unknown_flag(error.option_name, command, f"dragoman {name}".strip())))
     except click.ClickException as error:
         fail(UsageError(error.format_message().rstrip(".")))
     except DragomanError as error:
@@ -49,7 +61,7 @@ def fail(error: DragomanError) -> NoReturn:
     details = f"\n{printable(error.details, keep=chr(10) + chr(9))}" if error.details else ""
     # click's own sentences begin with a capital letter, ours with what is at fault.
     text = str(error)
-    if text[:3] == "No " or text.startswith(("Option", "Got", "Missing")):
+    if text[:3] == "No " or text.startswith(("Option", "Missing")):
         text = text[0].lower() + text[1:]
     print(f"dragoman: {printable(text)}{details}", file=sys.stderr)
     sys.exit(error.exit_status)
@@ -63,6 +75,16 @@ class ServeCommand(GroupedCommand):
         with formatter.section("Other commands"):
             formatter.write_dl([(f"dragoman {name}", one.get_short_help_str(200)) for name, one in COMMANDS.items()])
         super().format_options(ctx, formatter)
+
+    def too_many(self, ctx: click.Context, extra: Sequence[str]) -> str:
+        """Says that one application is served, and what was meant by its name and `extra`."""
+        first = str(ctx.params["application"])
+        if first in STARTING:
+            hint = f"; there is no command {first}, write dragoman {printable(extra[0])}"
+        else:
+            near = difflib.get_close_matches(first, COMMANDS, 1, cutoff=NEAR_COMMAND)
+            hint = f"; did you mean dragoman {near[0]}?" if near else ""
+        return f'want one application, these are several: "{printable(first)}", "{printable(extra[0])}"{hint}'
 
 
 def parse_arguments(arguments: Sequence[str], environment: dict[str, str]) -> Settings:
@@ -97,8 +119,33 @@ def invocation_of(params: dict[str, Any], environment: dict[str, str]) -> Invoca
 def with_application(settings: Settings) -> Settings:
     """`settings`, when they name an application. Raises UsageError with those that lie there."""
     if not settings.application:
-        raise UsageError(f"an application is needed: dragoman MODULE[:ATTRIBUTE]{likely_applications(settings.chdir)}")
+        likely = likely_applications(settings.chdir) or "; dragoman --help shows all"
+        raise UsageError(f"an application is needed: dragoman MODULE[:ATTRIBUTE]{likely}")
+    # Imported late, as everything that help and explanations do not need.
+    from dragoman.loader import parse  # noqa: PLC0415
+
+    origin = settings.origins["application"]
+    try:
+        parse(settings.application)
+    except UsageError as error:
+        raise UsageError(f"{'' if origin.source is Source.FLAG else f'{origin}: '}{error}") from None
+    if origin.source is Source.FLAG:
+        refuse_misspelt_command(settings)
     return settings
+
+
+def refuse_misspelt_command(settings: Settings) -> None:
+    """Raise UsageError for an application that is no module, but nearly the name of a command."""
+    word = settings.application
+    near = difflib.get_close_matches(word, COMMANDS, 1, cutoff=NEAR_COMMAND)
+    meant = near[0] if near else ""
+    if word in ("help", "version"):
+        meant = f"--{word}"
+    elif word in STARTING:
+        meant = "MODULE[:ATTRIBUTE]"
+    # As modules are found later, without importing anything.
+    if meant and PathFinder.find_spec(word, [settings.chdir, *settings.pythonpath, *sys.path]) is None:
+        raise UsageError(f"there is neither a command nor a module {printable(word)}; did you mean dragoman {meant}?")
 
 
 def likely_applications(directory: str) -> str:
@@ -183,7 +230,10 @@ def run_import(file: str | None, output: str, force: bool) -> int:
     if not path and Path(DEFAULT_FILE).is_file():
         path = DEFAULT_FILE
     if not path and not arguments:
-        raise UsageError(f"nothing to import: want a file such as {DEFAULT_FILE}")
+        raise UsageError(
+            f"nothing to import: there is no {DEFAULT_FILE} here, and {ARGUMENTS_VARIABLE} is not set;"
+            " give the file: dragoman import-gunicorn FILE"
+        )
     names = gunicorn_file.names_of(path) if path else {}
     # A module's own file stands for it: the hooks are in there.
     path = str(names.get("__file__", path))
@@ -213,7 +263,8 @@ def write_new(path: Path, text: str, *, is_forced: bool) -> None:
     except FileExistsError:
         raise OperatorError(f'--output "{printable(str(path))}" is there already; --force writes over it') from None
     except OSError as error:
-        raise OperatorError(f'--output "{printable(str(path))}": cannot be written: {error.strerror}') from None
+        why = cause_of(error, str(path))
+        raise OperatorError(f'--output "{printable(str(path))}": cannot be written: {why}') from None
 
 
 def run_explain(rule: str | None) -> int:
@@ -225,6 +276,8 @@ def remote_command(name: str, *parameters: click.Parameter) -> "GroupedCommand":
     """A command for a server that runs."""
 
     def run_remote(count: str = "", as_json: bool = False, **params: Any) -> int:
+        if name == "scale":
+            count = checked_count(count)
         settings = invocation_of(params, dict(os.environ)).read()
         flags = [flag for flag in ("wait", "now") if params.get(flag)]
         asked = [name, *([count] if count else []), *(f"--{flag}" for flag in flags)]
@@ -239,6 +292,17 @@ def remote_command(name: str, *parameters: click.Parameter) -> "GroupedCommand":
         return 0
 
     return command(run_remote, [*parameters, *finding_parameters()], remote.COMMANDS[name])
+
+
+def checked_count(text: str) -> str:
+    try:
+        return str(WORKERS(text))
+    except ValueError:
+        raise wrong_count(text) from None
+
+
+def wrong_count(text: str) -> UsageError:
+    return UsageError(f'scale "{printable(text)}": want a whole number from 1 to {MOST_WORKERS}')
 
 
 def command(
@@ -257,12 +321,17 @@ serve = command(
     [
         *settings_parameters("MODULE[:ATTRIBUTE]"),
         click.Option(["--check-config"], is_flag=True, help="Check the settings, load the application, and end."),
-        click.Option(["--print-config"], is_flag=True, help="The same, and print each setting and its origin first."),
+        click.Option(
+            ["--print-config"],
+            is_flag=True,
+            help="Print each setting and where it came from, then do as --check-config.",
+        ),
     ],
     "Serve a WSGI application over HTTP.\n\n"
     "A setting comes from the command line, else from a variable (--keep-alive is DRAGOMAN_KEEP_ALIVE), else from"
     f" {FILE_NAME} (keep_alive under [server]), else it has the default that stands here in brackets. SIGTERM ends"
-    " after the requests under way, Ctrl-C at once.",
+    " after the requests under way, Ctrl-C at once. Exit status: 0 after either, 1 where this machine does not allow a"
+    " start, 2 for wrong settings, 3 for an application that cannot be served.",
     ServeCommand,
 )
 
@@ -278,14 +347,18 @@ COMMANDS = {
     "import-gunicorn": command(
         run_import,
         [
-            click.Argument(["file"], metavar=f"[{DEFAULT_FILE}]", required=False),
+            click.Argument(["file"], metavar="[FILE]", required=False),
             click.Option(
-                ["-o", "--output"], metavar="FILE", default=FILE_NAME, help=f"File to write, or -. [{FILE_NAME}]"
+                ["-o", "--output"],
+                metavar="FILE",
+                default=FILE_NAME,
+                help=f"File to write, or - for standard output. [{FILE_NAME}]",
             ),
             click.Option(["--force"], is_flag=True, help="Write over a file that is there."),
         ],
         f"Write the {FILE_NAME} that is equivalent to gunicorn's configuration, and tell what has no equivalent."
-        "\n\nThe file is run, as gunicorn runs it; GUNICORN_CMD_ARGS wins over it.",
+        f"\n\nFILE is {DEFAULT_FILE} of this directory unless it is given. It is run, as gunicorn runs it;"
+        f" {ARGUMENTS_VARIABLE} wins over it.",
     ),
     "reload": remote_command(
         "reload",

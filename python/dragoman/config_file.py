@@ -1,6 +1,7 @@
 """Reads the settings of a run from dragoman.toml, or from the table [tool.dragoman] of pyproject.toml."""
 
 import difflib
+import json
 import os
 import re
 import sys
@@ -18,8 +19,8 @@ from dragoman import values
 from dragoman.errors import OperatorError, UsageError
 from dragoman.origins import Written
 from dragoman.row import TABLE, Row
-from dragoman.settings import Settings, rows, settings_from
-from dragoman.values import printable
+from dragoman.settings import Settings, rows, settings_from, unknown_name
+from dragoman.values import cause_of, printable
 
 __all__ = ["FILE_NAME", "Invocation", "read_document"]
 
@@ -86,13 +87,13 @@ def read_document(text: str, name: str) -> dict[str, Written]:
         document = tomllib.loads(text)
     # Not TOMLDecodeError alone: a number of thousands of digits is another ValueError.
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{printable(name)}: not TOML: {printable(str(error))}") from None
+        raise UsageError(not_toml(printable(name), str(error))) from None
     above = PROJECT_TABLE if Path(name).name == PROJECT_FILE_NAME else ()
     for part in above:
         document = table_in(document, part, f"{printable(name)}: [{'.'.join(above)}]")
     for part in document:
         if part not in TABLES:
-            raise UsageError(f"{printable(name)}: {unknown_table(part, above)}")
+            raise UsageError(f"{Place(text, printable(name), above).line_of(part)}: {unknown_table(part, above)}")
     path = (*above, TABLE)
     document = table_in(document, TABLE, f"{printable(name)}: [{'.'.join(path)}]")
     return {key: written(key, value, Place(text, printable(name), path)) for key, value in document.items()}
@@ -114,6 +115,16 @@ class Place:
                 return f"{self.name}:{number + 1}"
         return f"{self.name} [{'.'.join((*self.path, key) if is_table else self.path)}]"
 
+    def line_of(self, key: str) -> str:
+        """As `of`, for a key or a table that stands here; the name alone where neither is found."""
+        names = r"\s*[.]\s*".join(re.escape(name) for name in (*self.path, key))
+        head = rf"\s*\[\[?\s*{names}\s*[].]"
+        lines = self.text.split("\n")
+        for number, line in enumerate(lines):
+            if re.match(head, line) and is_whole("\n".join(lines[:number])):
+                return f"{self.name}:{number + 1}"
+        return self.of(key, is_table=False).partition(" [")[0]
+
     def holds(self, before: str) -> bool:
         """True when a key behind the text `before` would be one of the table: no string goes on there, say."""
         probe = "a key that nobody writes"
@@ -126,12 +137,28 @@ class Place:
         return probe in document
 
 
+def is_whole(text: str) -> bool:
+    """True for a text after which a table can begin: no string goes on there."""
+    try:
+        tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def not_toml(name: str, error: str) -> str:
+    """What tomllib says, with the line where messages have it."""
+    if place := re.search(r" \(at line ([0-9]+), column ([0-9]+)\)$", error):
+        return f"{name}:{place[1]}: not TOML: {printable(error[: place.start()])} (column {place[2]})"
+    return f"{name}: not TOML: {printable(error)}"
+
+
 def written(key: str, value: object, place: Place) -> Written:
     """The texts that the value of `key` stands for."""
     row = next((row for row in rows() if row.name == key), None)
     where = place.of(key, is_table=isinstance(value, dict))
     if row is None:
-        raise UsageError(f"{where}: {unknown_key(key)}")
+        raise UsageError(f"{where}: {unknown_name(key)}")
     try:
         return Written(texts_of(row, value), where)
     except ValueError as error:
@@ -175,7 +202,9 @@ def scalar(row: Row, value: object) -> str:
 
 def shown(value: object) -> str:
     try:
-        return printable(str(value)[:SHOWN_CHARACTERS])
+        # As a file has it, not as Python does: true, ["a"].
+        text = json.dumps(value, default=str) if isinstance(value, (bool, list, dict)) else str(value)
+        return printable(text[:SHOWN_CHARACTERS])
     except ValueError:
         # A hexadecimal number may have more digits than Python writes as decimal ones.
         return f"a number of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
@@ -195,7 +224,7 @@ def wanted(row: Row) -> str:
         # No value of any setting holds this character.
         row.parse("\0")
     except ValueError as error:
-        return str(error)
+        return f"{error}{', or auto' if row.measure else ''}"
     return "a text in quotes"
 
 
@@ -214,15 +243,6 @@ def unknown_table(name: str, above: Sequence[str]) -> str:
     return f"[{printable(whole)}] is not known; did you mean [{'.'.join((*above, near[0]))}]?"
 
 
-def unknown_key(key: str) -> str:
-    """Says that `key` is no setting, and which one was meant."""
-    of_gunicorn = {row.gunicorn: row.name for row in rows() if row.gunicorn and row.gunicorn != row.name}
-    if key in of_gunicorn:
-        return f"{key} is gunicorn's name; here it is {of_gunicorn[key]}"
-    near = difflib.get_close_matches(key.replace("-", "_").lower(), [row.name for row in rows()], 1)
-    return f"{printable(key)} is no setting{f'; did you mean {near[0]}?' if near else ' (docs/settings.md has all)'}"
-
-
 def refuse_python(config: str) -> None:
     if config.endswith(".py") or config.startswith(("python:", "file:")):
         source = config.removeprefix("file:")
@@ -236,6 +256,7 @@ def text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise OperatorError(f"the settings of {printable(str(path))} cannot be read: {error.strerror}") from None
+        why = cause_of(error, str(path))
+        raise OperatorError(f'configuration file "{printable(str(path))}": cannot be read: {why}') from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{printable(str(path))}: not UTF-8: {error.reason} at byte {error.start}") from None

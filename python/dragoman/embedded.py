@@ -1,6 +1,5 @@
 """Serves from Python: `serve` in the main thread of a script, `BackgroundServer` beside other code, in any thread."""
 
-import difflib
 import os
 import signal
 import threading
@@ -15,13 +14,14 @@ from typing import Any
 from dragoman import signature
 from dragoman.contract.report import Reporter, application_name
 from dragoman.errors import ApplicationError, DragomanError, OperatorError, UsageError
+from dragoman.forking import ForkHooks
+from dragoman.leftover import Name, cut_connections, told_of, watch_until_exit
 from dragoman.loader import Loaded, one_line, refuse_patched_process, traceback_of
 from dragoman.log import Log, access_log_fd
 from dragoman.run import run
-from dragoman.settings import Row, Settings, misspelt, rows, settings_from
+from dragoman.settings import Row, Settings, misspelt, rows, settings_from, unknown_name
 from dragoman.supervisor.sockets import Listener, close_all, open_all
 from dragoman.types import ErrorStream, WSGIApplication
-from dragoman.values import printable
 from dragoman.worker import Worker
 
 __all__ = ["BackgroundServer", "keyword_settings", "serve", "serve_loaded"]
@@ -31,11 +31,13 @@ OF_A_RUN = frozenset(
     {
         *("application", "chdir", "pythonpath", "user", "group", "proc_name", "pid", "error_logfile"),
         *("workers", "preload", "hooks", "control_socket"),
-        *("max_requests", "max_requests_jitter", "max_worker_memory", "worker_lifetime"),
+        *("start_timeout", "max_requests", "max_requests_jitter", "max_worker_memory", "worker_lifetime"),
     }
 )
 # How long threads may take that are outside of the application, or whose connections have just been cut.
 ENDING_S = 5.0
+# The same for calls that are left when the connections are cut: more of them will hang than wait for their clients.
+CUT_S = 0.5
 
 
 def serve(application: WSGIApplication | str, *, bind: str | Sequence[str] | None = None, **settings: object) -> int:
@@ -103,9 +105,7 @@ def keyword_settings(given: Mapping[str, object], environment: Mapping[str, str]
     known = {row.name: row for row in rows()}
     for name in given:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, cutoff=0.6)
-            hint = f"; did you mean {near[0]}?" if near else "; docs/settings.md lists them"
-            raise UsageError(f"{printable(name)} is no setting{hint}")
+            raise UsageError(unknown_name(name))
     return settings_from(
         {name: texts(known[name], value) for name, value in given.items() if value is not None}, environment
     )
@@ -159,7 +159,11 @@ class Running:
     worker: Worker
     minder: threading.Thread
     listeners: Sequence[Listener]
+    # Where they listen, as the kernel says it: their sockets are the engine's alone by now.
+    names: Sequence[Name]
     access_log_fd: int
+    # A child that the application, or a test, forks must neither hold our connections open nor take new ones.
+    fork_hooks: ForkHooks
     pid: int = field(default_factory=os.getpid)
 
 
@@ -210,15 +214,15 @@ class BackgroundServer:
                 # A server that is forgotten, or runs when the interpreter ends, is stopped without a grace.
                 self.at_exit = weakref.finalize(self, end, self.running, 0.0)
 
-    def stop(self) -> list[str]:
-        """Drain, for the graceful timeout at most; the requests that are still inside of the application.
+    def stop(self) -> str:
+        """Drain, for the graceful timeout at most, then cut; what is still inside of the application then, in words.
 
-        Does nothing, and returns nothing, when it does not run.
+        Does nothing, and returns "", when it does not run.
         """
         with self.lock:
             running, self.running = self.running, None
             if running is None:
-                return []
+                return ""
             if self.at_exit is not None:
                 self.at_exit.detach()
             return end(running, self.settings.graceful_timeout)
@@ -227,10 +231,6 @@ class BackgroundServer:
         """Return when it does not serve any more."""
         if running := self.running:
             running.minder.join()
-
-
-# The workers of this process, for what has to be done around a fork.
-WORKERS: set[Worker] = set()
 
 
 def begin(server: BackgroundServer) -> Running:
@@ -261,11 +261,13 @@ def begin(server: BackgroundServer) -> Running:
             worker.join()
         close(listeners, log_fd)
         raise
+    names = [listener.socket.getsockname() for listener in listeners]
     # The engine has copies of its own: when it closes them at a drain, no other one may be left.
     for listener in listeners:
         listener.socket.close()
-    WORKERS.add(worker)
-    return Running(worker, minder, listeners, log_fd)
+    hooks = ForkHooks((), worker.server)
+    hooks.register()
+    return Running(worker, minder, listeners, names, log_fd, hooks)
 
 
 def mind(worker: Worker) -> None:
@@ -274,15 +276,18 @@ def mind(worker: Worker) -> None:
         worker.act(worker.server.wait(None))
 
 
-def end(running: Running, grace_s: float) -> list[str]:
-    """Let the requests under way end for `grace_s`, then cut them; those whose calls do not return even then."""
+def end(running: Running, grace_s: float) -> str:
+    """Let the requests under way end for `grace_s`, then cut them; what is left of those whose calls do not return."""
     # A forked child has neither the threads nor the sockets.
     if os.getpid() != running.pid:
-        return []
+        return ""
     worker, minder = running.worker, running.minder
-    WORKERS.discard(worker)
     worker.drain()
     minder.join(grace_s)
+    if minder.is_alive():
+        # While the engine still runs: who waits in it for a client is woken by that.
+        cut_connections(running.names)
+        minder.join(CUT_S)
     if minder.is_alive():
         worker.is_stopping = True
         # As the signal would come: the engine stops, and whoever waits for its events is woken.
@@ -293,25 +298,11 @@ def end(running: Running, grace_s: float) -> list[str]:
         thread.join(max(0.0, until - time.monotonic()))
     stuck = worker.join()
     close(running.listeners, running.access_log_fd)
-    return stuck
+    watch_until_exit(worker.threads)
+    return told_of(stuck, worker.threads) if stuck else ""
 
 
 def close(listeners: Sequence[Listener], log_fd: int) -> None:
     close_all(listeners)
     if log_fd > 2:
         os.close(log_fd)
-
-
-def note_fork() -> None:
-    for worker in tuple(WORKERS):
-        worker.server.note_fork()
-
-
-def forget_in_child() -> None:
-    for worker in tuple(WORKERS):
-        worker.server.forget_in_child()
-    WORKERS.clear()
-
-
-# A child that the application, or a test, forks must neither hold our connections open nor take new ones.
-os.register_at_fork(after_in_parent=note_fork, after_in_child=forget_in_child)

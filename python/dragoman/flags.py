@@ -1,7 +1,7 @@
 """How settings look on the command line: an option for each, in groups, and an answer to each flag of gunicorn's."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
@@ -10,6 +10,7 @@ from dragoman.config_file import FILE_NAME
 from dragoman.errors import UsageError
 from dragoman.gunicorn_options import OPTIONS, Fate, Option, worker_class_notice
 from dragoman.settings import CONFIG_VARIABLE, GROUPS, Row, rows
+from dragoman.values import printable
 
 __all__ = [
     "GroupedCommand",
@@ -17,6 +18,7 @@ __all__ = [
     "answers_to_gunicorn",
     "default_text",
     "finding_parameters",
+    "meaning",
     "settings_parameters",
     "unknown_flag",
 ]
@@ -25,28 +27,56 @@ __all__ = [
 GUNICORN = "gunicorn_"
 
 
+# The heading of the flags by which a server that runs is found, and what they mean there.
+FINDING = "Which server"
+FINDING_TEXTS = {
+    "config": "The server's --config, if it has one.",
+    "bind": "The server's --bind, or the first of several.",
+    "control_socket": "The server's --control-socket, if it has one.",
+}
+
+
 class GroupedCommand(click.Command):
-    """A command whose help shows the settings under the headings of their groups."""
+    """A command whose help shows the options under the headings of their groups."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section for each group, then the rest."""
-        for group in (*GROUPS, ""):
-            records = [
-                record
-                for parameter in self.get_params(ctx)
-                if isinstance(parameter, click.Option)
-                and getattr(parameter, "group", "") == group
-                and (record := parameter.get_help_record(ctx))
-            ]
+        sections: dict[str, list[tuple[str, str]]] = {group: [] for group in (*GROUPS, FINDING, "")}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
+                sections[getattr(parameter, "group", "")].append(record)
+        rest = "Other" if any(sections[group] for group in sections if group) else "Options"
+        for group, records in sections.items():
             if records:
-                with formatter.section(group or "Other"):
+                with formatter.section(group or rest):
                     formatter.write_dl(records)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments. Raises click.UsageError, in our words where there are too many."""
+        ctx.allow_extra_args = True
+        super().parse_args(ctx, args)
+        if ctx.args:
+            ctx.fail(self.too_many(ctx, ctx.args))
+        return ctx.args
+
+    def too_many(self, ctx: click.Context, extra: Sequence[str]) -> str:
+        """Says that nothing takes the arguments `extra`, and what was meant."""
+        flags = [flag for parameter in self.params for flag in parameter.opts]
+        meant = f"--{extra[0]}"
+        hint = f"did you mean {meant}?" if meant in flags else f"{ctx.command_path} --help shows all"
+        return f'{ctx.command_path} takes no argument "{printable(extra[0])}"; {hint}'
 
 
 def finding_parameters() -> list[click.Parameter]:
     """The flags by which a server that runs is found: the same as it was started with."""
-    wanted = ("config", "bind", "control_socket")
-    return [one for one in settings_parameters("") if one.name in wanted]
+    found = [one for one in settings_parameters("") if one.name in FINDING_TEXTS]
+    for one in found:
+        if isinstance(one, click.Option):
+            # The default stays: it is the server's, too. It begins behind a full stop: other brackets do not.
+            _, bracket, default = (one.help or "").rpartition(". [")
+            one.help = f"{FINDING_TEXTS[str(one.name)].rstrip('.')}{bracket}{default}"
+            one.group = FINDING  # type: ignore[attr-defined]
+    return found
 
 
 def settings_parameters(application: str) -> list[click.Parameter]:
@@ -80,17 +110,22 @@ def answers_to_gunicorn(params: dict[str, Any]) -> list[str]:
             continue
         flag = option.flags[-1]
         if option.fate is Fate.REFUSED:
-            raise UsageError(f"{flag} is gunicorn's, and cannot act here: {option.says}")
+            raise UsageError(f"{flag} is gunicorn's, and cannot act here, so leave it out: {option.says}")
         says = worker_class_notice(value) if option.name == "worker_class" else option.says
         notices.append(f"{flag}{'' if option.is_flag else f' {value}'} changes nothing: {says}")
     return notices
 
 
-def unknown_flag(name: str, command: click.Command) -> str:
-    """Says that `name` is no flag of `command`, and which one is nearest; gunicorn's are among them."""
+def unknown_flag(name: str, command: click.Command, called: str) -> str:
+    """Says that `name` is no flag of the command that is `called` so, and which one is nearest, gunicorn's included."""
     flags = [flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)]
     near = difflib.get_close_matches(name, [flag for flag in flags if flag.startswith("-")], 1)
-    return f"no such option {name}; {f'did you mean {near[0]}?' if near else 'dragoman --help shows all'}"
+    return f"no such option {name}; {f'did you mean {near[0]}?' if near else f'{called} --help shows all'}"
+
+
+def meaning(row: Row) -> str:
+    """What the setting of `row` does, as help and documentation show it."""
+    return row.doc + (" Can be given several times." if row.is_repeatable else "")
 
 
 def default_text(row: Row) -> str:
@@ -112,7 +147,7 @@ class SettingOption(click.Option):
             # The second half takes back what a file or a variable says.
             shape = {"is_flag": True}
             flags = [f"{flag}/--no-{flag.removeprefix('--')}" if flag == row.flag else flag for flag in flags]
-        super().__init__([*flags, row.name], default=None, help=f"{row.doc} [{default_text(row)}]", **shape)
+        super().__init__([*flags, row.name], default=None, help=f"{meaning(row)} [{default_text(row)}]", **shape)
         self.group = row.group
 
 

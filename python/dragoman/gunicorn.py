@@ -18,8 +18,9 @@ from gunicorn.workers import base
 from dragoman import worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import DragomanError
+from dragoman.forking import ForkHooks
 from dragoman.log import Log
-from dragoman.settings import Settings, rows, settings_from
+from dragoman.settings import Settings, misspelt, rows, settings_from
 from dragoman.types import ListenerInfo
 from dragoman.values import printable
 
@@ -63,28 +64,28 @@ ALWAYS = frozenset({"threads", "workers", "forwarded_allow_ips", "access_log_for
 AS_GUNICORN = {"limit_body": "0"}
 
 # What would be wrong in silence is refused, and what would only be missing is told of.
-NO_TLS = "TLS is not spoken by this worker; let the proxy in front speak it"
-ONE_READING = "there is one strict reading of a request"
+NO_TLS = "this worker does not speak TLS; let the proxy in front speak it, and leave this out"
+ONE_READING = "this worker reads requests in one strict way, which has no exceptions; leave it out"
 REFUSED: Mapping[str, str] = {
     "certfile": NO_TLS,
     "keyfile": NO_TLS,
-    "proxy_protocol": "the PROXY protocol is not understood by this worker",
-    "protocol": "this worker speaks HTTP",
+    "proxy_protocol": "this worker does not speak the PROXY protocol; let the balancer send X-Forwarded-For instead",
+    "protocol": "this worker speaks HTTP only",
     "permit_obsolete_folding": ONE_READING,
     "strip_header_spaces": ONE_READING,
     "permit_unconventional_http_method": ONE_READING,
     "permit_unconventional_http_version": ONE_READING,
     "casefold_http_method": ONE_READING,
-    "header_map": "a field whose name has an underscore is never passed on",
+    "header_map": "this worker never passes on a field whose name has an underscore; leave it out",
 }
 MISSING: Mapping[str, str] = {
     "pre_request": "is not called: it would cost every request; a WSGI middleware can do it",
     "post_request": "is not called: it would cost every request; a WSGI middleware can do it",
     "secure_scheme_headers": "is not taken: X-Forwarded-Proto, X-Forwarded-Protocol and X-Forwarded-Ssl count",
-    "logger_class": "writes the error log; lines of the access log are written by the engine",
+    "logger_class": "writes the error log; those of the access log are written by the worker itself",
     "statsd_host": "gets no numbers of requests, only those of workers",
     "http_protocols": "is not taken: HTTP/1.1 and HTTP/1.0 are spoken",
-    "sendfile": "is not taken: the engine decides how a file is sent",
+    "sendfile": "is not taken: the worker decides how a file is sent",
 }
 
 
@@ -139,6 +140,8 @@ class Worker(base.Worker):  # type: ignore[misc]
         for name, reason in MISSING.items():
             if is_chosen(cfg, name):
                 log.warning("dragoman: %s %s", name, reason)
+        for sentence in misspelt(os.environ):
+            log.warning("dragoman: %s", sentence)
         if cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json or cfg.syslog:
             log.warning(
                 "dragoman: the access log goes to --access-logfile alone, not through the logging configuration"
@@ -172,7 +175,8 @@ class Worker(base.Worker):  # type: ignore[misc]
         )
         # The first effect of TERM, INT and QUIT is native; gunicorn's own handlers run behind it.
         signal.set_wakeup_fd(engine.server.signal_fd(), warn_on_full_buffer=False)
-        worker.ForkHooks([number for number in self.SIGNALS if number != signal.SIGCHLD], engine.server).register()
+        self.fork_hooks = ForkHooks([one for one in self.SIGNALS if one != signal.SIGCHLD], engine.server)
+        self.fork_hooks.register()
         # Everything that has been loaded stays for good: the collector need not walk it again, nor touch its pages.
         gc.collect()
         gc.freeze()

@@ -102,7 +102,7 @@ OPTIONS: tuple[Option, ...] = (
     notice("check_config", "--check-config", "a flag of the command line, not of a file", is_flag=True),
     notice("print_config", "--print-config", "a flag of the command line, not of a file", is_flag=True),
     acts("preload_app", "--preload", "preload", is_flag=True),
-    refused("sendfile", "--no-sendfile", "how a file is sent is not to be chosen; leave it out", is_flag=True,
+    refused("sendfile", "--no-sendfile", "how a file is sent is not to be chosen", is_flag=True,
             idle=(True,)),
     acts("reuse_port", "--reuse-port", is_flag=True),
     acts("chdir", "--chdir"),

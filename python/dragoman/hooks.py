@@ -1,5 +1,6 @@
 """The functions of the file of --hooks, which are called on the way of a run, with gunicorn's names and arguments."""
 
+import difflib
 import importlib
 import inspect
 import sys
@@ -291,6 +292,8 @@ def load_hooks(path: str, log: Log) -> Hooks:
             log.warning(f"the hook {name} ({place_of(value)}) is not called: {UNCALLED[name]}")
         if name in HOOKS:
             functions[name] = function_of(name, value, path)
+        elif inspect.isfunction(value) and (near := difflib.get_close_matches(name, HOOKS, 1, cutoff=0.85)):
+            log.warning(f"{name} ({place_of(value)}) is no hook, and is not called; did you mean {near[0]}?")
     if not functions:
         log.warning(f'--hooks "{printable(path)}" defines no hook; there are {", ".join(HOOKS)}')
     return Hooks(functions, log)

@@ -19,7 +19,7 @@ from dragoman.errors import ApplicationError, UsageError
 from dragoman.types import WSGIApplication
 from dragoman.values import printable
 
-__all__ = ["ApplicationString", "Loaded", "add_paths", "load", "parse", "traceback_of"]
+__all__ = ["ApplicationString", "Loaded", "add_paths", "is_machinery", "load", "parse", "traceback_of"]
 
 # In this order; the last one is called. gunicorn's default is `application`, Flask's are the other two.
 DEFAULT_ATTRIBUTES = ("app", "application")
@@ -174,13 +174,13 @@ def first_default(module: ModuleType) -> Loaded:
         if (loaded := default_in(tried[-1])) is not None:
             return loaded
     expected = [*DEFAULT_ATTRIBUTES, *(f"{factory}()" for factory in DEFAULT_FACTORIES)]
-    hint = ""
+    hint = f"; name what is to be served: {module.__name__}:NAME"
     if nested := nested_project(module.__name__):
         hint = f"; {nested} has manage.py: try --chdir {nested}"
     elif candidates := callables_of(module):
         hint = f"; it has {', '.join(f'{module.__name__}:{name}' for name in candidates)}"
     places = " and ".join(f"{one.__name__} ({location(one)})" for one in tried)
-    raise ApplicationError(f"no {', '.join(expected)} in {places}{hint}")
+    raise ApplicationError(f"no {', '.join(expected[:-1])} or {expected[-1]} in {places}{hint}")
 
 
 def default_in(module: ModuleType) -> Loaded | None:
@@ -242,7 +242,13 @@ def call_factory(factory: Any, name: str, args: tuple[object, ...], kwargs: dict
     try:
         application = factory(*args, **kwargs)
     except (Exception, SystemExit) as error:
-        raise ApplicationError(f"calling {name} fails: {one_line(error)}", traceback_of(error)) from None
+        sentence = f"calling {name}() fails: {one_line(error)}"
+        # Nothing of it has run: the arguments do not fit, and a traceback would only say so again.
+        if isinstance(error, TypeError) and not application_frames(error):
+            raise ApplicationError(
+                f"{sentence}; arguments stand in the call, as literals: {name}('prod', n=1)"
+            ) from None
+        raise ApplicationError(sentence, traceback_of(error)) from None
     if application is None:
         raise ApplicationError(f"{name}() returned None; it has to return the application")
     return application
@@ -265,6 +271,7 @@ def application_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 
 def is_machinery(filename: str) -> bool:
+    """Whether a frame of that file leads to the application and is none of it."""
     own = os.path.dirname(__file__) + os.sep
     return filename.startswith((own, "<frozen importlib")) or filename == importlib.__file__
 

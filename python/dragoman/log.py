@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 
 from dragoman.errors import OperatorError
 from dragoman.types import LogLevel
-from dragoman.values import printable
+from dragoman.values import cause_of, printable
 
 __all__ = ["ErrorStream", "Log", "access_log_fd", "fill_standard_descriptors", "open_log", "reopen"]
 
@@ -196,7 +196,7 @@ def append_to(path: str, flag: Literal["--error-logfile", "--access-logfile"]) -
     try:
         return append(path)
     except OSError as error:
-        raise OperatorError(f'{flag} "{printable(path)}": cannot be written: {error.strerror}') from None
+        raise OperatorError(f'{flag} "{printable(path)}": cannot be written: {cause_of(error, path)}') from None
 
 
 def is_terminal(fd: int) -> bool:

@@ -85,7 +85,7 @@ def candidates(
     """What each source says, in the order of their rank."""
     yield Candidate(Source.FLAG, row.flag, given, given)
     content = environment.get(row.env, "")
-    texts = (split(content) if row.is_repeatable else [content]) if content else []
+    texts = (split(row, content) if row.is_repeatable else [content]) if content else []
     yield Candidate(Source.VARIABLE, row.env, texts, texts)
     if written is not None:
         yield Candidate(Source.FILE, written.place, written.texts, written.texts)
@@ -115,9 +115,10 @@ def other_names(row: Row, found: Candidate) -> str:
     return ", ".join(name for source, name in names.items() if source is not found.source)
 
 
-def split(content: str) -> list[str]:
-    # Quoting that does not end stays one text; its parser refuses it with the rest.
+def split(row: Row, content: str) -> list[str]:
+    """The texts of a variable, apart by blanks and quoted as in a shell."""
     try:
         return shlex.split(content)
     except ValueError:
-        return [content]
+        others = ", ".join((row.flag, row.key))
+        raise UsageError(f'{row.env} "{printable(content)}": want quotes that end (also {others})') from None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dragoman.errors import OperatorError
-from dragoman.supervisor.control import control_address
+from dragoman.supervisor.control import PREFIX, control_address
 from dragoman.values import Address, printable
 
 __all__ = ["COMMANDS", "ask", "status_text"]
@@ -15,9 +15,9 @@ __all__ = ["COMMANDS", "ask", "status_text"]
 COMMANDS: Mapping[str, str] = {
     "reload": "Read the settings again and replace each worker when its successor serves, as SIGHUP does.",
     "stop": "End after the requests under way, as SIGTERM does; --now at once.",
-    "scale": "Set the number of workers.",
+    "scale": "Set the number of workers, until a reload reads it from the settings again.",
     "reopen": "Open the log files again, as SIGUSR1 does.",
-    "status": "Show the workers.",
+    "status": "Show the workers. Those of one generation were started by the same start or reload.",
 }
 
 
@@ -29,7 +29,9 @@ def ask(control_socket: str, bind: Sequence[Address], words: Sequence[str]) -> M
     """
     address = control_address(control_socket, bind)
     if not address:
-        raise OperatorError("--control-socket none: there is no socket to reach the server by")
+        raise OperatorError(
+            "--control-socket none: there is no socket to reach the server by; send signals to its process"
+        )
     shown = printable(address.replace("\0", "@", 1))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         try:
@@ -37,14 +39,27 @@ def ask(control_socket: str, bind: Sequence[Address], words: Sequence[str]) -> M
             sock.sendall(json.dumps(list(words)).encode() + b"\n")
             answer = b"".join(iter(lambda: sock.recv(65536), b""))
         except OSError as error:
+            others = ", ".join(servers())
             raise OperatorError(
-                f"no server is heard at {shown} ({error.strerror}): --bind and --control-socket have to be as the"
-                f" server's, and its user the same (here {os.getuid()})"
+                f"no server answers at its control socket {shown} ({error.strerror}); if one runs, give the --bind or"
+                f" --control-socket of its start, as its user (this is user {os.getuid()}); with --workers 0 there is"
+                " no such socket" + (f"; servers of this user are heard with --bind {others}" if others else "")
             ) from None
     if not answer:
         raise OperatorError(f"the server at {shown} gave no answer: it has ended, or belongs to another user")
     found: Mapping[str, Any] = json.loads(answer)
     return found
+
+
+def servers() -> list[str]:
+    """The first addresses of this user's servers whose control socket has the automatic name (proc(5), net/unix)."""
+    prefix = f"{PREFIX}{os.getuid()}-".replace("\0", "@", 1)
+    try:
+        with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
+            names = {line.split()[-1] for line in file if prefix in line}
+    except OSError:
+        return []
+    return sorted(printable(name.removeprefix(prefix)) for name in names if name.startswith(prefix))
 
 
 def status_text(answer: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from dragoman.settings import Settings
 from dragoman.supervisor.channel import Channel
 from dragoman.supervisor.mold import fork_dangers, open_descriptors, serve_orders
 from dragoman.supervisor.upgrade import Origin, Predecessor, start_successor, take_predecessor
-from dragoman.values import Address, counted, printable
+from dragoman.values import Address, cause_of, counted, printable
 
 __all__ = ["run"]
 
@@ -64,12 +64,20 @@ def run(
         os.environ.update(settings.env)
         raise_descriptor_limit()
         process = Process(settings, reread or (lambda: settings), load, origin, predecessor, notifier, passed)
-        for notice in (*notices, warning, supervisor.deaf_parent()):
+        for notice in (*notices, *without_effect(settings), warning, supervisor.deaf_parent()):
             if notice:
                 process.log.warning(notice)
         return process.run()
     except EndedEarly:
         return 0
+
+
+def without_effect(settings: Settings) -> Iterable[str]:
+    """What was asked for of a supervisor where there is none."""
+    if settings.workers == 0:
+        for name in ("max_requests", "max_worker_memory", "worker_lifetime", "control_socket"):
+            if settings.origins[name].is_given and getattr(settings, name) not in (0, "auto", "none"):
+                yield f"{name} ({settings.origins[name]}) has no effect with workers = 0, which has no supervisor"
 
 
 class Process:
@@ -93,7 +101,7 @@ class Process:
         self.notifier = notifier
         self.passed = passed
         self.successor_pid = 0
-        self.control: socket.socket | None = None
+        self.control: supervisor.Control | None = None
         self.name = ""
         self.supervisor_pid = os.getpid()
         self.started = 0  # workers, so far
@@ -133,7 +141,7 @@ class Process:
             is_shared = self.successor_pid != 0 or self.predecessor is not None
             supervisor.close_all([*self.listeners, *self.spare], keep_files=is_shared)
             if self.control is not None:
-                supervisor.close_control(self.control, keep_file=is_shared)
+                supervisor.close_control(self.control.socket, keep_file=is_shared)
 
     @property
     def pid_path(self) -> str:
@@ -167,15 +175,16 @@ class Process:
         self.set_title("supervisor")
         handed_over = self.predecessor.control if self.predecessor is not None else -1
         if handed_over >= 0:
-            self.control = socket.socket(fileno=handed_over)
-            self.control.set_inheritable(False)
-            self.control.setblocking(False)
-        else:
-            self.control = supervisor.open_control(self.settings.control_socket, self.settings.bind)
+            sock = socket.socket(fileno=handed_over)
+            sock.set_inheritable(False)
+            sock.setblocking(False)
+            self.control = supervisor.Control(sock)
+        elif (opened := supervisor.open_control(self.settings.control_socket, self.settings.bind)) is not None:
+            self.control = supervisor.Control(opened)
         self.call_hook("on_starting")
         self.call_hook("nworkers_changed", new_value=self.settings.workers, old_value=None)
         try:
-            return supervisor.supervise(self, supervisor.Control(self.control) if self.control is not None else None)
+            return supervisor.supervise(self, self.control)
         finally:
             self.call_hook("on_exit")
 
@@ -206,7 +215,9 @@ class Process:
         self.reopen_logs()
 
     def reload_done(self) -> None:
-        """Let go of the sockets that nobody serves any more."""
+        """Let go of the sockets that nobody serves any more, and be commanded where the new settings say."""
+        if self.before is not None:
+            self.move_control()
         supervisor.close_all(self.spare)
         self.spare, self.before = [], None
 
@@ -219,6 +230,21 @@ class Process:
             self.listeners = listeners
             self.use(settings, hooks, identity)
             self.reload_done()
+
+    def move_control(self) -> None:
+        """Let commands find this server by its settings: the automatic socket is named after the first address."""
+        settings = self.settings
+        if self.control is None or settings.control_socket == "none":
+            return
+        try:
+            self.control.move(settings.control_socket, settings.bind)
+        except OperatorError as error:
+            self.log.warning(f"commands reach this server only where they did before: {error}")
+
+    def leave_commands(self) -> None:
+        """In a child: nobody but the supervisor hears commands, and none waits at a socket where nobody does."""
+        if self.control is not None:
+            self.control.socket.close()
 
     def use(self, settings: Settings, hooks: Hooks, identity: supervisor.Identity | None) -> None:
         """The settings from now on."""
@@ -251,7 +277,9 @@ class Process:
 
     def upgrade(self) -> int:
         """Start a new supervisor from its program, with our sockets; its process id."""
-        self.successor_pid = start_successor(self.origin, self.listeners, self.control)
+        self.successor_pid = start_successor(
+            self.origin, self.listeners, self.control.socket if self.control is not None else None
+        )
         return self.successor_pid
 
     def upgrade_failed(self) -> None:
@@ -268,6 +296,7 @@ class Process:
 
     def work(self, channel: Channel, number: int) -> int:
         """The life of forked worker `number`."""
+        self.leave_commands()
         self.set_title(f"worker {number}")
         self.call_hook("post_fork", number)
         loaded = self.load_or_tell(channel)
@@ -275,6 +304,7 @@ class Process:
 
     def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
         """The life of the process from which, the application loaded, the workers are forked."""
+        self.leave_commands()
         self.set_title("preload")
         before = open_descriptors()
         loaded = self.load_or_tell(channel)
@@ -434,6 +464,7 @@ class Process:
             except OSError as error:
                 self.log.warning(f'--pid "{self.pid_path}": cannot be taken over: {error.strerror}')
             predecessor.drain()
+            self.move_control()
 
     def serving(self) -> str:
         """What is served and where, in a line for the service manager."""
@@ -449,7 +480,7 @@ class Process:
                 f"dragoman {__version__} serves {name} (WSGI)",
                 *(listener.url for listener in self.listeners),
                 f"{processes}, up to {counted(threads, 'thread')}{' each' if workers > 1 else ''}",
-                f"Ctrl-C stops at once, kill {pid} after the requests under way",
+                f"Ctrl-C stops at once; kill {pid} finishes the requests under way first",
             ]
         )
 
@@ -514,7 +545,7 @@ def write_pid_file(path: str) -> None:
         try:
             Path(path).write_text(f"{os.getpid()}\n")
         except OSError as error:
-            raise OperatorError(f'--pid "{printable(path)}": cannot be written: {error.strerror}') from None
+            raise OperatorError(f'--pid "{printable(path)}": cannot be written: {cause_of(error, path)}') from None
 
 
 def remove_pid_file(path: str) -> None:

@@ -6,15 +6,18 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from dragoman import cpus, values
+from dragoman.gunicorn_options import BY_NAME, Fate
 from dragoman.origins import Origin, Written, resolve
 from dragoman.row import ENVIRONMENT_PREFIX, Row, setting
 from dragoman.values import Address, printable
 
-__all__ = ["CONFIG_VARIABLE", "GROUPS", "Row", "Settings", "misspelt", "rows", "settings_from"]
+__all__ = ["CONFIG_VARIABLE", "GROUPS", "Row", "Settings", "misspelt", "rows", "settings_from", "unknown_name"]
 
-GROUPS = ("Application", "Listening", "Work", "Time", "Limits", "Logging")
+GROUPS = ("Application", "Listening", "Workers", "Process", "Time", "Limits", "Logging")
 # Names the configuration file; no setting, since a file cannot name itself.
 CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
+LIST_OF_ALL = "dragoman --help lists all"
+FATES = {Fate.REFUSED: "and cannot act here", Fate.NOTICE: "and changes nothing here"}
 
 
 # A table reads best as one: two or three lines for each setting.
@@ -42,12 +45,13 @@ class Settings:
     env: tuple[tuple[str, str], ...] = setting(
         "Application", "-e --env", "NAME=VALUE", "", values.environment_variable, gunicorn="raw_env",
         is_repeatable=True,
-        doc="Set a variable of the process before the application is loaded; it is also put into each WSGI environ, so"
+        doc="Environment variable to set before the application is loaded. It is put into each WSGI environ, too, so"
         " that names which a request sets (HTTP_..., REMOTE_ADDR) are refused.",
     )
     root_path: str = setting(
         "Application", "--root-path", "PATH", "/", values.root_path, gunicorn="root_path",
-        doc="Where the application is mounted. Paths under it get it as SCRIPT_NAME, all others are passed whole.",
+        doc="URL path at which the application is mounted. Requests under it have it as SCRIPT_NAME, all others keep"
+        " their whole path.",
     )
 
     bind: tuple[Address, ...] = setting(
@@ -61,8 +65,8 @@ class Settings:
     )
     umask: int = setting(
         "Listening", "-m --umask", "OCTAL", "0", values.octal_mask, gunicorn="umask",
-        doc="Permissions taken from the unix sockets that are made: 0 lets every user of the machine connect, 007 the"
-        " owner and the group (of --user and --group, if given).",
+        doc="Permissions that the unix sockets do not get: 0 lets every user of the machine connect, 007 the owner"
+        " and the group (of --user and --group, if given).",
     )
     reuse_port: bool = setting(
         "Listening", "--reuse-port", "", "false", values.flag, gunicorn="reuse_port", is_flag=True,
@@ -70,7 +74,7 @@ class Settings:
     )
     worker_connections: int = setting(
         "Listening", "--worker-connections", "N", "0", values.whole(0, 1_000_000), gunicorn="worker_connections",
-        doc="Connections open at once in a worker; 0 is 80 % of the descriptors that the process may open.",
+        doc="Most connections of a worker at once; 0 is 80 % of the file descriptors that the process may open.",
         then="those that have waited longest without a request are closed; where there are none, accepting pauses",
         counter="evictions, accept_pauses",
     )
@@ -78,88 +82,102 @@ class Settings:
     forwarded_allow_ips: tuple[str, ...] = setting(
         "Listening", "--forwarded-allow-ips", "ADDRESSES", "127.0.0.1,::1", values.networks,
         gunicorn="forwarded_allow_ips", platform=("FORWARDED_ALLOW_IPS", "{}", ""),
-        doc="Proxies to believe what they say of their clients: addresses and networks separated by commas, or * for"
-        " everybody who can connect. X-Forwarded-For then gives REMOTE_ADDR (and %(h)s of the access log), its last"
-        " address that is no such proxy's; X-Forwarded-Proto, X-Forwarded-Protocol or X-Forwarded-Ssl give"
+        doc="Proxies whose word on their clients is believed: addresses and networks separated by commas, or"
+        " * for everybody who can connect. X-Forwarded-For then gives REMOTE_ADDR (and %(h)s of the access log): its"
+        " last address that is not such a proxy. X-Forwarded-Proto, X-Forwarded-Protocol or X-Forwarded-Ssl give"
         " wsgi.url_scheme. Proxies on unix sockets are always believed. Forwarded (RFC 7239) is not read.",
     )
     ready_path: str = setting(
         "Listening", "--ready-path", "PATH", "", values.request_path,
-        doc="Path that the server answers itself, for balancers to ask: 200 while it serves, 503 from SIGTERM on. The"
-        " application never sees it.",
+        doc="URL path that the server answers itself, for load balancers to ask: 200 while it serves, 503 from"
+        " SIGTERM on. The application never sees it.",
     )
 
     workers: int = setting(
-        "Work", "-w --workers", "N", "auto", values.whole(0, 1024), gunicorn="workers",
+        "Workers", "-w --workers", "N", "auto", values.whole(0, 1024), gunicorn="workers",
         platform=("WEB_CONCURRENCY", "{}", ""), measure=cpus.available,
-        doc="Processes that serve; auto is one for each CPU that the container's quota and the process's affinity"
-        " allow. 0 serves in the process that you start, without others: for debuggers.",
+        doc="Processes that serve; one more, the supervisor, starts and replaces them. auto is one for each CPU that"
+        " the container's quota and the process's affinity allow. 0 serves in the process that you start, without a"
+        " supervisor: for debuggers.",
     )
     threads: int = setting(
-        "Work", "--threads", "N", "64", values.whole(1, 1024), gunicorn="threads",
+        "Workers", "--threads", "N", "64", values.whole(1, 1024), gunicorn="threads",
         doc="Application calls at once in a worker. Threads are started when calls are slow, so that this needs no"
         " tuning; 1 is for applications that are not thread-safe.",
     )
     queue: int = setting(
-        "Work", "--queue", "N", "1024", values.whole(1, 1_000_000),
+        "Workers", "--queue", "N", "1024", values.whole(1, 1_000_000),
         doc="Requests that may wait for a thread in a worker; the next ones are answered 503.",
         then="503 with Retry-After", counter="overloads",
     )
     queue_timeout: float = setting(
-        "Work", "--queue-timeout", "SECONDS", "30", values.seconds(0.1, 86_400), unit="s",
+        "Workers", "--queue-timeout", "SECONDS", "30", values.seconds(0.1, 86_400), unit="s",
         doc="Time that a request may wait for a thread; then it is answered 503.",
         then="503 with Retry-After", counter="queue_timeouts",
     )
     preload: bool = setting(
-        "Work", "--preload", "", "false", values.flag, gunicorn="preload_app", is_flag=True,
+        "Workers", "--preload", "", "false", values.flag, gunicorn="preload_app", is_flag=True,
         doc="Load the application once, before the workers are forked: they share its memory. A reload loads it anew.",
     )
     max_requests: int = setting(
-        "Work", "--max-requests", "N", "0", values.whole(0, 1_000_000_000), gunicorn="max_requests",
-        doc="Requests after which a worker is replaced; its successor serves before it leaves. 0 is never.",
+        "Workers", "--max-requests", "N", "0", values.whole(0, 1_000_000_000), gunicorn="max_requests",
+        doc="Requests after which a worker is replaced; its successor serves before it leaves, one at a time, so that"
+        " it answers more where that takes longer than so many requests. 0 is never.",
     )
     max_requests_jitter: int = setting(
-        "Work", "--max-requests-jitter", "N", "0", values.whole(0, 1_000_000_000), gunicorn="max_requests_jitter",
-        doc="Up to so many more, at random, so that workers are not replaced all at once.",
+        "Workers", "--max-requests-jitter", "N", "0", values.whole(0, 1_000_000_000), gunicorn="max_requests_jitter",
+        doc="Up to so many requests more than --max-requests, at random, so that the workers are not all replaced at"
+        " once.",
     )
     max_worker_memory: int = setting(
-        "Work", "--max-worker-memory", "BYTES", "0", values.byte_size(0, 1 << 50), unit="bytes",
-        doc="Memory (resident set) above which a worker is replaced in the same way. 0 is no bound.",
+        "Workers", "--max-worker-memory", "BYTES", "0", values.byte_size(0, 1 << 50), unit="bytes",
+        doc="Memory (resident set) above which a worker is replaced; its successor serves before it leaves. 0 is no"
+        " bound.",
     )
     worker_lifetime: float = setting(
-        "Work", "--worker-lifetime", "SECONDS", "0", values.seconds(0, 31_536_000), unit="s",
-        doc="Time after which a worker is replaced in the same way, a tenth more or less. 0 is never.",
+        "Workers", "--worker-lifetime", "SECONDS", "0", values.seconds(0, 31_536_000), unit="s",
+        doc="Time after which a worker is replaced, a tenth more or less; its successor serves before it leaves. 0 is"
+        " never.",
     )
     hooks: str = setting(
-        "Work", "--hooks", "FILE", "", values.text,
-        doc="Python file with functions that are called on the way: on_starting, post_fork, worker_exit and others.",
+        "Process", "--hooks", "FILE", "", values.optional,
+        doc="Python file with functions to call as the server runs: on_starting, post_fork, worker_exit and others,"
+        " by gunicorn's names.",
     )
     control_socket: str = setting(
-        "Work", "--control-socket", "PATH", "auto", values.text,
-        doc="Where dragoman reload, stop, scale, reopen and status reach the server: a path, none, or auto: an abstract"
-        " socket named after the user and the first address, which needs no disk. Only that user and root are heard.",
+        "Process", "--control-socket", "PATH", "auto", values.text,
+        doc="Unix socket by which dragoman reload, stop, scale, reopen and status reach the server: a path, none, or"
+        " auto: an abstract one (a name without a file), made of the user and the first address. A reload that changes"
+        " that address moves it when it is done; until then --bind names the one of before. Only that user and root are"
+        " heard. With --workers 0 there is none.",
     )
     user: str = setting(
-        "Work", "-u --user", "USER", "", values.text, gunicorn="user",
+        "Process", "-u --user", "USER", "", values.optional, gunicorn="user",
         doc="User, by name or number, that the workers become before the application is loaded; its supplementary"
         " groups come with it. Only root can do so; sockets, logs and pid file are opened before, as root.",
     )
     group: str = setting(
-        "Work", "-g --group", "GROUP", "", values.text, gunicorn="group",
+        "Process", "-g --group", "GROUP", "", values.optional, gunicorn="group",
         doc="Group, by name or number, that the workers are in; by default that of --user.",
     )
     proc_name: str = setting(
-        "Work", "-n --name", "TEXT", "", values.text, gunicorn="proc_name",
+        "Process", "-n --name", "TEXT", "", values.optional, gunicorn="proc_name",
         doc="Name that ps and top show in the titles of the processes; by default the application's.",
     )
     pid: str = setting(
-        "Work", "-p --pid", "FILE", "", values.text, gunicorn="pidfile",
+        "Process", "-p --pid", "FILE", "", values.optional, gunicorn="pidfile",
         doc="File to write the process id to; removed at the end.",
     )
 
+    start_timeout: float = setting(
+        "Time", "--start-timeout", "SECONDS", "120", values.seconds(0, 86_400), unit="s",
+        doc="Time in which a worker has to load the application (with --preload, the process that loads it for all)."
+        " One that hangs is killed, the log shows where, and a reload for which it was to serve fails. 0 is no bound.",
+    )
     graceful_timeout: float = setting(
         "Time", "--graceful-timeout", "SECONDS", "30", values.seconds(0, 86_400), unit="s", gunicorn="graceful_timeout",
-        doc="After SIGTERM, and after --drain-delay: time for the requests under way, then they are cut.",
+        doc="After SIGTERM, and after --drain-delay: time for the requests under way; those that are left then are"
+        " cut off.",
     )
     drain_linger: float = setting(
         "Time", "--drain-linger", "SECONDS", "2", values.seconds(0, 3600), unit="s",
@@ -167,12 +185,12 @@ class Settings:
     )
     drain_delay: float = setting(
         "Time", "--drain-delay", "SECONDS", "0", values.seconds(0, 3600), unit="s",
-        doc="After SIGTERM: time in which everything is still served, and only --ready-path says 503, so that balancers"
-        " turn away before the doors close.",
+        doc="After SIGTERM: time in which everything is still served, and only --ready-path says 503, so that load"
+        " balancers send elsewhere before the server accepts no more.",
     )
     keep_alive: float = setting(
         "Time", "--keep-alive", "SECONDS", "75", values.seconds(0, 86_400), unit="s", gunicorn="keepalive",
-        doc="Time that a connection may wait for its next request. Keep it above that of a balancer in front.",
+        doc="Time that a connection may wait for its next request. Keep it above that of a load balancer in front.",
         then="close", counter="idle_timeouts",
     )
     first_byte_timeout: float = setting(
@@ -209,12 +227,13 @@ class Settings:
     )
     rate_grace: float = setting(
         "Time", "--rate-grace", "SECONDS", "10", values.seconds(0.1, 86_400), unit="s",
-        doc="Time that a client has before these rates count; a body that brings nothing at all ends after it, too.",
+        doc="Time that a client has before --min-body-rate and --min-write-rate count; a body that brings nothing at"
+        " all ends after it, too.",
     )
     linger_timeout: float = setting(
         "Time", "--linger-timeout", "SECONDS", "1", values.seconds(0, 3600), unit="s",
-        doc="Time in which a client may send the rest of a body that the application left unread, and in which it may"
-        " close after an answer that ends the connection.",
+        doc="Before a connection is closed: time in which a client may send the rest of a body that the application"
+        " left unread, or close first, so that the answer is not lost.",
         then="close", counter="discard_timeouts",
     )
 
@@ -228,7 +247,7 @@ class Settings:
         doc="Most header fields of a request; above it 431.", then="431", counter="refused",
     )
     limit_request_field_size: int = setting(
-        "Limits", "--limit-request-field_size --limit-request-field-size", "BYTES", "16K",
+        "Limits", "--limit-request-field-size --limit-request-field_size", "BYTES", "16K",
         values.byte_size(64, 1 << 20), unit="bytes", gunicorn="limit_request_field_size",
         doc="Longest header field of a request, its name included; above it 431.", then="431", counter="refused",
     )
@@ -238,11 +257,11 @@ class Settings:
     )
     limit_trailer_fields: int = setting(
         "Limits", "--limit-trailer-fields", "N", "64", values.whole(0, 10_000),
-        doc="Most fields behind a chunked body; above it 400.", then="400", counter="refused",
+        doc="Most trailer fields, which stand behind a chunked body; above it 400.", then="400", counter="refused",
     )
     limit_trailers: int = setting(
         "Limits", "--limit-trailers", "BYTES", "16K", values.byte_size(2, 1 << 20), unit="bytes",
-        doc="Longest section of them; above it 400.", then="400", counter="refused",
+        doc="Longest section of trailer fields; above it 400.", then="400", counter="refused",
     )
     limit_body: int = setting(
         "Limits", "--limit-body", "BYTES", "64M", values.byte_size(0, 1 << 50), unit="bytes",
@@ -251,27 +270,30 @@ class Settings:
     )
     limit_unread: int = setting(
         "Limits", "--limit-unread", "BYTES", "64K", values.byte_size(0, 1 << 30), unit="bytes",
-        doc="Bytes of a body that the application left unread which are read and thrown away, so that the connection"
+        doc="Bytes that are read and thrown away of a body that the application left unread, so that the connection"
         " can be used again.",
-        then="close with linger",
+        then="close, after --linger-timeout at most",
     )
     body_buffer: int = setting(
         "Limits", "--body-buffer", "BYTES", "64K", values.byte_size(0, 64 << 20), unit="bytes",
-        doc="Request bodies up to this are complete before the application is called; longer ones are streamed.",
+        doc="Request bodies up to this size are complete before the application is called; longer ones are streamed.",
     )
     chunked_memory: int = setting(
         "Limits", "--chunked-memory", "BYTES", "1M", values.byte_size(0, 1 << 30), unit="bytes",
-        doc="Chunked request bodies are held in memory up to this, then in an unlinked file.",
-        then="an unlinked file in --spool-directory",
+        doc="Chunked request bodies are held in memory up to this size, then in a temporary file in"
+        " --spool-directory.",
+        then="a temporary file in --spool-directory",
     )
     spool_directory: str = setting(
-        "Limits", "--spool-directory", "DIRECTORY", "", values.text,
-        doc="Directory of those files; without one, Python's tempfile.gettempdir().",
+        "Limits", "--spool-directory", "DIRECTORY", "", values.optional,
+        doc="Directory for temporary files: long chunked request bodies, and with --threads 1 responses that wait for"
+        " slow clients. Without one, Python's tempfile.gettempdir().",
     )
     spool_quota: int = setting(
         "Limits", "--spool-quota", "BYTES", "1G", values.byte_size(0, 1 << 50), unit="bytes",
-        doc="Bytes that the request bodies of a worker may take there together; above it, and on a full disk, 507. As"
-        " many may the answers take that wait for slow clients, where a worker has one thread; then it waits, too.",
+        doc="Bytes that the request bodies of a worker may take in --spool-directory together; above it, and on a"
+        " full disk, 507. With --threads 1 the responses that wait for slow clients may take as many; above it the"
+        " application waits.",
         then="507 for that request", counter="spool_refusals",
     )
     output_buffer: int = setting(
@@ -286,20 +308,20 @@ class Settings:
     )
     access_logformat: str = setting(
         "Logging", "--access-logformat", "FORMAT", "combined", values.access_log_format, gunicorn="access_log_format",
-        doc="common, combined, json, or a text with gunicorn's atoms such as %(h)s.",
+        doc="Lines of the access log: common, combined, json, or a text with gunicorn's atoms such as %(h)s.",
     )
     error_logfile: str = setting(
-        "Logging", "--error-logfile --log-file", "FILE", "-", values.text, gunicorn="errorlog",
+        "Logging", "--error-logfile --log-file", "FILE", "-", values.error_log, gunicorn="errorlog",
         doc="Error log: a file, or - for standard error.",
     )
     log_level: str = setting(
         "Logging", "--log-level", "LEVEL", "info",
         values.choice("debug", "info", "warning", "error", "critical"), gunicorn="loglevel",
-        doc="Least level of the error log: debug, info, warning, error or critical.",
+        doc="Least important level that the error log has: debug, info, warning, error or critical.",
     )
     server_header: str = setting(
         "Logging", "--server-header", "TEXT", "dragoman", values.server_field,
-        doc="The Server field of responses, and SERVER_SOFTWARE; none for no such field.",
+        doc="Value of the Server field of responses, and SERVER_SOFTWARE; none leaves the field out.",
     )
 # fmt: on
 
@@ -332,12 +354,36 @@ def settings_from(
 
 
 def misspelt(environment: Mapping[str, str]) -> list[str]:
-    """A sentence for each variable that is no setting, but nearly the name of one."""
+    """A sentence for each variable that is no setting, but means one, or one of gunicorn's."""
     # Told, not refused: Kubernetes puts DRAGOMAN_PORT and its like into every pod beside a service of that name.
     known = {CONFIG_VARIABLE, *(row.env for row in ROWS)}
     strangers = [name for name in sorted(environment) if name.startswith(ENVIRONMENT_PREFIX) and name not in known]
-    near = {name: difflib.get_close_matches(name, known, 1, cutoff=0.85) for name in strangers}
-    return [f"{printable(name)} is no setting; did you mean {near[name][0]}?" for name in strangers if near[name]]
+    told = (unknown_name(name.removeprefix(ENVIRONMENT_PREFIX).lower(), name, 0.85) for name in strangers)
+    return [sentence for sentence in told if not sentence.endswith(LIST_OF_ALL)]
+
+
+def unknown_name(name: str, shown: str = "", cutoff: float = 0.6) -> str:
+    """Says that `name` is no setting, and what was meant: one of gunicorn's, a flag of another name, a near one.
+
+    shown    how the name was written: a variable stands there with its prefix, and so do those that it is told of
+    cutoff   how near a name has to be, 1.0 being the same (difflib)
+    """
+    written = printable(shown or name)
+    prefix = ENVIRONMENT_PREFIX if shown else ""
+    if meant := {row.gunicorn: row.name for row in ROWS}.get(name):
+        return f"{written} is gunicorn's name; here it is {in_case_of(prefix + meant, prefix)}"
+    if (option := BY_NAME.get(name)) is not None and option.fate is not Fate.ACTS:
+        return f"{written} is gunicorn's, {FATES[option.fate]}, so leave it out: {option.says}"
+    flags = {flag.removeprefix("--").replace("-", "_"): row.name for row in ROWS for flag in row.flags}
+    plain = name.replace("-", "_").lower()
+    near = [flags[plain]] if plain in flags else difflib.get_close_matches(plain, [row.name for row in ROWS], 1, cutoff)
+    if near:
+        return f"{written} is no setting; did you mean {in_case_of(prefix + near[0], prefix)}?"
+    return f"{written} is no setting; {LIST_OF_ALL}"
+
+
+def in_case_of(name: str, prefix: str) -> str:
+    return name.upper() if prefix else name
 
 
 ROWS = tuple(

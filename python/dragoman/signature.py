@@ -15,24 +15,27 @@ ASGI_HINT = (
 def problem_of(application: object, name: str) -> str:
     """One sentence on why `application` cannot be served, '' when nothing speaks against it.
 
-    The sentence begins with the contract rule: ``app-not-callable`` or ``app-signature``.
+    It begins as all sentences about the contract do, with the rule for ``dragoman explain``: ``contract: app-…``.
     """
     if not callable(application):
-        return f"app-not-callable: {name} is {described(application)}, not a WSGI application"
+        return f"contract: app-not-callable: {name} is {described(application)}, not a WSGI application"
     if isinstance(application, type):
         return problem_of_class(application, name)
     if is_asgi(application):
-        return f"app-signature: {name} is {described(application)}: {ASGI_HINT}"
+        return f"contract: app-signature: {name} is {described(application)}: {ASGI_HINT}"
     if takes(application, 2):
         return ""
     if takes(application, 0):
         has_none = signature_text(application).startswith("()")
         what = f"{name} takes no arguments" if has_none else f"{name}{signature_text(application)} can do without any"
         return (
-            f"app-signature: {what}, a WSGI application takes (environ, start_response);"
+            f"contract: app-signature: {what}, a WSGI application takes (environ, start_response);"
             f" if it makes the application, write {name}()"
         )
-    return f"app-signature: {name}{signature_text(application)} does not take (environ, start_response)"
+    return (
+        f"contract: app-signature: {name}{signature_text(application)} does not take (environ, start_response);"
+        f" if it makes the application, write its arguments, as literals: {name}('prod', n=1)"
+    )
 
 
 def problem_of_class(cls: type, name: str) -> str:
@@ -41,10 +44,11 @@ def problem_of_class(cls: type, name: str) -> str:
     if "__iter__" in own and takes(cls, 2):
         return ""
     if "__call__" not in own:
-        return f"app-signature: {name} is the class {cls.__name__}; its instances are neither callable nor iterable"
+        what = f"the class {cls.__name__}; its instances are neither callable nor iterable"
+        return f"contract: app-signature: {name} is {what}"
     if is_asgi_method(cls.__call__):
-        return f"app-signature: {name} is the class {cls.__name__} of ASGI applications: {ASGI_HINT}"
-    return f"app-signature: {name} is the class {cls.__name__}; serve an instance of it: {name}()"
+        return f"contract: app-signature: {name} is the class {cls.__name__} of ASGI applications: {ASGI_HINT}"
+    return f"contract: app-signature: {name} is the class {cls.__name__}; serve an instance of it: {name}()"
 
 
 def patched_by() -> tuple[str, str] | None:

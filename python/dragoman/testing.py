@@ -87,14 +87,16 @@ class LiveServer:
     def stop(self) -> None:
         """Answer the requests under way, and end. Does nothing when it does not serve.
 
-        Raises AssertionError when a request is still inside of the application after the graceful timeout, and with
-        ``raise_exceptions`` the first exception that has left it.
+        After the graceful timeout connections are cut, and a call that waits for its client ends with its own. Raises
+        AssertionError when one does not return even then: with the request, and with the place where it is, since its
+        thread cannot be ended and goes on. With ``raise_exceptions`` the first exception that has left the application
+        is raised.
         """
-        stuck = self.server.stop()
+        left = self.server.stop()
         first, self.exceptions[:] = self.exceptions[:1], []
         if first:
             raise first[0]
-        assert not stuck, f"still inside of the application: {', '.join(stuck)}"
+        assert not left, left
 
     def __enter__(self: Self) -> Self:
         return self.start()

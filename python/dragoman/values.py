@@ -1,5 +1,6 @@
 """Parsers of single setting values: text in, a value that cannot be wrong out, or ValueError saying what is wanted."""
 
+import errno
 import ipaddress
 import os
 import re
@@ -16,14 +17,17 @@ __all__ = [
     "access_log_format",
     "address",
     "byte_size",
+    "cause_of",
     "choice",
     "counted",
     "directories",
     "directory",
     "environment_variable",
+    "error_log",
     "flag",
     "networks",
     "octal_mask",
+    "optional",
     "printable",
     "request_path",
     "root_path",
@@ -88,8 +92,21 @@ def address(value: str) -> Address:
     # A colon in a host without brackets would leave open where the port begins.
     tcp = re.fullmatch(r"(?:tcp://)?(?:\[([0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|([^\s:/\[\]@]*)):([0-9]{1,5})", value)
     if tcp is None or int(tcp[3]) > 65535:
-        raise ValueError("HOST:PORT (port 0 to 65535), [IPV6]:PORT, unix:PATH or fd://N")
+        raise ValueError(f"HOST:PORT (port 0 to 65535), [IPV6]:PORT, :PORT, unix:PATH or fd://N{meant_address(value)}")
     return TcpAddress(tcp[1] or tcp[2] or "0.0.0.0", int(tcp[3]))
+
+
+def meant_address(value: str) -> str:
+    """What was meant by a text that is no address, as a question; "" where it cannot be told."""
+    if re.fullmatch(r"[0-9]{1,5}", value) and int(value) <= 65535:
+        return f"; did you mean :{value}?"
+    if value.startswith("/"):
+        return f"; did you mean unix:{value}?"
+    if ipv6 := re.fullmatch(r"([0-9A-Fa-f:]*:[0-9A-Fa-f:]*):([0-9]{1,5})", value):
+        return f"; did you mean [{ipv6[1]}]:{ipv6[2]}?"
+    if re.fullmatch(r"[A-Za-z0-9.-]+", value):
+        return f"; did you mean {value}:8000?"
+    return ""
 
 
 def whole(low: int, high: int) -> Callable[[str], int]:
@@ -161,6 +178,21 @@ def text(value: str) -> str:
     return value
 
 
+def optional(value: str) -> str:
+    """A text, or ``""`` for ``none``, which is how no text is shown: so a flag takes back what a file says."""
+    return "" if value == "none" else text(value)
+
+
+def error_log(value: str) -> str:
+    """A file, or ``-``."""
+    # A file of that name would be made in silence, and be all that is heard of the server.
+    if value == "none":
+        raise ValueError(
+            "a file, or - for standard error: there is always an error log (./none is a file of that name)"
+        )
+    return text(value)
+
+
 def directory(value: str) -> str:
     """A directory that exists, as an absolute path."""
     if not value or "\0" in value or not Path(value).is_dir():
@@ -170,7 +202,7 @@ def directory(value: str) -> str:
 
 def directories(value: str) -> tuple[str, ...]:
     """Paths separated by commas; they need not exist yet, as on ``sys.path``."""
-    return tuple(part.strip() for part in text(value).split(",") if part.strip())
+    return tuple(part.strip() for part in optional(value).split(",") if part.strip())
 
 
 def environment_variable(value: str) -> tuple[str, str]:
@@ -204,7 +236,9 @@ def root_path(value: str) -> str:
 
 
 def request_path(value: str) -> str:
-    """``"/ready"``: a path as clients send it, without a query."""
+    """``"/ready"``: a path as clients send it, without a query; ``""`` for ``none``."""
+    if value == "none":
+        return ""
     if not re.fullmatch(r"/[!-\"$->@-~]*", value):
         raise ValueError("a path that starts with / and holds neither blanks nor ? or #, such as /ready")
     return value
@@ -257,6 +291,15 @@ def access_log_format(value: str) -> str:
 def counted(count: int, noun: str) -> str:
     """``1 worker``, ``2 workers``."""
     return f"{count} {noun}{'s' if count != 1 else ''}"
+
+
+def cause_of(error: OSError, path: str) -> str:
+    """Why the file or socket at `path` cannot be had; where its directory is missing, which one that is."""
+    # "No such file or directory" of something that was to be made leaves open which of the two is meant.
+    directory_of = os.path.dirname(path) or "."
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not os.path.isdir(directory_of):
+        return f'there is no directory "{printable(directory_of)}"'
+    return error.strerror or str(error)
 
 
 def printable(value: str, keep: str = "") -> str:

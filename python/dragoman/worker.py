@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from dragoman import _native, types
 from dragoman.errors import OperatorError, UsageError
+from dragoman.forking import ForkHooks
 from dragoman.loader import traceback_of
 from dragoman.log import ErrorStream, Log
 from dragoman.settings import Settings
@@ -232,7 +233,9 @@ def serve(
     worker.reopen_access_log()
     # The first effect of a signal is native: the drain begins though Python code may hold the GIL for long.
     signal.set_wakeup_fd(worker.server.signal_fd(), warn_on_full_buffer=False)
-    ForkHooks(handlers, worker.server).register()
+    # Until this returns: what a script forks after it is no business of ours.
+    fork_hooks = ForkHooks(handlers, worker.server)
+    fork_hooks.register()
     # Everything that has been loaded stays for good: the collector need not walk it again, nor touch its pages.
     gc.collect()
     gc.freeze()
@@ -290,7 +293,8 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
     """The settings as the engine takes them: milliseconds, bytes, descriptors."""
     spool_directory = settings.spool_directory or tempfile.gettempdir()
     if not os.access(spool_directory, os.W_OK | os.X_OK):
-        raise OperatorError(f'--spool-directory "{printable(spool_directory)}": cannot be written to')
+        why = "cannot be written to" if os.path.isdir(spool_directory) else "there is no such directory"
+        raise OperatorError(f'--spool-directory "{printable(spool_directory)}": {why}')
     return {
         "threads": settings.threads,
         "root_path": settings.root_path,
@@ -341,41 +345,3 @@ def requests_until_used_up(settings: Settings) -> int:
 
 def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-class ForkHooks:
-    """What keeps a child that the application forks apart from us: its signals, and its copies of our descriptors.
-
-    The child has our handlers, and our wake-up descriptor: to terminate it would drain this server. They are taken from
-    it before a signal can be delivered to it, so that one sent at once has its usual effect.
-    """
-
-    def __init__(self, numbers: Iterable[int], server: _native.Server) -> None:
-        self.numbers = tuple(numbers)
-        self.server = server
-        self.of_thread = threading.local()
-
-    def register(self) -> None:
-        """From now on, for every ``os.fork``."""
-        os.register_at_fork(before=self.before, after_in_parent=self.in_parent, after_in_child=self.in_child)
-
-    def before(self) -> None:
-        """In the thread that forks: hold its signals back."""
-        self.of_thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, self.numbers)
-
-    def in_parent(self) -> None:
-        """After it, here: the engine learns that a child may hold copies of its descriptors."""
-        self.server.note_fork()
-        self.unblock()
-
-    def in_child(self) -> None:
-        """After it, in the child: usual signals, and no descriptor that serves."""
-        signal.set_wakeup_fd(-1)
-        for number in self.numbers:
-            signal.signal(number, signal.SIG_DFL)
-        self.server.forget_in_child()
-        self.unblock()
-
-    def unblock(self) -> None:
-        """Let the signals that were held back come."""
-        signal.pthread_sigmask(signal.SIG_SETMASK, self.of_thread.mask)

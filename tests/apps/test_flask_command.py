@@ -74,6 +74,7 @@ def test_a_factory_and_debug_are_flasks_and_serve_in_this_process(directory: Pat
         (("--app", "shopp", "dragoman", "--workers", "2"), "Could not import 'shopp'"),
         (("--app", "shop:create_app(1, 2)", "dragoman", "--workers", "0"), "arguments"),
         (("--app", "shop", "dragoman", "--no-such-flag"), "No such option"),
+        (("--app", "shop", "dragoman", "extra"), 'dragoman takes no argument "extra"'),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(directory: Path, arguments: tuple[str, ...], message: str) -> None:

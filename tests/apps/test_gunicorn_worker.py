@@ -91,8 +91,8 @@ def test_a_unix_socket_of_gunicorns_is_served(tmp_path: Path, probe_listener: ob
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (("--certfile", "a.pem", "--keyfile", "a.pem"), "certfile: TLS is not spoken"),
-        (("--proxy-protocol", "auto"), "proxy_protocol: the PROXY protocol is not understood"),
+        (("--certfile", "a.pem", "--keyfile", "a.pem"), "certfile: this worker does not speak TLS"),
+        (("--proxy-protocol", "auto"), "proxy_protocol: this worker does not speak the PROXY protocol"),
         (("--access-logformat", "%(zz)s"), "--access-logformat"),
     ],
 )
@@ -105,9 +105,17 @@ def test_what_the_worker_cannot_do_ends_the_start_with_the_reason(
     assert status == 1 and f"Error: {message}" in output and "Traceback" not in output
 
 
+def test_a_variable_that_is_no_setting_is_told(tmp_path: Path, probe_listener: object) -> None:
+    with gunicorn(tmp_path, env={"DRAGOMAN_QUEU": "5"}) as server:
+        server.log.wait_for("dragoman: DRAGOMAN_QUEU is no setting; did you mean DRAGOMAN_QUEUE?")
+        server.request("GET", "/")
+
+
 def test_what_the_worker_leaves_out_is_told(tmp_path: Path, probe_listener: object) -> None:
     with gunicorn(tmp_path, config="def pre_request(worker, req):\n    pass\n") as server:
         server.log.wait_for("pre_request is not called")
+        # gunicorn's master forgets a TERM that comes while it starts its worker.
+        server.request("GET", "/")
         assert "post_request" not in server.log.text
 
 

@@ -48,6 +48,9 @@ class Host:
     def tell_start(self, name):
         pass
 
+    def reopen_logs(self):
+        pass
+
     def stop_listening(self):
         pass
 

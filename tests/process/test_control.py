@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 
 from dragoman.errors import OperatorError
 from dragoman.remote import ask, status_text
-from dragoman.values import address
+from dragoman.values import Address, address
 from tests.faults.kit import children, eventually, state
 from tests.support.server import Server
 from tests.support.wire import DEADLINE_S
@@ -72,6 +74,29 @@ def test_a_reload_that_fails_says_why_and_changes_nothing(server: Server, path: 
     assert told(path, "reload", "--wait")["ok"]
 
 
+@pytest.mark.parametrize("more", [(), ("--preload",)], ids=["each worker loads", "preload"])
+def test_a_reload_whose_application_hangs_fails_in_time_and_says_where(
+    path: Path, tmp_path: Path, more: Sequence[str]
+) -> None:
+    module = tmp_path / "shop.py"
+    module.write_text(SHOP)
+    flags = ("--workers", "2", "--chdir", str(tmp_path), "--drain-linger", "0", "--control-socket", str(path))
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    with Server("shop:app", *flags, "--start-timeout", "3", *more, env=env) as server:
+        before = {one["pid"] for one in told(path, "status")["workers"]}
+        module.write_text(f"import time\ntime.sleep(60)\n{SHOP}")
+        answer = told(path, "reload", "--wait")
+        assert not answer["ok"]
+        sentence, *stack = answer["text"].splitlines()
+        assert sentence == f"it was not ready within 3 s, and hangs at {module}:2; --start-timeout gives it longer"
+        # The application's own frames, and nothing of the import machinery or of ours.
+        assert stack == ["Current thread (most recent call first):", f'  File "{module}", line 2 in <module>']
+        assert f"{sentence}\n" in server.log.text
+        assert {one["pid"] for one in told(path, "status")["workers"]} == before
+        module.write_text(SHOP)
+        assert told(path, "reload", "--wait")["ok"]
+
+
 def test_the_command_line_says_whether_it_worked_and_why_not(server: Server, path: Path, tmp_path: Path) -> None:
     def command(*words: str) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "dragoman", *words, "--control-socket", str(path)]
@@ -85,14 +110,19 @@ def test_the_command_line_says_whether_it_worked_and_why_not(server: Server, pat
     (tmp_path / "shop.py").write_text("(")
     done = command("reload", "--wait")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("dragoman: reload: importing shop fails: SyntaxError")
+    assert done.stderr.startswith(
+        "dragoman: reload: not reloaded, what serves goes on: importing shop fails: SyntaxError"
+    )
     assert len(done.stderr.splitlines()) > 2, done.stderr
     done = command("scale", "none")
-    assert (done.returncode, done.stderr) == (1, "dragoman: scale: want a whole number from 1 to 1024\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        'dragoman: scale "none": want a whole number from 1 to 1024\n',
+    )
     assert command("stop").returncode == 0
     assert server.wait() == 0
     done = command("status")
-    assert done.returncode == 1 and "no server is heard at" in done.stderr
+    assert done.returncode == 1 and "no server answers at" in done.stderr
 
 
 def test_scale_sets_the_number_of_workers(server: Server, path: Path) -> None:
@@ -165,8 +195,61 @@ def test_two_servers_cannot_have_one_path(server: Server, path: Path, tmp_path: 
     assert told(path, "status")["ok"]
 
 
+class TestAnotherAddress:
+    """The automatic socket is named after the first address, and a reload may bring another one."""
+
+    def configure(self, directory: Path, name: str) -> tuple[Address, ...]:
+        bind = f"unix:{directory / name}"
+        (directory / "dragoman.toml").write_text(f'[server]\nbind = "{bind}"\n')
+        return (address(bind),)
+
+    @pytest.fixture
+    def started(self, tmp_path: Path) -> Iterator[tuple[Server, tuple[Address, ...]]]:
+        (tmp_path / "shop.py").write_text(SHOP)
+        bind = self.configure(tmp_path, "a.sock")
+        flags = ("--config", str(tmp_path / "dragoman.toml"), "--chdir", str(tmp_path), "--workers", "1")
+        env = {"PYTHONDONTWRITEBYTECODE": "1"}
+        with Server("shop:app", *flags, "--drain-linger", "0", binds=(), env=env) as server:
+            yield server, bind
+
+    def test_commands_find_the_server_where_they_did_until_the_reload_is_done_and_by_the_new_address_then(
+        self, started: tuple[Server, tuple[Address, ...]], tmp_path: Path
+    ) -> None:
+        server, before = started
+        after = self.configure(tmp_path, "b.sock")
+        (tmp_path / "shop.py").write_text("(")
+        assert not ask("auto", before, ["reload", "--wait"])["ok"]
+        assert ask("auto", before, ["status"])["pid"] == server.pid
+        with pytest.raises(OperatorError, match=r"no server is heard at .*b\.sock") as caught:
+            ask("auto", after, ["status"])
+        assert re.search(f"servers of this user are heard with --bind .*{before[0]}", str(caught.value))
+        (tmp_path / "shop.py").write_text(SHOP)
+        assert ask("auto", before, ["reload", "--wait"])["ok"]
+        assert ask("auto", after, ["status"])["pid"] == server.pid
+        with pytest.raises(OperatorError, match=r"no server is heard at .*a\.sock"):
+            ask("auto", before, ["status"])
+        assert ask("auto", after, ["stop"])["ok"]
+        assert server.wait() == 0
+
+    def test_a_successor_that_has_another_address_is_found_by_that(
+        self, started: tuple[Server, tuple[Address, ...]], tmp_path: Path
+    ) -> None:
+        server, before = started
+        after = self.configure(tmp_path, "b.sock")
+        server.signal(signal.SIGUSR2)
+        assert server.wait() == 0
+        successor = ask("auto", after, ["status"])["pid"]
+        assert successor != server.pid
+        try:
+            with pytest.raises(OperatorError, match=r"no server is heard at .*a\.sock"):
+                ask("auto", before, ["status"])
+        finally:
+            os.kill(successor, signal.SIGTERM)
+        eventually(lambda: not (tmp_path / "b.sock").exists(), "it has ended")
+
+
 def test_without_a_server_the_error_says_where_it_was_looked_for(path: Path) -> None:
-    with pytest.raises(OperatorError, match=r"no server is heard at .*control"):
+    with pytest.raises(OperatorError, match=r"no server answers at .*control"):
         told(path, "status")
     with pytest.raises(OperatorError, match="there is no socket to reach the server by"):
         ask("none", (), ["status"])

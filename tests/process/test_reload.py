@@ -137,6 +137,38 @@ def test_hup_with_an_error_in_the_application_leaves_what_serves_and_the_next_on
         answers(server, "2")
 
 
+def one_dies(server: Server) -> None:
+    """Kills a worker, and returns when it is told."""
+    since = len(server.log.text)
+    os.kill(min(workers(server)), signal.SIGKILL)
+    server.log.wait_for("was killed by SIGKILL.*another one takes its place", since)
+
+
+def test_a_reload_with_the_fix_replaces_a_worker_that_cannot_start_and_the_others(shop: Shop) -> None:
+    with shop.serve() as server:
+        shop.release("(")
+        one_dies(server)
+        # Its place rests for seconds by now, and nobody waits for that.
+        server.log.wait_for("(?s)(for the same reason.*){4}")
+        with Load(server):
+            shop.release("2")
+            server.signal(signal.SIGHUP)
+            server.log.wait_for("reloaded: 2 workers")
+            answers(server, "2")
+
+
+def test_a_reload_with_the_fix_replaces_a_worker_that_hangs_at_its_start_and_the_others(shop: Shop) -> None:
+    with shop.serve() as server:
+        shop.release("__import__('time').sleep(60)")
+        one_dies(server)
+        eventually(lambda: len(workers(server)) == 2, "its successor hangs")
+        with Load(server):
+            shop.release("2")
+            server.signal(signal.SIGHUP)
+            server.log.wait_for("reloaded: 2 workers")
+            answers(server, "2")
+
+
 def test_twenty_reloads_in_a_row_lose_nothing(shop: Shop) -> None:
     with shop.serve() as server, Load(server):
         for number in range(2, 22):
@@ -299,6 +331,23 @@ class TestPreload:
             server.log.wait_for("reloaded: 2 workers")
             answers(server, "2")
 
+    def test_who_dies_while_a_reload_loads_is_replaced_by_what_served(self, server: Server, shop: Shop) -> None:
+        before = workers(server)
+        # Until the file is there; then it is version 2.
+        loaded = shop.directory / "loaded"
+        is_there = f"__import__('os').path.exists({str(loaded)!r})"
+        shop.release(f"2 if all(__import__('time').sleep(0.01) is None for _ in iter(lambda: {is_there}, True)) else 0")
+        server.signal(signal.SIGHUP)
+        server.log.wait_for("reloading:")
+        eventually(lambda: len(workers(server)) == len(before) + 1, "the next application is being loaded")
+        pid = int(server.request("GET", "/").body.split()[1])
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: len({server.request("GET", "/").body for _ in range(10)}) == 2, "two workers answer")
+        assert version(server) == "1"
+        loaded.touch()
+        server.log.wait_for("reloaded: 2 workers")
+        answers(server, "2")
+
     def test_what_the_application_opens_and_starts_is_told(self, shop: Shop) -> None:
         held = "0; import threading, socket; S = socket.socket(); E = threading.Event();"
         start = "threading.Thread(target=E.wait, name='pump', daemon=True).start()"
@@ -358,7 +407,8 @@ def test_a_reload_that_fails_changes_neither_sockets_nor_sizes(shop: Shop, tmp_p
         server.log.wait_for("not reloaded, what serves goes on")
         eventually(lambda: workers(server) == before and len(before) == 3, "the three of before")
         assert version(server) == "1"
-        assert not second.exists()
+        # The log comes first, then the sockets.
+        eventually(lambda: not second.exists(), "the socket of the reload is gone")
         shop.release("2")
         server.signal(signal.SIGHUP)
         server.log.wait_for("reloaded: 1 worker")

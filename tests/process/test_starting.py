@@ -68,6 +68,12 @@ class TestStartBlock:
         with Server("shop", "--chdir", str(tmp_path), "--workers", workers) as server:
             server.log.wait_for(r"serves shop:create_app\(\) \(WSGI\)$")
 
+    def test_what_needs_a_supervisor_is_told_to_have_no_effect_without_one(self, probe_listener: object) -> None:
+        with Server(APP, "--workers", "0", "--max-requests", "5", "--control-socket", "none") as server:
+            server.log.wait_for(r"\[WARNING\] max_requests \(--max-requests\) has no effect with workers = 0")
+            server.stop()
+            assert "control_socket" not in server.log.wait_for_end()
+
     def test_goes_to_standard_error_alone(self, probe_listener: object) -> None:
         with Server(APP) as server:
             server.stop()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import dragoman
+from dragoman.cli import COMMANDS
 from dragoman.settings import rows, settings_from
 
 
@@ -28,6 +29,13 @@ def test_help_shows_every_flag_under_the_heading_of_its_group() -> None:
     assert run("-h")[1] == output
 
 
+@pytest.mark.parametrize("name", [*COMMANDS, "--help"])
+def test_help_is_text_that_fits_a_terminal(name: str) -> None:
+    status, output, errors = run(name, "--help")
+    assert (status, errors) == (0, "") and "{" not in output
+    assert max(map(len, output.splitlines())) <= 80
+
+
 def test_the_version_is_that_of_the_package() -> None:
     assert run("--version") == (0, f"dragoman {dragoman.__version__}\n", "")
 
@@ -44,6 +52,51 @@ def test_the_version_is_that_of_the_package() -> None:
 )
 def test_an_unknown_flag_is_refused_with_the_nearest_one_and_status_2(flag: str, hint: str) -> None:
     assert run("app:app", flag, "x") == (2, "", f"dragoman: no such option {flag}; {hint}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("status", "--workers", "3"), "no such option --workers; dragoman status --help shows all"),
+        (("reload", "now"), 'dragoman reload takes no argument "now"; dragoman reload --help shows all'),
+        (("stop", "now"), 'dragoman stop takes no argument "now"; did you mean --now?'),
+        (
+            ("run", "shop"),
+            'want one application, these are several: "run", "shop"; there is no command run, write dragoman shop',
+        ),
+        (("relaod", "x"), 'want one application, these are several: "relaod", "x"; did you mean dragoman reload?'),
+        (("a", "b"), 'want one application, these are several: "a", "b"'),
+        (("relaod",), "there is neither a command nor a module relaod; did you mean dragoman reload?"),
+        (("serve",), "there is neither a command nor a module serve; did you mean dragoman MODULE[:ATTRIBUTE]?"),
+        (("help",), "there is neither a command nor a module help; did you mean dragoman --help?"),
+        (("scale", "many"), 'scale "many": want a whole number from 1 to 1024'),
+        (("scale", "-1"), 'scale "-1": want a whole number from 1 to 1024'),
+        (("scale", "0"), 'scale "0": want a whole number from 1 to 1024'),
+        (("scale",), "missing argument 'N'"),
+        ((), "an application is needed: dragoman MODULE[:ATTRIBUTE]; dragoman --help shows all"),
+    ],
+)
+def test_what_is_no_command_line_is_told_with_what_would_be_one(
+    arguments: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    assert run(*arguments, cwd=tmp_path) == (2, "", f"dragoman: {message}\n")
+
+
+def test_a_module_with_nearly_the_name_of_a_command_is_served(tmp_path: Path) -> None:
+    (tmp_path / "statue.py").write_text("def app(environ, start_response):\n    return []\n")
+    assert run("statue", "--check-config", cwd=tmp_path) == (0, "", "")
+
+
+@pytest.mark.parametrize("name", ["reload", "stop", "scale", "reopen", "status"])
+def test_the_help_of_a_command_for_a_running_server_says_how_it_is_found(name: str) -> None:
+    output = run(name, "--help")[1]
+    assert "Which server:" in output and "The server's --bind" in output and "127.0.0.1:8000]" in output
+    assert "Where to listen" not in output and "Work:" not in output
+
+
+def test_help_says_which_flags_may_be_given_several_times_and_a_single_group_is_called_options() -> None:
+    assert " ".join(run("--help")[1].split()).count("Can be given several times.") == 2
+    assert "\nOptions:\n" in run("explain", "--help")[1]
 
 
 def test_a_wrong_value_is_one_line_and_status_2() -> None:
@@ -69,6 +122,10 @@ def test_explain_shows_rule_reason_clause_and_both_examples() -> None:
     assert status == 0
     for part in ("body-not-bytes", "Why:", "PEP 3333", "Fix:", "Wrong:", "return ['Hello']", "Right:", "[b'Hello']"):
         assert part in output
+
+
+def test_explain_takes_a_rule_as_the_message_has_it() -> None:
+    assert run("explain", "contract: body-not-bytes") == run("explain", "body-not-bytes")
 
 
 def test_explain_alone_lists_all_rules_and_an_unknown_one_names_near_ones() -> None:
@@ -157,6 +214,13 @@ def test_the_file_may_name_the_application(tmp_path: Path) -> None:
     assert run("-c", "other.toml", "--check-config", cwd=tmp_path) == (0, "", "")
 
 
+def test_an_application_that_is_none_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "dragoman.toml").write_text("[server]\napplication = 5\n")
+    want = 'application "5": want MODULE[:ATTRIBUTE], such as app:app or shop.wsgi:create_app()'
+    assert run(cwd=tmp_path) == (2, "", f"dragoman: dragoman.toml:2: {want}\n")
+    assert run("5", cwd=tmp_path) == (2, "", f"dragoman: {want}\n")
+
+
 def test_what_is_wrong_in_the_file_is_one_line_and_status_2(tmp_path: Path) -> None:
     (tmp_path / "dragoman.toml").write_text("[server]\nthread = 4\n")
     assert run("shop", cwd=tmp_path)[0::2] == (
@@ -181,4 +245,4 @@ def test_import_writes_a_file_tells_the_rest_and_writes_over_nothing(tmp_path: P
 
 def test_import_without_anything_to_read_says_what_it_wants(tmp_path: Path) -> None:
     status, _, errors = run("import-gunicorn", cwd=tmp_path)
-    assert status == 2 and "want a file such as gunicorn.conf.py" in errors
+    assert status == 2 and "there is no gunicorn.conf.py here" in errors and "import-gunicorn FILE" in errors

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dragoman.contract import RULES, Reporter, Rule, explain, render
+from dragoman.contract.report import application_name
 from dragoman.contract.rule import Effect
 from dragoman.errors import UsageError
 
@@ -248,6 +249,11 @@ def test_a_factory_that_is_served_itself_is_answered_with_its_call() -> None:
     )
     for other in ({**facts, "got_type": "NoneType"}, {**facts, "application": hello}):
         assert "Fix: return a list of bytes" in render("body-not-iterable", other, "misc:create_app")
+
+
+def test_a_text_or_a_number_is_named_as_it_is_written() -> None:
+    assert (application_name("shop:app"), application_name(5)) == ("'shop:app'", "5")
+    assert application_name(len) == "builtins:len"
 
 
 def test_none_is_named_once() -> None:

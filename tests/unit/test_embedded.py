@@ -65,8 +65,9 @@ def test_what_is_not_given_comes_from_the_environment_then_from_the_default() ->
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"timeout": 3}, "timeout is gunicorn's, and cannot act here"),
         ({"thread": 3}, "thread is no setting; did you mean threads?"),
-        ({"zzz\n": 3}, r"zzz\n is no setting; docs/settings.md lists them"),
+        ({"zzz\n": 3}, r"zzz\n is no setting; dragoman --help lists all"),
         ({"threads": 0}, '--threads "0": want a whole number from 1 to 1024'),
         ({"threads": True}, '--threads "true": want a whole number'),
         ({"threads": [1, 2]}, '--threads "1,2": want a whole number'),

@@ -65,7 +65,9 @@ def test_a_flag_that_cannot_act_is_refused_with_the_reason(option: Option, capsy
         main([APP, *example(option)])
     assert caught.value.code == 2
     errors = capsys.readouterr().err
-    assert errors == f"dragoman: {option.flags[-1]} is gunicorn's, and cannot act here: {option.says}\n"
+    assert (
+        errors == f"dragoman: {option.flags[-1]} is gunicorn's, and cannot act here, so leave it out: {option.says}\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,12 @@ def test_a_hook_that_is_never_called_and_a_file_without_any_are_told(lines: Line
     assert "pre_exec" in lines.text and "is not called" in lines.text and "defines no hook" in lines.text
 
 
+def test_a_function_with_nearly_the_name_of_a_hook_is_told(lines: Lines) -> None:
+    loaded(lines, "def on_startig(server):\n    pass\ndef helper():\n    pass\non_reloads = 5\n")
+    assert "on_startig (" in lines.text and "did you mean on_starting?" in lines.text
+    assert "helper" not in lines.text and "on_reloads" not in lines.text
+
+
 def test_the_file_runs_as_gunicorns_does_and_leaves_nothing_beside_it(lines: Lines) -> None:
     source = (
         "import dataclasses\n\n@dataclasses.dataclass\nclass A:\n    x: 'int' = 1\n\n\ndef on_exit(server):\n    pass\n"

@@ -233,7 +233,7 @@ def test_a_missing_attribute_is_answered_with_near_names_and_the_path_of_the_mod
 def test_a_missing_attribute_without_near_names_is_answered_with_the_callables(write: Write) -> None:
     write(shop="from json import dumps\nVERSION = 1\n" + APP.replace("app(", "site("))
     assert str(failure("shop:zzz")) == "no zzz in shop (shop.py); it has shop:site"
-    assert str(failure("shop")) == "no app, application, create_app() in shop (shop.py); it has shop:site"
+    assert str(failure("shop")) == "no app, application or create_app() in shop (shop.py); it has shop:site"
 
 
 def test_a_missing_part_of_a_dotted_attribute_names_its_holder(write: Write) -> None:
@@ -244,7 +244,10 @@ def test_a_missing_part_of_a_dotted_attribute_names_its_holder(write: Write) -> 
 def test_a_package_without_any_default_names_both_modules(write: Write) -> None:
     write(shop__wsgi="")
     message = str(failure("shop"))
-    assert message == "no app, application, create_app() in shop (shop/__init__.py) and shop.wsgi (shop/wsgi.py)"
+    assert message == (
+        "no app, application or create_app() in shop (shop/__init__.py) and shop.wsgi (shop/wsgi.py);"
+        " name what is to be served: shop:NAME"
+    )
 
 
 def test_the_directory_of_a_django_project_is_answered_with_chdir(write: Write) -> None:
@@ -259,14 +262,18 @@ def test_the_directory_of_a_django_project_is_answered_with_chdir(write: Write) 
 @pytest.mark.parametrize(
     ("source", "text", "message"),
     [
-        ("app = {}", "shop:app", "app-not-callable: shop:app is a dict, not a WSGI application"),
-        ("import json as app", "shop:app", "app-not-callable: shop:app is the module json, not a WSGI application"),
+        ("app = {}", "shop:app", "contract: app-not-callable: shop:app is a dict, not a WSGI application"),
+        (
+            "import json as app",
+            "shop:app",
+            "contract: app-not-callable: shop:app is the module json, not a WSGI application",
+        ),
         ("async def app(scope, receive, send): ...", "shop", "shop:app is an async def function: it is an ASGI"),
         ("async def app(environ, start_response): ...", "shop", "shop:app is an async def function: it is an ASGI"),
         (
             "class A:\n    async def __call__(self, scope, receive, send): ...\napp = A()",
             "shop",
-            "app-signature: shop:app is an A: it is an ASGI application",
+            "contract: app-signature: shop:app is an A: it is an ASGI application",
         ),
         ("class A:\n    async def __call__(self, a, b, c): ...", "shop:A", "is the class A of ASGI applications"),
         ("class A:\n    def __call__(self, environ, start): ...", "shop:A", "is the class A; serve an instance of it"),
@@ -279,8 +286,14 @@ def test_the_directory_of_a_django_project_is_answered_with_chdir(write: Write) 
             " if it makes the application, write shop:create_app()",
         ),
         ("def app(request): ...", "shop:app", "shop:app(request) does not take (environ, start_response)"),
+        (
+            "def create_app(mode): ...",
+            "shop:create_app",
+            "shop:create_app(mode) does not take (environ, start_response); if it makes the application, write its"
+            " arguments, as literals: shop:create_app('prod', n=1)",
+        ),
         ("def app(): ...", "shop:app()", "shop:app() returned None; it has to return the application"),
-        ("def make(n): ...", "shop:make()", "calling shop:make fails: TypeError: make() missing 1 required"),
+        ("def make(n): ...", "shop:make()", "calling shop:make() fails: TypeError: make() missing 1 required"),
         ("app = 3", "shop:app()", "shop:app is an int and cannot be called; drop the parentheses"),
     ],
 )
@@ -291,10 +304,21 @@ def test_what_is_not_a_wsgi_application_is_told_with_what_it_is(
     assert message in str(failure(text))
 
 
+def test_a_factory_that_wants_arguments_says_where_they_stand_and_shows_no_traceback(write: Write) -> None:
+    write(shop="def create_app(mode): ...\ndef broken(): int('a', 'b', 'c', 'd')")
+    error = failure("shop")
+    assert str(error) == (
+        "calling shop:create_app() fails: TypeError: create_app() missing 1 required positional argument: 'mode';"
+        " arguments stand in the call, as literals: shop:create_app('prod', n=1)"
+    )
+    assert not error.details
+    assert "literals" not in str(failure("shop:broken()")) and failure("shop:broken()").details
+
+
 def test_a_factory_that_fails_shows_its_own_traceback(write: Write) -> None:
     write(shop="def make():\n    raise LookupError('no database')")
     error = failure("shop:make()")
-    assert str(error) == "calling shop:make fails: LookupError: no database"
+    assert str(error) == "calling shop:make() fails: LookupError: no database"
     assert "in make" in error.details and "loader.py" not in error.details
 
 

@@ -1,5 +1,7 @@
 """Settings: where each value comes from, what is refused, and in which words."""
 
+import re
+
 import pytest
 
 from dragoman import cpus
@@ -68,6 +70,25 @@ def test_port_binds_all_interfaces_and_web_concurrency_is_the_number_of_workers(
 def test_our_own_variables_win_over_those_of_platforms() -> None:
     found = settings("-w", "2", PORT="5000", WEB_CONCURRENCY="3", DRAGOMAN_BIND="127.0.0.1:9")
     assert (found.bind, found.workers) == ((TcpAddress("127.0.0.1", 9),), 2)
+
+
+def test_none_takes_back_what_a_variable_says() -> None:
+    names = ("hooks", "user", "group", "proc_name", "pid", "spool_directory", "ready_path", "pythonpath")
+    for row in (row for row in rows() if row.name in names):
+        assert getattr(settings(row.flag, "none", **{row.env: "/x"}), row.name) in ("", ()), row.name
+        assert getattr(settings(**{row.env: "/x"}), row.name) in ("/x", ("/x",)), row.name
+
+
+def test_there_is_always_an_error_log() -> None:
+    assert '--error-logfile "none": want a file, or - for standard error' in refusal("--error-logfile", "none")
+    assert settings("--error-logfile", "./none").error_logfile == "./none"
+
+
+def test_quotes_of_a_variable_have_to_end() -> None:
+    with pytest.raises(
+        UsageError, match=r"""DRAGOMAN_ENV "A=b 'c": want quotes that end \(also --env, \[server\] env"""
+    ):
+        settings(DRAGOMAN_ENV="A=b 'c")
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
@@ -189,9 +210,40 @@ def test_values_are_read_once_into_what_they_mean(flag: str, value: str, name: s
     assert getattr(settings(flag, value), name) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [
+        ("8000", ":8000"),
+        ("localhost", "localhost:8000"),
+        ("::1:80", "[::1]:80"),
+        ("/run/a", "unix:/run/a"),
+    ],
+)
+def test_what_is_no_address_is_answered_with_the_one_that_was_meant(value: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"did you mean {meant}?")):
+        settings("--bind", value)
+    settings("--bind", meant)
+
+
 def test_a_misspelt_variable_is_told_and_strange_ones_are_left_alone() -> None:
     environment = {"DRAGOMAN_THREAD": "4", "DRAGOMAN_PORT": "tcp://10.0.0.1:80", "DRAGOMAN_SERVICE_HOST": "10.0.0.1"}
     assert misspelt(environment) == ["DRAGOMAN_THREAD is no setting; did you mean DRAGOMAN_THREADS?"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "told"),
+    [
+        ("DRAGOMAN_NAME", "DRAGOMAN_NAME is no setting; did you mean DRAGOMAN_PROC_NAME?"),
+        ("DRAGOMAN_KEEPALIVE", "DRAGOMAN_KEEPALIVE is gunicorn's name; here it is DRAGOMAN_KEEP_ALIVE"),
+        (
+            "DRAGOMAN_TIMEOUT",
+            "DRAGOMAN_TIMEOUT is gunicorn's, and cannot act here, so leave it out: there is no deadline",
+        ),
+    ],
+)
+def test_a_variable_of_a_flags_or_of_gunicorns_name_is_told(variable: str, told: str) -> None:
+    (sentence,) = misspelt({variable: "1"})
+    assert sentence.startswith(told)
 
 
 def test_flags_and_variables_are_unique_and_defaults_are_read_by_their_own_parser() -> None:

@@ -172,7 +172,9 @@ def test_the_socket_file_of_a_successor_is_not_removed(tmp_path: Path) -> None:
 
 
 def test_a_missing_directory_is_named_as_the_reason(tmp_path: Path) -> None:
-    assert refusal(UnixAddress(str(tmp_path / "none" / "socket"))).endswith("No such file or directory")
+    assert refusal(UnixAddress(str(tmp_path / "none" / "socket"))).endswith(
+        f'socket": there is no directory "{tmp_path / "none"}"'
+    )
 
 
 def test_an_inherited_socket_is_taken_as_it_is(tmp_path: Path, opened: list[Listener]) -> None:
@@ -195,3 +197,19 @@ def test_descriptors_that_are_no_listening_sockets_are_refused(tmp_path: Path) -
     left, right = socket.socketpair()
     with left, right:
         assert "the socket cannot listen" in refusal(InheritedAddress(left.fileno()))
+
+
+def test_an_address_that_is_asked_for_twice_is_not_blamed_on_another_process(tmp_path: Path) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    twice = "address in use: by another --bind of this server; leave one of them out"
+    assert refusal(TcpAddress("127.0.0.1", port), TcpAddress("127.0.0.1", port)).endswith(twice)
+    assert refusal(TcpAddress("0.0.0.0", port), TcpAddress("127.0.0.1", port)).endswith(twice)
+    path = UnixAddress(str(tmp_path / "socket"))
+    assert refusal(path, path) == f'--bind "{path}": {twice}'
+
+
+def test_a_host_that_has_no_address_is_named() -> None:
+    # Longer than a name in DNS may be, so that nobody is asked.
+    assert f"no address is found for the host {'a' * 64} (" in refusal(TcpAddress("a" * 64, 0))

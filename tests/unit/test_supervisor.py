@@ -244,6 +244,56 @@ def test_workers_see_the_death_of_their_supervisor(run: Callable[..., Run]) -> N
     one.wait_for("supervisor gone", 2)
 
 
+@pytest.mark.parametrize(
+    "hang",
+    [
+        pytest.param("time.sleep(60)", id="a call that lets go of the interpreter"),
+        pytest.param(
+            "import ctypes; any(ctypes.PyDLL(None).sleep(60) is None for _ in iter(int, 1))", id="a call that holds it"
+        ),
+    ],
+)
+def test_a_worker_that_is_not_ready_in_time_is_killed_and_says_where_it_hangs(
+    run: Callable[..., Run], hang: str
+) -> None:
+    one = run(f"def connect():\n    {hang}\nconnect()", workers=1, start_timeout="0.3")
+    assert one.status() == 3
+    cause = (
+        r"could not start: it was not ready within 0\.3 s, and hangs at <string>:\d+; --start-timeout gives it longer"
+    )
+    assert len(re.findall(cause, one.said)) == 1
+    assert re.search(r'File "<string>", line \d+ in connect\n.*in work', one.said), one.said
+    assert one.said.count("could not start, for the same reason") == 2
+
+
+def test_a_worker_that_cannot_say_where_it_hangs_is_killed_all_the_same(run: Callable[..., Run]) -> None:
+    one = run("os.kill(os.getpid(), signal.SIGSTOP)", workers=1, start_timeout="0.1")
+    assert one.status() == 3
+    assert "it was not ready within 0.1 s and does not say where it hangs; --start-timeout" in one.said
+
+
+def test_a_worker_that_is_ready_just_in_time_is_left_alone(run: Callable[..., Run]) -> None:
+    # It becomes ready when it is asked where it hangs.
+    one = run(
+        """
+        signal.signal(signal.SIGTTIN, lambda number, frame: None)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTIN])
+        signal.sigwait([signal.SIGTTIN])
+        channel.ready("shop:app")
+        time.sleep(1.5)  # longer than it had to write its stacks
+        say("alive")
+        until_signal(signal.SIGTERM)
+        return 0
+        """,
+        workers=1,
+        start_timeout="0.1",
+    )
+    one.wait_for("alive")
+    one.send(signal.SIGTERM)
+    assert one.status() == 0
+    assert "could not start" not in one.said
+
+
 def test_an_exception_in_a_worker_is_logged_and_stays_in_it(run: Callable[..., Run]) -> None:
     one = run("raise LookupError('of this worker')", workers=1)
     assert one.status() == 3

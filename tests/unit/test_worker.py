@@ -181,7 +181,7 @@ def test_a_setting_that_cannot_be_is_refused() -> None:
 
 PROGRAM = """
 import atexit, multiprocessing, os, signal, subprocess, sys, threading, time
-from dragoman import testing, worker
+from dragoman import forking, testing, worker
 from dragoman.log import Log
 
 {code}
@@ -245,7 +245,8 @@ FORKING = """
             pass
         def forget_in_child(self):
             pass
-    worker.ForkHooks([signal.SIGTERM, signal.SIGINT], Engine()).register()
+    hooks = forking.ForkHooks([signal.SIGTERM, signal.SIGINT], Engine())
+    hooks.register()
     def in_thread(function):
         thread = threading.Thread(target=function)
         thread.start()
@@ -273,6 +274,38 @@ def test_a_signal_to_a_child_that_the_application_forks_does_not_reach_the_serve
     )
     assert status == 0, output
     assert "server heard nothing []" in output
+
+
+def test_hooks_of_a_server_that_is_gone_do_not_act_and_those_of_others_do() -> None:
+    status, output = run(
+        dedent(FORKING)
+        + dedent("""
+        class Telling(Engine):
+            def __init__(self, name):
+                self.name = name
+            def note_fork(self):
+                os.write(1, f"in the parent {self.name}\\n".encode())
+            def forget_in_child(self):
+                os.write(1, f"in the child {self.name}\\n".encode())
+        def fork():
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL else 1)
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        one, other = forking.ForkHooks([signal.SIGTERM], Telling("one")), forking.ForkHooks([], Telling("other"))
+        one.register()
+        other.register()
+        del hooks
+        assert fork() == 0
+        del one
+        assert fork() == 1
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
+        """)
+    )
+    assert status == 0, output
+    said = sorted(output.split("\n"))
+    assert said.count("in the parent one") == said.count("in the child one") == 1
+    assert said.count("in the parent other") == said.count("in the child other") == 2
 
 
 def test_processes_that_an_application_starts_can_be_terminated() -> None:

@@ -19,6 +19,8 @@ CHECKED = {
 
 def explain(rule_id: str) -> str:
     """The page about one rule. Raises UsageError, with near names, when there is no such rule."""
+    # As the message has it: "contract: body-not-bytes".
+    rule_id = rule_id.removeprefix("contract:").strip()
     rule = RULES.get(rule_id)
     if rule is None:
         near = difflib.get_close_matches(rule_id, RULES, 3, cutoff=0.5)

@@ -161,9 +161,11 @@ def is_library_object(application: object, filename: str) -> bool:
 
 
 def application_name(application: object) -> str:
-    """``module:qualname`` of a function; of an instance that of its class."""
+    """``module:qualname`` of a function; of an instance that of its class; a text or number as it is written."""
     if application is None:
         return "the application"
+    if type(application).__module__ == "builtins" and not hasattr(application, "__qualname__"):
+        return cut(printable(repr(application)))
     named = application if hasattr(application, "__qualname__") else type(application)
     module, name = getattr(named, "__module__", None), getattr(named, "__qualname__", type(named).__name__)
     return printable(f"{module}:{name}" if module else str(name))

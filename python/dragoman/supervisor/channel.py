@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from dragoman.supervisor.starting import Stacks
+
 __all__ = ["Channel", "Kind", "Message", "channel_pair", "read_messages"]
 
 # Well within the buffer of a socket pair, so that a worker never waits for a supervisor that is busy.
@@ -33,11 +35,15 @@ class Message:
 class Channel:
     """The worker's end. It stays open for the worker's life: end of file on it means that the supervisor is dead."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, stacks: Stacks) -> None:
+        """To be made in the process that starts: from now on it says where it hangs, when it is asked."""
         self.socket = sock
+        self.stacks = stacks
+        stacks.write_when_asked()
 
     def ready(self, name: str = "") -> None:
         """The application is loaded, as `name`, and requests are answered."""
+        self.stacks.forget()
         self.send(Kind.READY, name)
 
     def failed(self, cause: str) -> None:

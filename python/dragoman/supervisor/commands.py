@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["carry_out"]
 
 MOST_WORKERS = 1024
+# The beginning of what is told of a reload that fails, as the log has it.
+KEPT = "not reloaded, what serves goes on"
 
 
 def carry_out(supervisor: "Supervisor", words: Sequence[str], reply: Reply) -> None:
@@ -29,9 +31,11 @@ def carry_out(supervisor: "Supervisor", words: Sequence[str], reply: Reply) -> N
             reply({"ok": False, "text": f"process {supervisor.upgrade_pid} is taking over"})
         case ["reload"]:
             supervisor.happen(Event.RELOAD)
-            reply({"ok": True, "text": "reloading"})
+            reply({"ok": True, "text": "reloading; the log says how it ends, --wait waits for that"})
         case ["reload", "--wait"]:
-            supervisor.reload(lambda cause: reply({"ok": not cause, "text": cause or "reloaded"}))
+            supervisor.reload(
+                lambda cause: reply({"ok": not cause, "text": f"{KEPT}: {cause}" if cause else "reloaded"})
+            )
         case ["stop"] | ["stop", "--now"]:
             supervisor.stop_successor(signal.SIGINT if words[1:] else signal.SIGTERM)
             supervisor.happen(Event.INT if words[1:] else Event.TERM)

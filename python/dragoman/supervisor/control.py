@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from dragoman.errors import OperatorError
-from dragoman.values import Address, printable
+from dragoman.values import Address, cause_of, printable
 
-__all__ = ["Commanded", "Control", "Reply", "close_control", "control_address", "open_control"]
+__all__ = ["PREFIX", "Commanded", "Control", "Reply", "close_control", "control_address", "open_control"]
 
 REQUEST_BYTES = 4096
+# What abstract names begin with, before the user's id.
+PREFIX = "\0dragoman-"
 # sockaddr_un.sun_path, the first byte being the NUL of an abstract name (unix(7)).
 NAME_BYTES = 107
 
@@ -45,9 +47,9 @@ def control_address(path: str, bind: Sequence[Address]) -> str:
         return ""
     if path != "auto":
         return path
-    name = f"\0dragoman-{os.getuid()}-{bind[0] if bind else ''}"
+    name = f"{PREFIX}{os.getuid()}-{bind[0] if bind else ''}"
     if len(os.fsencode(name)) > NAME_BYTES:
-        name = f"\0dragoman-{os.getuid()}-{hashlib.sha256(os.fsencode(str(bind[0]))).hexdigest()}"
+        name = f"{PREFIX}{os.getuid()}-{hashlib.sha256(os.fsencode(str(bind[0]))).hexdigest()}"
     return name
 
 
@@ -73,7 +75,7 @@ def open_control(path: str, bind: Sequence[Address]) -> socket.socket | None:
         sock.close()
         if path == "auto":
             return None
-        reason = "another server listens there" if error.errno == errno.EADDRINUSE else error.strerror
+        reason = "another server listens there" if error.errno == errno.EADDRINUSE else cause_of(error, path)
         raise OperatorError(f'--control-socket "{printable(path)}": {reason}') from None
     return sock
 
@@ -104,10 +106,28 @@ class Control:
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
+        self.commanded: Commanded | None = None
 
     def attend(self, commanded: Commanded) -> None:
         """Hear whoever connects from now on."""
+        self.commanded = commanded
         commanded.watch(self.socket, lambda: self.accept(commanded))
+
+    def move(self, path: str, bind: Sequence[Address]) -> None:
+        """Be where commands with these settings look, if that is elsewhere now. Raises OperatorError, and stays then.
+
+        Whoever has connected before is answered all the same.
+        """
+        if os.fsencode(control_address(path, bind)) == os.fsencode(self.socket.getsockname()):
+            return
+        sock = open_control(path, bind)
+        if sock is None:
+            raise OperatorError("another server is commanded there")
+        before, self.socket = self.socket, sock
+        if self.commanded is not None:
+            self.commanded.forget(before)
+            self.attend(self.commanded)
+        close_control(before, keep_file=False)
 
     def accept(self, commanded: Commanded) -> None:
         """Take one connection, unless it is another user's."""

@@ -1,12 +1,12 @@
 """Who serves and who should: from the workers that live and what is wanted of them, the next starts and farewells."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 __all__ = ["Drain", "Fleet", "Loss", "Member", "Order", "Start", "State"]
 
-# Successors that start at one time, while all places are filled: each is a worker more than was asked for.
+# Successors that start at one time: each is a worker more than its place has.
 SURGE = 1
 
 
@@ -75,6 +75,7 @@ class Fleet:
     # The generation to go back to when the first start of this one fails; 0 once one of it has served.
     before: int = 0
     last_key: int = 0
+    last_generation: int = 1
 
     def staying(self, number: int) -> list[Member]:
         """The workers at this number that have not been told to leave, oldest first."""
@@ -103,7 +104,7 @@ class Fleet:
         return [*leaving, *missing, *self.successions(resting)]
 
     @property
-    def numbers(self) -> Iterable[int]:
+    def numbers(self) -> range:
         """The places."""
         return range(1, self.wanted + 1)
 
@@ -115,24 +116,26 @@ class Fleet:
         return [newest] if older and newest.generation != self.generation else []
 
     def successions(self, resting: Collection[int]) -> list[Start]:
-        """Starts of successors: few at a time, only while every place is filled and the last who left are gone."""
+        """Starts of successors: few at a time, and only while the last who left are gone.
+
+        A place that is empty, because its workers die, holds up nobody: whoever is replaced leaves for one who serves.
+        """
         pairs = {number: self.staying(number) for number in self.numbers}
         under_way = sum(len(pair) > 1 for pair in pairs.values())
         leaving = sum(not one.is_staying for one in self.members.values())
         room = min(SURGE - under_way, self.wanted - leaving)
-        if room <= 0 or not all(pairs.values()):
-            return []
         due = [number for number, pair in pairs.items() if len(pair) == 1 and self.is_outdated(pair[0])]
-        return [Start(number) for number in due if number not in resting][:room]
+        return [Start(number) for number in due if number not in resting][: max(room, 0)]
 
     def is_outdated(self, one: Member) -> bool:
         """Whether a successor is to take its place."""
-        return one.state is State.READY and (one.generation < self.generation or bool(one.retiring))
+        # One of the generation before may never serve: the reload may bring what mends it.
+        return one.generation < self.generation or (one.state is State.READY and bool(one.retiring))
 
-    def started(self, number: int) -> Member:
-        """A worker of the current generation starts at `number`."""
+    def started(self, number: int, generation: int = 0) -> Member:
+        """A worker starts at `number`, of the current generation unless another one is named."""
         self.last_key += 1
-        one = self.members[self.last_key] = Member(self.last_key, number, self.generation)
+        one = self.members[self.last_key] = Member(self.last_key, number, generation or self.generation)
         return one
 
     def ready(self, key: int) -> None:
@@ -167,7 +170,8 @@ class Fleet:
 
         can_restart   workers of the generation before can be started, even if none is left
         """
-        if not self.before or not (self.has_ready() or can_restart):
+        goes_on = any(one.generation == self.before and one.is_staying for one in self.members.values())
+        if not self.before or not (self.has_ready() or goes_on or can_restart):
             return False
         self.generation, self.before = self.before, 0
         return True
@@ -175,7 +179,9 @@ class Fleet:
     def reload(self) -> None:
         """Successors for all, of a new generation; the old one goes on if its first start fails."""
         self.before = self.before or self.generation
-        self.generation = max([self.generation, *(one.generation for one in self.members.values())]) + 1
+        # Never used again: what is known of one that has failed is not held against the next.
+        self.last_generation += 1
+        self.generation = self.last_generation
 
     def scale(self, wanted: int) -> None:
         """So many workers are wanted from now on, >= 0."""

@@ -11,6 +11,7 @@ from functools import partial
 from typing import NoReturn
 
 from dragoman.supervisor.channel import Channel, Kind, Message, channel_pair, read_messages
+from dragoman.supervisor.starting import Stacks, Starting
 
 __all__ = ["Mold", "adopt_orphans", "die_with_parent", "fork_dangers", "open_descriptors", "serve_orders"]
 
@@ -24,16 +25,19 @@ NUMBER_BYTES = 8
 class Mold:
     """The supervisor's side of such a process: it has loaded the application of one generation, or says why not."""
 
-    def __init__(self, pid: int, generation: int, channel: socket.socket, orders: socket.socket) -> None:
+    def __init__(
+        self, pid: int, generation: int, channel: socket.socket, orders: socket.socket, starting: Starting
+    ) -> None:
         self.pid = pid
         self.generation = generation
         self.channel = channel
         self.orders = orders
+        self.starting = starting
         self.is_ready = False
         self.failure = ""
 
     @classmethod
-    def fork(cls, generation: int, live: Callable[[Channel, socket.socket], NoReturn]) -> "Mold":
+    def fork(cls, generation: int, starting: Starting, live: Callable[[Channel, socket.socket], NoReturn]) -> "Mold":
         """Fork it; `live` is its way, and gets the ends of both sockets. OSError where the machine cannot."""
         ours, theirs = channel_pair()
         orders, ordered = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -42,8 +46,9 @@ class Mold:
             if pid == 0:
                 ours.close()
                 orders.close()
-                live(Channel(theirs), ordered)
+                live(Channel(theirs, starting.stacks), ordered)
         except OSError:
+            starting.end()
             ours.close()
             orders.close()
             raise
@@ -51,7 +56,7 @@ class Mold:
             theirs.close()
             ordered.close()
         orders.settimeout(FORK_S)
-        return cls(pid, generation, ours, orders)
+        return cls(pid, generation, ours, orders, starting)
 
     def hear(self) -> list[Message]:
         """What it says: that it is ready, or why it cannot be."""
@@ -59,11 +64,14 @@ class Mold:
         for message in messages:
             self.is_ready = self.is_ready or message.kind is Kind.READY
             self.failure = message.text if message.kind is Kind.FAILED else self.failure
+        if self.is_ready:
+            self.starting.end()
         return messages
 
-    def fork_worker(self, number: int, theirs: socket.socket) -> int:
+    def fork_worker(self, number: int, theirs: socket.socket, stacks: Stacks) -> int:
         """Let it fork worker `number` with that end of a channel; the process id. OSError when it cannot."""
-        socket.send_fds(self.orders, [number.to_bytes(NUMBER_BYTES, "big")], [theirs.fileno()])
+        descriptors = [fd for fd in (theirs.fileno(), stacks.fd) if fd >= 0]
+        socket.send_fds(self.orders, [number.to_bytes(NUMBER_BYTES, "big")], descriptors)
         answer = self.orders.recv(NUMBER_BYTES)
         if len(answer) < NUMBER_BYTES or not (pid := int.from_bytes(answer, "big")):
             raise OSError(0, "the process with the loaded application cannot fork")
@@ -77,6 +85,7 @@ class Mold:
 
     def close(self) -> None:
         """It ends by itself when nobody can order anything more."""
+        self.starting.end()
         self.channel.close()
         self.orders.close()
 
@@ -89,13 +98,20 @@ def serve_orders(ordered: socket.socket, own: Channel, live: Callable[[Channel, 
     gc.collect()
     gc.freeze()
     while True:
-        data, descriptors, _, _ = socket.recv_fds(ordered, NUMBER_BYTES, 1)
+        data, descriptors, _, _ = socket.recv_fds(ordered, NUMBER_BYTES, 2)
         if not data:
             return
-        theirs = socket.socket(fileno=descriptors[0])
-        pid = fork_twice(partial(live, Channel(theirs), int.from_bytes(data, "big")), (ordered, own.socket))
+        theirs, stacks = socket.socket(fileno=descriptors[0]), Stacks(descriptors[1] if descriptors[1:] else -1)
+
+        number = int.from_bytes(data, "big")
+        pid = fork_twice(partial(begin, live, theirs, stacks, number), (ordered, own.socket))
         theirs.close()
+        stacks.close()
         ordered.send(pid.to_bytes(NUMBER_BYTES, "big"))
+
+
+def begin(live: Callable[[Channel, int], NoReturn], theirs: socket.socket, stacks: Stacks, number: int) -> NoReturn:
+    live(Channel(theirs, stacks), number)
 
 
 def fork_twice(live: Callable[[], NoReturn], to_close: Iterable[socket.socket]) -> int:

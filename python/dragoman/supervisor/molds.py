@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from dragoman.errors import OperatorError
@@ -10,6 +12,8 @@ from dragoman.supervisor.channel import Channel, Kind, channel_pair
 from dragoman.supervisor.mold import Mold, adopt_orphans, die_with_parent
 from dragoman.supervisor.plan import Phase
 from dragoman.supervisor.process import Process
+from dragoman.supervisor.signals import CAUGHT, take_usual_signals
+from dragoman.supervisor.starting import Starting
 
 if TYPE_CHECKING:
     from dragoman.supervisor.parent import Supervisor
@@ -26,9 +30,13 @@ class Molds:
 
     def has(self, generation: int) -> bool:
         """Whether the application of this generation is loaded; else it is being so from now on."""
-        mold = self.by_generation.get(generation)
-        if mold is None:
+        if generation not in self.by_generation:
             self.make(generation)
+        return self.is_ready(generation)
+
+    def is_ready(self, generation: int) -> bool:
+        """Whether workers of this generation can be forked now."""
+        mold = self.by_generation.get(generation)
         return mold is not None and mold.is_ready
 
     def make(self, generation: int) -> None:
@@ -36,7 +44,7 @@ class Molds:
         supervisor = self.supervisor
         if not adopt_orphans():
             raise OperatorError("--preload: this kernel does not let the workers be ours (PR_SET_CHILD_SUBREAPER)")
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, supervisor.caught)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
 
         def live(channel: Channel, ordered: socket.socket) -> NoReturn:
             def preload() -> int:
@@ -44,12 +52,14 @@ class Molds:
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
                     signal.signal(number, lambda number, frame: None)
                 die_with_parent()
-                return supervisor.host.preload(channel, ordered, supervisor.take_usual_signals)
+                return supervisor.host.preload(
+                    channel, ordered, partial(take_usual_signals, supervisor.host.reopen_logs)
+                )
 
             supervisor.run_child(preload, before)
 
         try:
-            mold = Mold.fork(generation, live)
+            mold = Mold.fork(generation, Starting(supervisor.host.settings.start_timeout), live)
         except OSError as error:
             supervisor.log.error(f"the application cannot be loaded: {error.strerror}")
             supervisor.rest()
@@ -63,16 +73,24 @@ class Molds:
         """The process says that the application is loaded, or why it cannot be, or has ended."""
         if self.by_generation.get(mold.generation) is not mold:
             return  # dropped in the same turn
-        if all(message.kind is not Kind.ENDED for message in mold.hear()):
-            return
+        if any(message.kind is Kind.ENDED for message in mold.hear()):
+            self.lose(mold)
+
+    def press(self, mold: Mold) -> None:
+        """The application takes longer to be loaded than it may: its process says where it is, and is ended then."""
+        if cause := mold.starting.overdue(mold.pid):
+            mold.failure = mold.failure or cause
+            self.lose(mold)
+
+    def lose(self, mold: Mold) -> None:
+        """The process has ended, or has to."""
         self.drop(mold.generation)
         supervisor = self.supervisor
         is_needed = supervisor.phase is Phase.SERVING and mold.generation == supervisor.fleet.generation
         if mold.is_ready or not is_needed:
             return
         cause = mold.failure or "the process that loads it ended early"
-        before = self.by_generation.get(supervisor.fleet.before)
-        if supervisor.fleet.abandon(can_restart=before is not None and before.is_ready):
+        if supervisor.fleet.abandon(can_restart=self.is_ready(supervisor.fleet.before)):
             supervisor.host.reload_failed()
             supervisor.log.error(f"not reloaded, what serves goes on: the application cannot be loaded: {cause}")
             supervisor.end_reload(cause)
@@ -83,18 +101,25 @@ class Molds:
     def fork_worker(self, generation: int, key: int, number: int) -> Process:
         """A worker of the generation, which is loaded. OSError when it cannot be had."""
         ours, theirs = channel_pair()
+        starting = Starting(self.supervisor.host.settings.start_timeout)
         try:
-            pid = self.by_generation[generation].fork_worker(number, theirs)
+            pid = self.by_generation[generation].fork_worker(number, theirs, starting.stacks)
             # Only a child of ours is signalled later, whoever the process with the application has become.
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except OSError:
             ours.close()
+            starting.end()
             # What it answers late would be taken for the answer to the next order.
             self.drop(generation)
             raise
         finally:
             theirs.close()
-        return Process(key, number, pid, ours)
+        return Process(key, number, generation, pid, ours, starting)
+
+    @property
+    def deadlines(self) -> list[tuple[float | None, Callable[[], None]]]:
+        """What is due, and when."""
+        return [(mold.starting.due_at, partial(self.press, mold)) for mold in self.by_generation.values()]
 
     def keep_only(self, generation: int) -> None:
         """The others have served their turn."""

@@ -8,86 +8,37 @@ import signal
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import FrameType
-from typing import Any, NoReturn, Protocol
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
+from typing import NoReturn
 
 from dragoman.errors import ApplicationError, DragomanError
-from dragoman.log import Log
-from dragoman.settings import Settings
 from dragoman.supervisor import plan
 from dragoman.supervisor.account import DrainAccount
 from dragoman.supervisor.channel import Channel, Kind, Message, read_messages
 from dragoman.supervisor.commands import carry_out
 from dragoman.supervisor.control import Control, Reply
 from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
+from dragoman.supervisor.host import Host
 from dragoman.supervisor.molds import Molds
-from dragoman.supervisor.notify import Notifier
 from dragoman.supervisor.plan import Action, Event, Phase
 from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes
+from dragoman.supervisor.reload import Reload
+from dragoman.supervisor.setbacks import LOADING, Place, Setbacks
+from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
+from dragoman.supervisor.starting import Starting
 from dragoman.values import counted
 
-__all__ = ["Host", "Supervisor", "supervise"]
+__all__ = ["Supervisor", "supervise"]
 
-SIGNALS: Mapping[int, Event] = {signal.Signals[row.name]: row.event for row in plan.SIGNALS}
-CAUGHT = (*SIGNALS, signal.SIGCHLD)
 # How much longer than its own deadlines a worker may take before it is killed.
 DRAIN_GRACE_S = 10.0
 STOP_GRACE_S = 5.0
 # Between two looks at the workers' memory.
 LOOK_S = 1.0
+# When something is due (monotonic), and what it is.
+Deadline = tuple[float, Callable[[], None]]
 LOSSES = {Loss.DIED: Event.WORKER_DIED, Loss.UNBOOTABLE: Event.WORKER_UNBOOTABLE}
-
-
-class Host(Protocol):
-    """The run that is supervised. Its `settings` may be others after `reload`."""
-
-    settings: Settings
-    log: Log
-    notifier: Notifier
-
-    def work(self, channel: Channel, number: int) -> int:
-        """The life of worker `number`, in its process; its exit status."""
-
-    def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
-        """The life of the process that loads the application once; `become` is called first in each worker of it."""
-
-    def tell_start(self, name: str) -> None:
-        """Every worker serves for the first time; `name` is what has been loaded."""
-
-    def serving(self) -> str:
-        """What is served and where, in a line for the service manager."""
-
-    def reload(self) -> None:
-        """Read the settings again. Raises DragomanError, and keeps those of before."""
-
-    def reload_done(self) -> None:
-        """Every worker has the settings of the last reload: what it has replaced is let go."""
-
-    def reload_failed(self) -> None:
-        """What was before the reload goes on, settings and sockets."""
-
-    @property
-    def has_predecessor(self) -> bool:
-        """Whether another supervisor serves until this one does."""
-
-    def reopen_logs(self) -> None:
-        """Go on in the files that have the logs' names now."""
-
-    def stop_listening(self) -> None:
-        """Close this process's copies of the listening sockets: a drain has begun."""
-
-    def upgrade(self) -> int:
-        """Start a new supervisor from its program, with our sockets; its process id. Raises DragomanError."""
-
-    def upgrade_failed(self) -> None:
-        """The new supervisor has ended, and this one goes on."""
-
-    def call_hook(self, name: str, number: int = 0, pid: int | None = None, **more: object) -> None:
-        """Call a function of the operator's; `number` and `pid` are the worker that it is about."""
-
-    def status(self) -> Mapping[str, Any]:
-        """What ``dragoman status`` says of the run: version, name, listeners."""
 
 
 def supervise(host: Host, control: Control | None = None) -> int:
@@ -108,13 +59,10 @@ class Supervisor:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.log = host.log
-        self.caught = CAUGHT
         self.fleet = Fleet(host.settings.workers)
         self.processes: dict[int, Process] = {}  # by the fleet's key
         self.molds = Molds(self)
-        self.deaths: dict[int, int] = {}  # in a row, by worker number
-        self.failed_starts: dict[int, int] = {}  # in a row, by worker number
-        self.rest_until: dict[int, float] = {}  # by worker number
+        self.setbacks = Setbacks()
         self.phase = Phase.SERVING
         self.deadline: float | None = None
         self.look_at = time.monotonic() + LOOK_S
@@ -122,27 +70,18 @@ class Supervisor:
         self.watchdog_at = None if host.notifier.watchdog_s is None else time.monotonic()
         self.exit_status = 0
         self.account: DrainAccount | None = None
-        self.last_failure = ""
         self.has_started = False
         self.name = ""
-        self.scale_later: int | None = None
+        self.reload_under_way: Reload | None = None
         self.upgrade_pid = 0
-        self.reload_began: float | None = None
-        # Called once with how the reload under way has ended: "" or the cause.
-        self.reload_watchers: list[Callable[[str], None]] = []
         self.when_started: Callable[[], None] = lambda: None
         self.selector = selectors.DefaultSelector()
-        # Signals become bytes here (signal.set_wakeup_fd), so that none is lost between two waits.
-        self.signals, self.signal_writer = socket.socketpair()
+        self.signals = Signals()
 
     def run(self) -> int:
         """Start the workers and turn until the plan has ended; the exit status."""
-        self.signals.setblocking(False)
-        self.signal_writer.setblocking(False)
-        self.selector.register(self.signals, selectors.EVENT_READ)
-        signal.set_wakeup_fd(self.signal_writer.fileno(), warn_on_full_buffer=False)
-        for number in CAUGHT:
-            signal.signal(number, note_signal)
+        self.selector.register(self.signals.socket, selectors.EVENT_READ)
+        self.signals.catch()
         # What is loaded stays, and stays shared: a collection in a worker would write to every page that it looks at.
         gc.collect()
         gc.freeze()
@@ -152,7 +91,8 @@ class Supervisor:
                 if callable(key.data):
                     key.data()
             # Signals first: a Ctrl-C reaches the workers too, and their end is then no accident.
-            self.take_signals()
+            for event in self.signals.take():
+                self.happen(event)
             self.reap()
             self.take_deadlines()
             if not self.processes:
@@ -161,8 +101,8 @@ class Supervisor:
             self.account.tell(self.log, time.monotonic())
         return self.exit_status
 
-    def happen(self, event: Event, number: int = 0) -> None:
-        """Look `event` up in the plan and do what it says; `number` is the worker that it is about."""
+    def happen(self, event: Event, place: Place = (0, 0)) -> None:
+        """Look `event` up in the plan and do what it says; `place` is that of the worker that it is about."""
         step = plan.step(self.phase, event)
         if step.phase is not self.phase:
             grace = {
@@ -178,7 +118,7 @@ class Supervisor:
             self.account = DrainAccount(time.monotonic())
         self.phase = step.phase
         for action in step.actions:
-            self.act(action, number)
+            self.act(action, place)
 
     def tell_end(self) -> None:
         """Let the service manager know that this process is about to end."""
@@ -188,8 +128,8 @@ class Supervisor:
         else:
             self.host.notifier.stopping()
 
-    def act(self, action: Action, number: int) -> None:
-        """Do one `action` of the plan; `number` is the worker that it is about."""
+    def act(self, action: Action, place: Place) -> None:
+        """Do one `action` of the plan; `place` is that of the worker that it is about."""
         match action:
             case Action.TERM_WORKERS:
                 self.signal_workers(signal.SIGTERM)
@@ -205,7 +145,7 @@ class Supervisor:
                 self.host.reopen_logs()
                 self.signal_workers(signal.SIGUSR1)
             case Action.REST:
-                self.rest_until[number] = time.monotonic() + plan.backoff_s(self.deaths[number])
+                self.setbacks.rest(place, time.monotonic())
             case Action.FAIL:
                 self.log.error(f"no worker serves, and {plan.BOOT_TRIES} tries to start one have failed; giving up")
                 self.exit_status = ApplicationError.exit_status
@@ -237,34 +177,28 @@ class Supervisor:
             if when_done is not None:
                 when_done(str(error))
             return
-        if when_done is not None:
-            self.reload_watchers.append(when_done)
-        self.reload_began = time.monotonic()
-        self.last_failure = ""
-        self.rest_until.clear()
+        watchers = self.reload_under_way.watchers if self.reload_under_way else ()
+        watchers = (*watchers, when_done) if when_done is not None else watchers
+        self.reload_under_way = Reload(self.host.settings.workers, watchers)
         self.fleet.reload()
-        self.scale_later = self.host.settings.workers
         if not self.fleet.wanted:
             self.scale_now()
         self.log.info("reloading: each worker leaves when its successor serves")
 
     def end_reload(self, cause: str = "") -> None:
         """The reload under way, if there is one, is over: `cause` says why it failed."""
-        if self.reload_began is None:
+        done, self.reload_under_way = self.reload_under_way, None
+        if done is None:
             return
-        took_s, self.reload_began = time.monotonic() - self.reload_began, None
         self.host.notifier.ready(f"{self.host.serving()} (not reloaded: {cause})" if cause else self.host.serving())
-        if cause:
-            self.scale_later = None
-        else:
+        if not cause:
+            took_s = time.monotonic() - done.began_at
             self.log.info(f"reloaded: {counted(self.fleet.wanted, 'worker')} in {took_s:.1f} s")
-        watchers, self.reload_watchers = self.reload_watchers, []
-        for when_done in watchers:
-            when_done(cause)
+        done.end(cause)
 
     def scale_now(self) -> None:
         """The number of workers that the reload under way asks for, once one of its workers serves."""
-        wanted, self.scale_later = self.scale_later, None
+        wanted = self.reload_under_way.take_workers() if self.reload_under_way else None
         if wanted is not None and wanted != self.fleet.wanted:
             self.scale(wanted)
 
@@ -326,38 +260,49 @@ class Supervisor:
             self.host.reload_done()
             self.end_reload()
             self.molds.keep_only(self.fleet.generation)
+            self.setbacks.keep_only(self.fleet.generation)
 
-    def resting(self) -> set[int]:
+    def resting(self) -> Collection[int]:
         """The numbers at which nobody is to start yet."""
-        now = time.monotonic()
-        return {number for number, until in self.rest_until.items() if until > now}
+        found = self.setbacks.resting(self.fleet.generation, time.monotonic())
+        return self.fleet.numbers if LOADING in found else found
 
     def obey(self, order: Order) -> bool:
         """Carry out an order of the fleet; `False` if it has to wait for the application to be loaded."""
         match order:
             case Start(number):
-                if self.host.settings.preload and not self.molds.has(self.fleet.generation):
+                if not (generation := self.generation_at(number)):
                     return False
-                self.start(number)
+                self.start(number, generation)
             case Drain(key):
                 self.drain(self.processes[key])
         return True
 
-    def start(self, number: int) -> None:
+    def generation_at(self, number: int) -> int:
+        """Of which generation a worker can start at this number; 0 while its application is being loaded."""
+        current, before = self.fleet.generation, self.fleet.before
+        if not self.host.settings.preload or self.molds.has(current):
+            return current
+        # What served until now can still fill an empty place; the reload replaces it with the others.
+        rests = number in self.setbacks.resting(before, time.monotonic())
+        return before if self.molds.is_ready(before) and not self.fleet.staying(number) and not rests else 0
+
+    def start(self, number: int, generation: int) -> None:
         """Fork worker `number`; a failed fork is tried again after the back-off."""
         key = self.fleet.last_key + 1
         self.host.call_hook("pre_fork", number, 0)
         try:
             if self.host.settings.preload:
-                process = self.molds.fork_worker(self.fleet.generation, key, number)
+                process = self.molds.fork_worker(generation, key, number)
             else:
-                process = fork_worker(key, number, CAUGHT, self.become_worker(number))
+                starting = Starting(self.host.settings.start_timeout)
+                process = fork_worker(key, number, generation, starting, CAUGHT, self.become_worker(number))
         except OSError as error:
-            self.deaths[number] = self.deaths.get(number, 0) + 1
-            self.happen(Event.WORKER_UNBOOTABLE, number)
+            self.setbacks.add((generation, number))
+            self.happen(Event.WORKER_UNBOOTABLE, (generation, number))
             self.log.error(f"worker {number} cannot be started: {error.strerror or error}")
             return
-        self.fleet.started(number)
+        self.fleet.started(number, generation)
         lifetime_s = self.host.settings.worker_lifetime
         if lifetime_s:
             # A tenth more or less, so that workers that began together are not replaced together.
@@ -377,15 +322,16 @@ class Supervisor:
         """Let go of what is the supervisor's, do the child's work, and end with its status."""
         status = 1
         try:
-            signal.set_wakeup_fd(-1)
-            self.take_usual_signals()
+            take_usual_signals(self.host.reopen_logs)
             # The ends of the others' channels among them: with a copy open, a worker would not see the parent's death;
             # and nobody but the supervisor listens for commands.
             for key in list(self.selector.get_map().values()):
                 key.fileobj.close()  # type: ignore[union-attr]
             self.molds.close()
+            for process in self.processes.values():
+                process.starting.end()
             self.selector.close()
-            self.signal_writer.close()
+            self.signals.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             status = work()
         except BaseException:
@@ -393,29 +339,18 @@ class Supervisor:
         finally:
             os._exit(status)
 
-    def take_usual_signals(self) -> None:
-        """In a child: signals end it, but those that are the supervisor's to act on do nothing.
-
-        Not SIG_IGN, which the programs that an application starts would inherit.
-        """
-        for caught in CAUGHT:
-            signal.signal(caught, signal.SIG_DFL)
-        for unused in (signal.SIGHUP, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU):
-            signal.signal(unused, note_signal)
-        # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
-        signal.signal(signal.SIGUSR1, lambda number, frame: self.host.reopen_logs())
-
     def rest(self) -> None:
         """No worker can be started now: try again after the back-off, or give up."""
-        self.deaths[0] = self.deaths.get(0, 0) + 1
-        until = time.monotonic() + plan.backoff_s(self.deaths[0])
-        self.rest_until.update(dict.fromkeys(self.fleet.numbers, until))
-        if self.deaths[0] >= plan.BOOT_TRIES and not self.fleet.has_ready():
+        place = (self.fleet.generation, LOADING)
+        failed_starts = self.setbacks.add(place)
+        self.setbacks.rest(place, time.monotonic())
+        if failed_starts >= plan.BOOT_TRIES and not self.fleet.has_ready():
             self.happen(Event.BOOT_HOPELESS)
 
     def drain(self, process: Process) -> None:
         """Tell a worker to finish what it has begun, and to leave."""
         self.fleet.drained(process.key)
+        process.starting.end()
         process.kill_at = time.monotonic() + self.drain_bound_s()
         # A worker takes this one for "somebody else serves already": without the drain delay.
         process.signal(signal.SIGUSR2 if process.is_ready else signal.SIGTERM)
@@ -432,7 +367,8 @@ class Supervisor:
         match message.kind:
             case Kind.READY:
                 process.is_ready = True
-                self.last_failure = ""
+                process.starting.end()
+                self.setbacks.served()
                 self.fleet.ready(process.key)
                 self.name = message.text
                 if not self.fleet.before:
@@ -456,40 +392,66 @@ class Supervisor:
         process.retire_at = None
         self.fleet.retire(process.key, why)
 
-    def take_signals(self) -> None:
-        """Let what the signals say that have come since the last turn happen, in their order."""
-        try:
-            numbers = self.signals.recv(4096)
-        except BlockingIOError:
-            return
-        for number in numbers:
-            if number in SIGNALS:
-                self.happen(SIGNALS[number])
+    @property
+    def deadlines(self) -> list[Deadline]:
+        """All that time alone brings about: each of it is forgotten, or put off, by what is done at it."""
+        found: list[tuple[float | None, Callable[[], None]]] = [
+            (self.deadline, self.end_phase),
+            (self.watchdog_at, self.feed_watchdog),
+            *self.molds.deadlines,
+        ]
+        for process in self.processes.values():
+            found.append((process.starting.due_at, partial(self.press, process)))
+            found.append((process.kill_at, partial(self.kill, process)))
+            found.append((process.retire_at, partial(self.retire_old, process)))
+        if self.phase is Phase.SERVING:
+            # Nothing is to be done then but to look at the orders again.
+            found += [(until, do_nothing) for until in self.setbacks.rests(time.monotonic())]
+            found += [(self.look_at, self.look_at_memory)] if self.host.settings.max_worker_memory else []
+        return [(at, act) for at, act in found if at is not None]
+
+    def seconds_to_wait(self) -> float | None:
+        """Time until something is due; None when only an event can be next."""
+        first = min((at for at, _ in self.deadlines), default=None)
+        return None if first is None else max(0.0, first - time.monotonic())
 
     def take_deadlines(self) -> None:
-        """Act on what is due: the phase's end, workers that do not leave, that have lived long or have grown."""
-        now = time.monotonic()
-        if self.deadline is not None and now >= self.deadline:
-            self.deadline = None
-            self.happen(Event.DEADLINE)
-        if self.watchdog_at is not None and now >= self.watchdog_at:
-            self.watchdog_at = now + (self.host.notifier.watchdog_s or 0)
-            self.host.notifier.watchdog()
-        for process in self.processes.values():
-            if process.kill_at is not None and now >= process.kill_at:
-                process.kill_at = None
-                self.log.error(f"{process.who} has not left in time and is killed")
-                process.signal(signal.SIGKILL)
-            if process.retire_at is not None and now >= process.retire_at:
-                self.retire(process, f"it has served for {now - process.started_at:.0f} s")
-        bound = self.host.settings.max_worker_memory
-        if bound and now >= self.look_at:
-            self.look_at = now + LOOK_S
-            self.look_at_memory(self.processes.values(), bound)
+        """Do what is due."""
+        for at, act in self.deadlines:
+            if time.monotonic() >= at:
+                act()
 
-    def look_at_memory(self, processes: Iterable[Process], bound: int) -> None:
-        """Retire the workers that have grown past `bound` bytes."""
-        for process in processes:
+    def end_phase(self) -> None:
+        """A drain or a stop has lasted as long as it may."""
+        self.deadline = None
+        self.happen(Event.DEADLINE)
+
+    def feed_watchdog(self) -> None:
+        """Give the service manager its sign of life."""
+        self.watchdog_at = time.monotonic() + (self.host.notifier.watchdog_s or 0)
+        self.host.notifier.watchdog()
+
+    def press(self, process: Process) -> None:
+        """A worker is not ready in time: it says where it is, and is killed then."""
+        if cause := process.starting.overdue(process.pid):
+            process.failure = process.failure or cause
+            process.signal(signal.SIGKILL)
+
+    def kill(self, process: Process) -> None:
+        """A worker that was told to leave is still there."""
+        process.kill_at = None
+        self.log.error(f"{process.who} has not left in time and is killed")
+        process.signal(signal.SIGKILL)
+
+    def retire_old(self, process: Process) -> None:
+        """A worker's lifetime is over."""
+        self.retire(process, f"it has served for {time.monotonic() - process.started_at:.0f} s")
+
+    def look_at_memory(self) -> None:
+        """Retire the workers that have grown too large."""
+        self.look_at = time.monotonic() + LOOK_S
+        bound = self.host.settings.max_worker_memory
+        for process in self.processes.values():
             member = self.fleet.members[process.key]
             if not process.is_ready or member.retiring or not member.is_staying:
                 continue
@@ -526,37 +488,36 @@ class Supervisor:
             self.selector.unregister(process.channel)
             process.close()
         del self.processes[process.key]
-        loss, number = self.fleet.gone(process.key), process.number
-        self.host.call_hook("child_exit", number, process.pid)
+        loss = self.fleet.gone(process.key)
+        self.host.call_hook("child_exit", process.number, process.pid)
         if loss is Loss.LEFT:
             return
-        has_settled = process.is_ready and time.monotonic() - process.started_at >= plan.SETTLED_S
-        self.deaths[number] = 1 if has_settled else self.deaths.get(number, 0) + 1
-        self.failed_starts[number] = 0 if process.is_ready else self.failed_starts.get(number, 0) + 1
+        if loss is Loss.RELOAD_FAILED:
+            # First, so that what is said of it is so.
+            self.host.reload_failed()
         if self.phase is Phase.SERVING:
             self.tell_death(process, exit_code, loss)
         if loss is Loss.RELOAD_FAILED:
-            self.deaths[number] = self.failed_starts[number] = 0
-            self.host.reload_failed()
             self.end_reload(process.failure or f"a worker {cause_of(exit_code)} before it was ready")
             return
-        self.happen(LOSSES[loss], number)
-        if self.failed_starts[number] >= plan.BOOT_TRIES:
+        has_settled = process.is_ready and time.monotonic() - process.started_at >= plan.SETTLED_S
+        failed_starts = self.setbacks.add(process.place, has_served=process.is_ready, has_settled=has_settled)
+        self.happen(LOSSES[loss], process.place)
+        # Those of before say nothing of a reload, which may bring what mends them.
+        if failed_starts >= plan.BOOT_TRIES and process.generation == self.fleet.generation:
             # Some of the new generation serve, and this one is tried on; whoever waits is told.
-            self.end_reload(f"worker {number} could not start: {process.failure or cause_of(exit_code)}")
-        if self.failed_starts[number] >= plan.BOOT_TRIES and not self.fleet.has_ready():
-            self.happen(Event.BOOT_HOPELESS)
+            self.end_reload(f"worker {process.number} could not start: {process.failure or cause_of(exit_code)}")
+            if not self.fleet.has_ready():
+                self.happen(Event.BOOT_HOPELESS)
 
     def tell_death(self, process: Process, exit_code: int, loss: Loss) -> None:
         """Log how a worker ended; a reason that was told for the one before is not told again."""
         cause = process.failure or f"it {cause_of(exit_code)} before it was ready"
         if loss is Loss.RELOAD_FAILED:
             self.log.error(f"not reloaded, what serves goes on: {process.who} could not start: {cause}")
-        elif process.failure and process.failure == self.last_failure:
-            self.log.error(f"{process.who} could not start, for the same reason")
         elif process.failure:
-            self.last_failure = process.failure
-            self.log.error(f"{process.who} could not start: {process.failure}")
+            is_news = self.setbacks.is_news(process.generation, process.failure)
+            self.log.error(f"{process.who} could not start{f': {cause}' if is_news else ', for the same reason'}")
         elif exit_code == 0 and process.is_ready:
             self.log.info(f"{process.who} has ended; another one takes its place")
         else:
@@ -573,16 +534,6 @@ class Supervisor:
         settings = self.host.settings
         return settings.graceful_timeout + settings.drain_delay + DRAIN_GRACE_S
 
-    def seconds_to_wait(self) -> float | None:
-        """Time until something is due; None when only an event can be next."""
-        times = [at for at in (self.deadline, self.watchdog_at) if at is not None]
-        times += [at for one in self.processes.values() for at in (one.kill_at, one.retire_at) if at is not None]
-        now = time.monotonic()
-        if self.phase is Phase.SERVING:
-            times += [until for until in self.rest_until.values() if until > now]
-            times += [self.look_at] if self.host.settings.max_worker_memory else []
-        return max(0.0, min(times) - now) if times else None
 
-
-def note_signal(number: int, frame: FrameType | None) -> None:
-    """Nothing: the byte in the wake-up socket is what counts, and a handler has to be there for it to be written."""
+def do_nothing() -> None:
+    pass

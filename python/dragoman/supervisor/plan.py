@@ -130,14 +130,15 @@ class SignalRow:
 SIGNALS: tuple[SignalRow, ...] = (
     SignalRow(
         "SIGTERM", Event.TERM,
-        "Every worker finishes what it has begun and leaves; what is in the backlog is answered, then the doors close."
+        "Every worker finishes what it has begun and leaves; connections that wait to be accepted are answered"
+        " too, then the server accepts no more."
         " Workers that take longer than `--graceful-timeout` cut what is left and name it.",
         "Finishes what it has begun, and ends. Its supervisor starts another one in its place.",
         "Finishes what it has begun, and ends.",
     ),
     SignalRow(
         "SIGINT", Event.INT,
-        "Every worker ends at once; also during a drain. Ctrl-C sends it.",
+        "Every worker ends at once, also while they finish after SIGTERM. Ctrl-C sends it.",
         "Ends at once.", "Ends at once.",
     ),
     SignalRow("SIGQUIT", Event.QUIT, "As SIGINT.", "Ends at once.", "Ends at once."),
@@ -154,8 +155,9 @@ SIGNALS: tuple[SignalRow, ...] = (
     ),
     SignalRow(
         "SIGUSR2", Event.UPGRADE,
-        "Starts the program that is installed now, with our sockets. It drains this one when it serves, and takes the"
-        " pid file over (FILE.2 until then); if it fails, this one goes on, and the log says so.",
+        "Starts the program that is installed now, with the sockets of this one. When it serves, it ends this one as"
+        " SIGTERM does, and takes the pid file over (FILE.2 until then); if it fails, this one goes on, and the log"
+        " says so.",
         "Nothing.", "Ends.",
     ),
     SignalRow("SIGTTIN", Event.MORE, "One worker more.", "Nothing.", "As the system has it."),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from dragoman.supervisor.channel import Channel, channel_pair
+from dragoman.supervisor.starting import Starting
 
 __all__ = ["Process", "cause_of", "fork_worker", "resident_bytes"]
 
@@ -20,14 +21,21 @@ class Process:
 
     key: int
     number: int
+    generation: int
     pid: int
     channel: socket.socket | None
+    starting: Starting
     started_at: float = field(default_factory=time.monotonic)
     is_ready: bool = False
     failure: str = ""
     # When its lifetime is over, and when it is killed because it has not left; monotonic, None for never.
     retire_at: float | None = None
     kill_at: float | None = None
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its generation and its number."""
+        return self.generation, self.number
 
     @property
     def who(self) -> str:
@@ -43,13 +51,19 @@ class Process:
 
     def close(self) -> None:
         """There is no more to hear."""
+        self.starting.end()
         if self.channel is not None:
             self.channel.close()
             self.channel = None
 
 
 def fork_worker(
-    key: int, number: int, signals: Iterable[int], live: Callable[[Channel, set[int | signal.Signals]], NoReturn]
+    key: int,
+    number: int,
+    generation: int,
+    starting: Starting,
+    signals: Iterable[int],
+    live: Callable[[Channel, set[int | signal.Signals]], NoReturn],
 ) -> Process:
     """Fork a worker that runs `live`, which does not return; OSError where the machine cannot.
 
@@ -65,14 +79,15 @@ def fork_worker(
         pid = os.fork()
         if pid == 0:
             ours.close()
-            live(Channel(theirs), before)
+            live(Channel(theirs, starting.stacks), before)
     except OSError:
         ours.close()
+        starting.end()
         raise
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
-    return Process(key, number, pid, ours)
+    return Process(key, number, generation, pid, ours, starting)
 
 
 def resident_bytes(pid: int) -> int:

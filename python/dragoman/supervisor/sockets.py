@@ -12,9 +12,12 @@ from dragoman.errors import OperatorError
 from dragoman.supervisor.activation import PassedAddress
 from dragoman.supervisor.privileges import Identity
 from dragoman.types import ListenerInfo
-from dragoman.values import Address, InheritedAddress, TcpAddress, UnixAddress, printable
+from dragoman.values import Address, InheritedAddress, TcpAddress, UnixAddress, cause_of, printable
 
 __all__ = ["Listener", "close_all", "open_all"]
+
+
+OURS = "address in use: by another --bind of this server; leave one of them out"
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ def open_all(
                 opened.append(take_over(address, fd, backlog))
             elif isinstance(address, TcpAddress):
                 ipv6_only = address.host == "::" and address.port in ipv4_ports
-                opened.append(open_tcp(address, backlog, ipv6_only=ipv6_only, reuse_port=reuse_port))
+                opened.append(open_tcp(address, backlog, opened, ipv6_only=ipv6_only, reuse_port=reuse_port))
             elif isinstance(address, UnixAddress):
-                opened.append(open_unix(address, backlog, umask, owner))
+                opened.append(open_unix(address, backlog, opened, umask, owner))
             else:
                 opened.append(take_inherited(address, backlog))
     except BaseException:
@@ -111,7 +114,9 @@ def close_all(listeners: Sequence[Listener], *, keep_files: bool = False) -> Non
         listener.socket.close()
 
 
-def open_tcp(address: TcpAddress, backlog: int, *, ipv6_only: bool, reuse_port: bool) -> Listener:
+def open_tcp(
+    address: TcpAddress, backlog: int, others: Sequence[Listener], *, ipv6_only: bool, reuse_port: bool
+) -> Listener:
     try:
         # IPv4 first: "localhost" means 127.0.0.1 to those who wrote the configuration of a proxy.
         found = sorted(
@@ -119,7 +124,8 @@ def open_tcp(address: TcpAddress, backlog: int, *, ipv6_only: bool, reuse_port: 
             key=lambda info: info[0] != socket.AF_INET,
         )
     except (OSError, UnicodeError) as error:
-        raise refused(address, getattr(error, "strerror", None) or str(error)) from None
+        why = getattr(error, "strerror", None) or str(error)
+        raise refused(address, f"no address is found for the host {printable(address.host)} ({why})") from None
     family, _, _, _, name = found[0]
     sock = new_socket(family, address)
     try:
@@ -133,7 +139,7 @@ def open_tcp(address: TcpAddress, backlog: int, *, ipv6_only: bool, reuse_port: 
         sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise refused(address, tcp_reason(error, address)) from None
+        raise refused(address, tcp_reason(error, address, others)) from None
     return tcp_listener(sock, address)
 
 
@@ -143,8 +149,11 @@ def tcp_listener(sock: socket.socket, address: Address) -> Listener:
     return Listener(sock, "tcp", host, str(port), f"http://{shown}", str(address))
 
 
-def tcp_reason(error: OSError, address: TcpAddress) -> str:
+def tcp_reason(error: OSError, address: TcpAddress, others: Sequence[Listener]) -> str:
     if error.errno == errno.EADDRINUSE:
+        # That of all IPv4 addresses takes the port of each of them.
+        if any(one.server_port == str(address.port) for one in others if one.kind == "tcp"):
+            return OURS
         return "address in use: another process listens there; stop it, or choose another port"
     if error.errno == errno.EACCES:
         return f"no permission: ports below 1024 need the capability CAP_NET_BIND_SERVICE (port {address.port})"
@@ -153,8 +162,12 @@ def tcp_reason(error: OSError, address: TcpAddress) -> str:
     return error.strerror or str(error)
 
 
-def open_unix(address: UnixAddress, backlog: int, umask: int, owner: Identity | None) -> Listener:
+def open_unix(
+    address: UnixAddress, backlog: int, others: Sequence[Listener], umask: int, owner: Identity | None
+) -> Listener:
     path = address.path
+    if any(one.address == str(address) for one in others):
+        raise refused(address, OURS)
     try:
         remove_stale(address)
         sock = new_socket(socket.AF_UNIX, address)
@@ -171,7 +184,7 @@ def open_unix(address: UnixAddress, backlog: int, umask: int, owner: Identity | 
         sock.listen(backlog)
         made = file_of(path)
     except OSError as error:
-        raise refused(address, error.strerror or str(error)) from None
+        raise refused(address, cause_of(error, path)) from None
     return Listener(sock, "unix", "", "80", f"unix:{path}", str(address), made)
 
 

@@ -1,0 +1,30 @@
+"""One reload under way: since when, the number of workers that it brings, and who waits for its end."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["Reload"]
+
+# Called once with how the reload has ended: "" or the cause.
+Watcher = Callable[[str], None]
+
+
+@dataclass
+class Reload:
+    """Replaced by the next one if that comes before its end; whoever waits for this one waits for that one then."""
+
+    # What its settings ask for. It counts once a worker of it serves: one that fails changes no number.
+    workers: int | None
+    watchers: Sequence[Watcher] = ()
+    began_at: float = field(default_factory=time.monotonic)
+
+    def take_workers(self) -> int | None:
+        """The number of workers from now on; None once it has been taken."""
+        workers, self.workers = self.workers, None
+        return workers
+
+    def end(self, cause: str) -> None:
+        """Tell those who wait."""
+        for when_done in self.watchers:
+            when_done(cause)
