@@ -228,7 +228,7 @@ def drive_warned(program: Program, wrap: Wrap, linter_file: str) -> Outcome:
 
             warnings.filterwarnings("always", category=WSGIWarning)
             warnings.filterwarnings("always", category=HTTPWarning)
-        with mock.patch.object(sys, "unraisablehook", lambda unraisable: None):
+        with mock.patch.object(sys, "unraisablehook"):
             outcome = drive(program, wrap)
             raised = [repr(error) for error in outcome.exceptions if raised_in(error, linter_file)]
             outcome.exceptions = [error.with_traceback(None) for error in outcome.exceptions]

@@ -27,6 +27,13 @@ def told(findings: list[Any]) -> list[tuple[object, ...]]:
     return [(finding.rule, finding.party, finding.where) for finding in findings]
 
 
+def passing_on(app: Any) -> Any:
+    def middleware(environ: Any, start_response: Any) -> Any:
+        return app(environ, start_response)
+
+    return middleware
+
+
 @of(BROKEN)
 def test_a_broken_program_is_found_and_nothing_else_is(program: Program) -> None:
     findings = check(program)
@@ -54,7 +61,7 @@ def test_the_report_points_to_the_line(program: Program) -> None:
 
 @of([program for program in BROKEN if program.kind == "application"])
 def test_an_application_is_to_blame_through_a_middleware_that_changes_nothing(program: Program) -> None:
-    findings = check(program, around=lambda app: lambda environ, start_response: app(environ, start_response))
+    findings = check(program, around=passing_on)
     of_application = [finding for finding in findings if finding.rule in {program.rule, *program.also}]
     assert program.rule in {finding.rule for finding in of_application}
     assert {finding.party for finding in findings} == {"application"}, told(findings)

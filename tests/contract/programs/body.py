@@ -65,6 +65,8 @@ def replaces_by_text(app):
     """A maintenance page out of a text file."""
 
     def maintained(environ, start_response):  # breach
+        if environ["PATH_INFO"] == "/health":
+            return app(environ, start_response)
         start_response("503 Service Unavailable", plain())
         return "Back soon."
 
@@ -175,7 +177,7 @@ def decodes_the_blocks(app):
 
 
 @broken("body-too-long")
-def length_of_the_text(environ, start_response):
+def length_of_the_text(environ, start_response):  # breach
     """len() of the text, where the bytes count."""
     text = "Größe"
     start_response("200 OK", plain(("Content-Length", str(len(text)))))  # breach
@@ -191,7 +193,7 @@ def more_than_one_block(environ, start_response):
 
 
 @broken("body-too-long")
-def length_zero_with_a_body(environ, start_response):
+def length_zero_with_a_body(environ, start_response):  # breach
     """Headers of a redirect, body of a page."""
     start_response("200 OK", plain(("Content-Length", "0")))  # breach
     return [b"Hello"]
@@ -209,22 +211,21 @@ def adds_a_footer(app):
 
 
 @broken("body-too-short")
-def length_of_the_uncompressed(environ, start_response):
+def length_of_the_uncompressed(environ, start_response):  # breach
     """Content-Length of the file, body of the cached and compressed one."""
     start_response("200 OK", plain(("Content-Length", "5000")))  # breach
     return [b"Hello"]
 
 
 @broken("body-too-short")
-def stops_before_its_length(environ, start_response):
+def stops_before_its_length(environ, start_response):  # breach
     """The file has become shorter since it was measured."""
     start_response("200 OK", plain(("Content-Length", "10")))  # breach
-    yield b"Hello"
-    return  # breach
+    yield b"Hello"  # breach
 
 
 @broken("body-too-short")
-def empty_with_a_length(environ, start_response):
+def empty_with_a_length(environ, start_response):  # breach
     """Answers GET as if it were HEAD."""
     start_response("200 OK", plain(("Content-Length", "5")))  # breach
     return []
@@ -259,7 +260,7 @@ def len_counts_bytes(environ, start_response):  # breach
     """len() of a body object tells the bytes."""
 
     class Body:
-        def __iter__(self):
+        def __iter__(self):  # breach
             yield b"Hello"
 
         def __len__(self):  # breach
@@ -274,7 +275,7 @@ def len_of_one_with_more(environ, start_response):  # breach
     """len() of one makes a server believe that the first block is all."""
 
     class Body:
-        def __iter__(self):
+        def __iter__(self):  # breach
             yield b"Hello"
             yield b", world"
 

@@ -57,7 +57,7 @@ def yields_from_without_finally(app):
     def filtered(environ, start_response):  # breach
         blocks = app(environ, start_response)
         for block in blocks:
-            yield block  # breach
+            yield bytes(block)  # breach
         blocks.close()
 
     return filtered
@@ -165,7 +165,7 @@ def measures_first(app):
     return measured
 
 
-@broken_middleware("body-iterated-twice", around=listing)
+@broken_middleware("body-iterated-twice", around=listing, also=("chunk-held-back",))
 def logs_the_body_and_iterates_again(app):
     """A debugging middleware that goes through the body once for the log, once for the client."""
 

@@ -6,6 +6,7 @@ import types
 from tests.contract.programs import Request, broken, broken_middleware, broken_server
 from tests.contract.programs._inner import hello, plain
 
+CYRILLIC = Request(path="/лист".encode().decode("latin-1"))
 TWICE = (Request(path="/first"), Request(path="/second"))
 
 
@@ -101,12 +102,12 @@ def nobody(app):
     return authenticated
 
 
-@broken_middleware("environ-value-type", around=hello)
+@broken_middleware("environ-value-type", CYRILLIC, around=hello, also=("path-lost",))
 def decoded_path(app):
     """A middleware that decodes the path for good."""
 
     def decoded(environ, start_response):  # breach
-        environ["PATH_INFO"] = environ["PATH_INFO"].encode("latin-1").decode("utf-8") + "лист"
+        environ["PATH_INFO"] = environ["PATH_INFO"].encode("latin-1").decode("utf-8")
         return app(environ, start_response)  # breach
 
     return decoded

@@ -174,7 +174,7 @@ def name_with_umlaut(environ, start_response):
 def line_end_from_a_form(environ, start_response):
     """A redirect to wherever the client says."""
     target = "/next\r\nSet-Cookie: admin=1"
-    start_response("302 Found", [("Location", target)])  # breach
+    start_response("302 Found", plain(("Location", target)))  # breach
     return []
 
 

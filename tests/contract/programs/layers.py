@@ -1,10 +1,11 @@
-"""Layers that are wrong about each other: start_response of their own, headers that change under way, calls of servers."""
+"""Layers that are wrong about each other: start_response of their own, headers that change, calls of servers."""
 
 from tests.contract.programs import Request, broken, broken_middleware, broken_server, hinted, hinted_middleware
 from tests.contract.programs._inner import (
     closing,
     file_response,
     hello,
+    listing,
     plain,
     replaces_its_head,
     streaming,
@@ -127,7 +128,11 @@ def server_without_write(server, app):
 def server_without_exc_info(server, app):
     """A start_response of two arguments, in the tests of somebody who has read half of the PEP."""
     proper = server.start_response
-    server.start_response = lambda status, headers: proper(status, headers)
+
+    def start_response(status, headers):
+        return proper(status, headers)
+
+    server.start_response = start_response
     server.run(app)
 
 
@@ -152,7 +157,7 @@ def server_that_closes_twice(server, app):
     server.close(body)
 
 
-@broken_server("body-iterated-twice", around=closing)
+@broken_server("body-iterated-twice", around=listing)
 def server_that_looks_first(server, app):
     """A server that goes through the body for its size, and then to send it."""
     body = server.call(app)

@@ -1,4 +1,4 @@
-"""Legal, if odd: middleware of every kind, and servers whose environ is not the usual one."""
+"""Legal, if odd: middleware of every kind."""
 
 import io
 import itertools
@@ -6,7 +6,7 @@ import sys
 import wsgiref.util
 import zlib
 
-from tests.contract.programs import Request, legal_middleware, legal_server
+from tests.contract.programs import Request, legal_middleware
 from tests.contract.programs._inner import (
     Blocks,
     closing,
@@ -173,6 +173,45 @@ def replaces_the_response_and_closes(app):
 
 
 @legal_middleware(around=hello)
+def joins_a_list(app):
+    """A list has no close() that could be forgotten."""
+
+    def joined(environ, start_response):
+        blocks = app(environ, start_response)
+        body = b"".join(blocks)
+        if hasattr(blocks, "close"):
+            blocks.close()
+        return [body]
+
+    return joined
+
+
+@legal_middleware(around=hello)
+def iterates_over_a_list_of_its_own(app):
+    """It knows the application that it is around: it returns a list, which has no close()."""
+
+    def upper(environ, start_response):
+        return [block.upper() for block in app(environ, start_response)]
+
+    return upper
+
+
+@legal_middleware(around=streaming)
+def asks_an_iterator_again(app):
+    """An iterator that has told its end may be asked again: it tells it again."""
+
+    def sliced(environ, start_response):
+        blocks = app(environ, start_response)
+        try:
+            while one := list(itertools.islice(blocks, 1)):
+                yield one[0]
+        finally:
+            blocks.close()
+
+    return sliced
+
+
+@legal_middleware(around=hello)
 def answers_by_itself(app):
     """The application is not called at all."""
 
@@ -298,7 +337,11 @@ def decompresses_the_input(app):
 @legal_middleware(around=file_response)
 def passes_a_file_on(app):
     """The file wrapper's object, untouched."""
-    return lambda environ, start_response: app(environ, start_response)
+
+    def passed(environ, start_response):
+        return app(environ, start_response)
+
+    return passed
 
 
 @legal_middleware(Request(method="HEAD"), around=streaming)
@@ -326,47 +369,3 @@ def object_that_closes_at_any_time(app):
             self.close = blocks.close
 
     return lambda environ, start_response: Body(app(environ, start_response))
-
-
-@legal_server(Request(method="PROPFIND", environ={"QUERY_STRING": None, "REMOTE_ADDR": None}), around=hello)
-def server_of_the_minimum(server, app):
-    """Variables that would be empty may be absent; a method is any token."""
-    server.run(app)
-
-
-@legal_server(Request(path="/", environ={"SCRIPT_NAME": None}), around=hello)
-def server_without_script_name(server, app):
-    """An empty SCRIPT_NAME may be absent."""
-    server.run(app)
-
-
-@legal_server(Request(method="OPTIONS", path="*"), around=hello)
-def server_of_the_asterisk(server, app):
-    """OPTIONS * is about the server; it has no path."""
-    server.run(app)
-
-
-@legal_server(Request(path="/лист".encode().decode("latin-1")), around=hello)
-def server_with_bytes_as_latin1(server, app):
-    """UTF-8 by way of latin-1, as PEP 3333 has it."""
-    server.run(app)
-
-
-@legal_server(around=hello)
-def server_with_extensions(server, app):
-    """A server's own keys, of any type."""
-    server.environ |= {"gunicorn.socket": object(), "wsgi.input_terminated": True, "werkzeug.request": None}
-    server.run(app)
-
-
-@legal_server(around=hello)
-def server_with_truthy_flags(server, app):
-    """The flags are true or false, not necessarily bool."""
-    server.environ |= {"wsgi.multithread": 1, "wsgi.multiprocess": 0, "wsgi.run_once": ""}
-    server.run(app)
-
-
-@legal_server(Request(blocks=0), around=closing)
-def server_that_closes_unread(server, app):
-    """The client is gone: close() without one block."""
-    server.run(app)
