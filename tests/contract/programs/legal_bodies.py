@@ -262,6 +262,14 @@ def empties_its_environ(environ, start_response):
     return [b"Hello"]
 
 
+@legal(Request(method="HEAD"))
+def empties_its_environ_first(environ, start_response):
+    """The request was HEAD, even if nothing in the environ says so any more."""
+    environ.clear()
+    start_response("200 OK", plain(("Content-Length", "5")))
+    return []
+
+
 @legal()
 def keeps_objects_in_its_environ(environ, start_response):
     """Below a name of its own, of any type; a CGI variable too, when it is a str."""
