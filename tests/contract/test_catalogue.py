@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.contract.driver import check, drive, unwrapped
 from tests.contract.programs import Program, programs
 
 PROGRAMS = programs()
+BY_NAME = {program.name: program for program in PROGRAMS}
 BROKEN = [program for program in PROGRAMS if program.is_broken]
 HINTED = [program for program in PROGRAMS if program.is_hint]
 LEGAL = [program for program in PROGRAMS if not program.is_broken]
@@ -21,6 +23,12 @@ ELSEWHERE = {"app-not-callable", "app-signature", "app-shared-state"}
 
 def of(chosen: list[Program]) -> Any:
     return pytest.mark.parametrize("program", chosen, ids=lambda program: program.name)
+
+
+@functools.cache
+def found_in(name: str) -> list[Any]:
+    """What is found in a program: several tests look at it."""
+    return check(BY_NAME[name])
 
 
 def told(findings: list[Any]) -> list[tuple[object, ...]]:
@@ -36,7 +44,7 @@ def passing_on(app: Any) -> Any:
 
 @of(BROKEN)
 def test_a_broken_program_is_found_and_nothing_else_is(program: Program) -> None:
-    findings = check(program)
+    findings = found_in(program.name)
     rules = {finding.rule for finding in findings}
     assert program.rule in rules, told(findings)
     assert rules <= {program.rule, *program.also}, told(findings)
@@ -44,13 +52,13 @@ def test_a_broken_program_is_found_and_nothing_else_is(program: Program) -> None
 
 @of(BROKEN)
 def test_the_breach_is_laid_to_who_has_done_it(program: Program) -> None:
-    findings = check(program)
+    findings = found_in(program.name)
     assert {finding.party for finding in findings} == {program.kind}, told(findings)
 
 
 @of([program for program in BROKEN if program.lines])
 def test_the_report_points_to_the_line(program: Program) -> None:
-    found = [finding for finding in check(program) if finding.rule == program.rule]
+    found = [finding for finding in found_in(program.name) if finding.rule == program.rule]
     assert found
     for finding in found:
         assert finding.where is not None
@@ -69,7 +77,7 @@ def test_an_application_is_to_blame_through_a_middleware_that_changes_nothing(pr
 
 @of(LEGAL)
 def test_a_legal_program_is_not_reported(program: Program) -> None:
-    assert told(check(program)) == []
+    assert told(found_in(program.name)) == []
 
 
 @of(HINTED)
