@@ -169,7 +169,8 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         clause=STREAMS,
         fix=("read the body into a file of your own: tempfile.SpooledTemporaryFile, io.BytesIO",),
         wrong="def app(environ, start_response):\n    environ['wsgi.input'].seek(0)\n"
-        "    body = environ['wsgi.input'].read()\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [body]",
+        "    body = environ['wsgi.input'].read()\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [body]",
         right="def app(environ, start_response):\n    copy = io.BytesIO(environ['wsgi.input'].read())\n"
         "    copy.seek(0)\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [copy.read()]",
     ),

@@ -73,7 +73,8 @@ LAYER_RULES: tuple[Rule, ...] = (
         "        return app(environ, own)\n    return layer",
         right="def middleware(app):\n    def layer(environ, start_response):\n"
         "        def own(status, headers, exc_info=None):\n"
-        "            return start_response(status, headers, exc_info)\n        return app(environ, own)\n    return layer",
+        "            return start_response(status, headers, exc_info)\n        return app(environ, own)\n"
+        "    return layer",
         side=OUTSIDE,
     ),
     Rule(
