@@ -107,7 +107,7 @@ class Process:
         self.started = 0  # workers, so far
         # Whom this process can still become; None once it has, and where nobody else is asked for.
         self.identity = supervisor.identity_of(settings.user, settings.group)
-        self.log = Log(open_log(settings.error_logfile), settings.log_level)
+        self.log = Log(open_log(settings.error_logfile), settings.log_level, is_json=settings.log_format == "json")
         self.access_log_fd = access_log_fd(settings.access_logfile)
         self.listeners: Sequence[supervisor.Listener] = ()
         # While a reload is under way: sockets that its settings do not name, and what goes on if it fails.
@@ -256,6 +256,7 @@ class Process:
         self.settings, self.hooks, self.identity = settings, hooks, identity
         self.set_title("supervisor")
         self.log.least = Log(self.log.fd, settings.log_level).least
+        self.log.is_json = settings.log_format == "json"
 
     @property
     def has_predecessor(self) -> bool:
@@ -394,12 +395,13 @@ class Process:
         when_quit: Callable[[], None] = lambda: None,
     ) -> tuple[int, list[str]]:
         """Serve `loaded` until a signal ends it: exit status, and the requests that are still in the application."""
+        report = Reporter(self.log.error, loaded.name)
         one = make(
             loaded.application,
             [listener.info for listener in self.listeners],
             self.settings,
             log=self.log,
-            report=Reporter(self.log.error, loaded.name),
+            report=report,
             access_log_fd=self.access_log_fd,
         )
         # The engine has copies of its own: when it closes them at a drain, no other one of this process may be left.
@@ -413,6 +415,7 @@ class Process:
             is_supervised=channel is not None,
             when_quit=when_quit,
         )
+        report.close()
         if channel is not None and (account := one.server.account()) is not None:
             channel.drained(account)
         return one.exit_status, stuck
