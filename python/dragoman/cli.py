@@ -194,7 +194,7 @@ def check(settings: Settings, notices: Iterable[str]) -> None:
         from dragoman.worker import check_options  # noqa: PLC0415
     except ImportError as error:
         raise no_engine(error) from None
-    log = Log(2, settings.log_level)
+    log = Log(2, settings.log_level, is_json=settings.log_format == "json")
     for sentence in notices:
         log.warning(sentence)
     os.chdir(settings.chdir)

@@ -60,8 +60,8 @@ TLS = "TLS is not spoken yet; let the proxy or balancer in front end it"
 STRICT = "requests are read in one strict way, which has no exceptions: loose readings are how requests are smuggled"
 SYSLOG = "the error log goes to standard error or a file; systemd, or a pipe into logger, brings it to syslog"
 LOGGING = (
-    "the server's own log has one form and needs no logging configuration; that of the application is set up by"
-    " the application"
+    "the server's own log needs no logging configuration (--log-format json writes it for programs); that of the"
+    " application is set up by the application"
 )
 METRICS = "metrics are not sent yet; the access log, also as JSON, has the time and status of each request"
 PROXY_PROTOCOL = "the PROXY protocol is not spoken yet; let the balancer send X-Forwarded-For instead"

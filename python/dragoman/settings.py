@@ -319,6 +319,12 @@ class Settings:
         values.choice("debug", "info", "warning", "error", "critical"), gunicorn="loglevel",
         doc="Least important level that the error log has: debug, info, warning, error or critical.",
     )
+    log_format: str = setting(
+        "Logging", "--log-format", "FORMAT", "text", values.choice("text", "json"),
+        doc="Messages of the error log: text, or json, an object on a line for each, with time, level, pid and message;"
+        " one about the contract has rule, party, layer, file, line, function, request, value and count, too. What the"
+        " application writes to wsgi.errors or standard error stays as it is.",
+    )
     server_header: str = setting(
         "Logging", "--server-header", "TEXT", "dragoman", values.server_field,
         doc="Value of the Server field of responses, and SERVER_SOFTWARE; none leaves the field out.",
