@@ -24,7 +24,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "testing"}),
     frozenset({"embedded"}),
     frozenset({"run", "remote", "gunicorn_import", "gunicorn_file", "config_report", "flags"}),
-    frozenset({"supervisor", "worker"}),
+    frozenset({"supervisor", "worker", "development"}),
     frozenset({"contract", "forking", "hooks", "leftover"}),
     frozenset({"loader", "log", "config_file"}),
     frozenset({"settings", "signature"}),

@@ -30,6 +30,7 @@ __all__ = ["BackgroundServer", "keyword_settings", "serve", "serve_loaded"]
 OF_A_RUN = frozenset(
     {
         *("application", "chdir", "pythonpath", "user", "group", "proc_name", "pid", "error_logfile", "log_format"),
+        *("dev", "reload", "reload_extra_files"),
         *("workers", "preload", "hooks", "control_socket"),
         *("start_timeout", "max_requests", "max_requests_jitter", "max_worker_memory", "worker_lifetime"),
     }

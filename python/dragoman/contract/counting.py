@@ -158,4 +158,4 @@ def span(seconds: float) -> str:
     """``the last minute``, ``the last 12 s``: how long ago the counting began."""
     if WINDOW_S - LATE_S <= seconds <= WINDOW_S + LATE_S:
         return "the last minute"
-    return f"the last {seconds:.0f} s" if seconds < 2 * WINDOW_S else f"the last {seconds / 60:.0f} minutes"
+    return f"the last {max(seconds, 1):.0f} s" if seconds < 2 * WINDOW_S else f"the last {seconds / 60:.0f} minutes"
