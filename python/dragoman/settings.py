@@ -342,8 +342,8 @@ class Settings:
     reload: bool = setting(
         "Development", "--reload", "", "false", values.flag, gunicorn="reload", is_flag=True,
         doc="Load the application anew when a Python file in its directory, or another one that it has loaded from"
-        " outside of the installed packages, changes. On under --dev, unless --no-reload is given. Quicker with the package"
-        " watchfiles (pip install 'dragoman[dev]').",
+        " outside of the installed packages, changes. On under --dev, unless --no-reload is given. Quicker with the"
+        " package watchfiles (pip install 'dragoman[dev]').",
     )
     reload_extra_files: tuple[str, ...] = setting(
         "Development", "--reload-extra-file", "PATH", "", values.text, gunicorn="reload_extra_files",
