@@ -40,9 +40,7 @@ def names(name: str) -> Response:
 
 @app.get("/report")  # planted: body-too-short
 def report() -> Response:
-    return Response(
-        (line for line in ["one\n", "two\n"]), mimetype="text/plain", headers={"Content-Length": "1000"}
-    )
+    return Response((line for line in ["one\n", "two\n"]), mimetype="text/plain", headers={"Content-Length": "1000"})
 
 
 @app.get("/rows/<int:count>")
@@ -122,7 +120,7 @@ class Stamp:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:  # planted: close-missing
         for block in self.inner(environ, start_response):
-            yield block
+            yield block.upper()
 
 
 def file(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

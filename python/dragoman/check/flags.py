@@ -37,8 +37,7 @@ def check_parameters() -> list[click.Parameter]:
             ["--request", "requests"],
             metavar="REQUEST",
             multiple=True,
-            help="Make this request, too: '/path?a=b', 'DELETE /path', 'POST /path {\"a\": 1}'. Can be given several"
-            " times.",
+            help="Make this request, too: '/path?a=b', 'DELETE /path', 'POST /path a=1'. Can be given several times.",
         ),
         option(
             REQUESTS,

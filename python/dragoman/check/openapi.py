@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,8 @@ class Reader:
                     form[name] = value
                 case "body":
                     body = value
+        # A parameter that the description has forgotten.
+        filled = re.sub(r"\{[^{}]*\}", "1", filled)
         kind, data = self.body_of(operation)
         if form:
             kind, data = FORM, encoded(FORM, form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import threading
@@ -31,48 +32,62 @@ Call: TypeAlias = Callable[[Request], Answer]
 Answered: TypeAlias = list[tuple[Request, Answer]]
 
 
+class TimeIsUp(Exception):
+    """The experiments end here."""
+
+
 @dataclass
 class Repeats:
     """The experiments with `requests`, each of which should be answered the same each time.
 
-    call      sends one
+    send      sends one
     tell      takes what is found: the request, and what was otherwise in a few words
+    place     where the code is that answers a request: what is told of it once is not told again
     threads   calls at once; 1: none of that
     until_s   of the monotonic clock: when to leave off
     """
 
-    call: Call
+    send: Call
     tell: Callable[[Request, str], object]
+    place: Callable[[Request], object]
     requests: Sequence[Request]
     threads: int
     until_s: float
     # Answers to requests that are answered the same each time, by name.
     usual: dict[str, Answer] = field(default_factory=dict)
-    told: set[str] = field(default_factory=set)
+    told: set[object] = field(default_factory=set)
 
     def run(self) -> None:
         """All of them, as far as the time goes."""
-        for request in self.requests:
-            if not self.is_over():
+        with contextlib.suppress(TimeIsUp):
+            for request in self.requests:
                 self.look_alone(request)
-        self.look_in_order()
-        if self.threads > 1:
-            self.look_in_parallel()
+            self.look_in_order()
+            if self.threads > 1:
+                self.look_in_parallel()
 
-    def is_over(self) -> bool:
-        """Whether the time is up."""
-        return time.monotonic() >= self.until_s
+    def call(self, request: Request) -> Answer:
+        """Send it, while there is time. Raises TimeIsUp."""
+        if time.monotonic() >= self.until_s:
+            raise TimeIsUp
+        return self.send(request)
+
+    def is_told(self, request: Request) -> bool:
+        """Whether the code that answers it has been found to be wrong."""
+        return self.place(request) in self.told
 
     def report(self, request: Request, what: str) -> None:
-        """Once for a request."""
-        if request.name not in self.told:
-            self.told.add(request.name)
+        """Once for a place."""
+        if not self.is_told(request):
+            self.told.add(self.place(request))
             self.tell(request, what)
 
     # One request, again and again.
 
     def look_alone(self, request: Request) -> None:
         """What differs already from call to call (a time, a token) says nothing; what grows does."""
+        # The first answer may fill a cache, or tell what was there before.
+        self.called(request, 1)
         answers = self.called(request, ALONE)
         if not all(answer.is_comparable for answer in answers):
             return
@@ -115,11 +130,11 @@ class Repeats:
             order = list(known)
             chance.shuffle(order)
             for before, request in pairwise(order):
-                if self.is_over():
-                    return
+                if request.name not in self.usual:
+                    continue
                 answer = self.call(request)
                 self.look_for_others([(request, answer)])
-                if difference(self.usual[request.name], answer):
+                if difference(self.usual[request.name], answer) and not self.is_told(request):
                     self.look_closer(before, request)
 
     def look_closer(self, before: Request, request: Request) -> None:
@@ -132,7 +147,7 @@ class Repeats:
                 return
             self.call(before)
             what = difference(self.usual[request.name], self.call(request))
-            if not what or self.is_over():
+            if not what:
                 return
         if self.is_usual(request, 2):
             self.report(request, f"after {before} {what}")
@@ -146,22 +161,24 @@ class Repeats:
         sys.setswitchinterval(SWITCH_S)
         try:
             for _ in range(ROUNDS):
-                if known and not self.is_over():
+                if known:
                     self.look_at_round(known)
         finally:
             sys.setswitchinterval(interval)
 
     def look_at_round(self, known: list[Request]) -> None:
         suspects = self.otherwise(self.in_parallel(known))
+        chance = Random(1)
         for name in suspects:
-            if self.is_over() or name in self.told:
-                continue
             request = next(one for one in known if one.name == name)
+            if self.is_told(request):
+                continue
             if not self.is_usual(request, SURE):
                 known.remove(request)
                 continue
             for _ in range(ROUNDS):
-                again = self.otherwise(self.in_parallel(known))
+                others = chance.sample(known, min(len(known), THREADS))
+                again = self.otherwise(self.in_parallel([request, *others]))
                 if name in again and self.is_usual(request, SURE):
                     self.report(request, f"while other requests ran {again[name]}")
                     break
@@ -184,13 +201,12 @@ class Repeats:
 
         def send(index: int) -> None:
             shift = index * len(known) // count
-            # Neighbours first, then each beside itself.
-            order = [*known[shift:], *known[:shift], *known]
+            # The first one is everywhere the last: then all threads send the same.
+            order = [*known[shift:], *known[:shift], known[0]]
             start.wait()
-            for request in order:
-                if self.is_over():
-                    return
-                answered.append((request, self.call(request)))
+            with contextlib.suppress(TimeIsUp):
+                for request in order:
+                    answered.append((request, self.call(request)))
 
         threads = [threading.Thread(target=send, args=(index,), daemon=True) for index in range(count)]
         for thread in threads:

@@ -19,7 +19,7 @@ from dragoman.check.report import Report, Seen
 from dragoman.check.request import Request, Site, named
 from dragoman.check.routes import Routes, find_routes
 from dragoman.contract.finding import Finding, finding
-from dragoman.contract.places import entry_of
+from dragoman.contract.places import Place, entry_of
 from dragoman.contract.report import application_name
 from dragoman.contract.rules import RULES
 
@@ -150,7 +150,7 @@ class Run:
             return answer
 
         requests = [one for one in self.plan.repeated if (one.method, one.target) not in self.failed]
-        Repeats(call, self.tell_of_state, requests, self.options.threads, self.until_s).run()
+        Repeats(call, self.tell_of_state, self.place_of, requests, self.options.threads, self.until_s).run()
 
     def note(self, answer: Answer) -> None:
         """Take the answer's fault, if it has one."""
@@ -175,7 +175,7 @@ class Run:
 
     def tell_of_state(self, request: Request, what: str) -> None:
         """A repeated request was answered otherwise."""
-        where = self.routes.view_place(request.method, request.path) or entry_of(self.application)
+        where = self.place_of(request)
         facts = {
             "method": request.method,
             "path": request.path,
@@ -184,6 +184,10 @@ class Run:
             "value": what,
         }
         self.found(finding(SHARED_STATE, "application", self.name, facts), request)
+
+    def place_of(self, request: Request) -> Place | None:
+        """Where the code begins that answers."""
+        return self.routes.view_place(request.method, request.path) or entry_of(self.application)
 
     def keep(self, key: tuple[Any, ...], what: Finding | Fault, request: Request | None) -> None:
         with self.lock:
