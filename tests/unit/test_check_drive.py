@@ -253,7 +253,8 @@ def test_values_fit_a_parameter_and_the_word_comes_first_where_it_does() -> None
     assert next(fitting("[^/]+", str, "word")) == ("word", "word")
     assert next(fitting("[0-9]+", int, "word")) == ("1", 1)
     assert next(fitting("(?:red|blue)", str, "word", ("red", "blue")))[0] == "red"
-    assert list(fitting("never", str, "word")) == []
+    assert [text for text, _ in fitting("(?:json|xml)", str, "word")] == ["json", "xml"]
+    assert list(fitting("[?]", str, "word")) == []
 
 
 # Layers.

@@ -9,7 +9,7 @@ from typing import Any
 
 from dragoman.check.request import as_path_info
 from dragoman.check.routes import Framework, Route, all_methods
-from dragoman.check.samples import OTHERS, UUID, fitting, marker
+from dragoman.check.samples import fitting, marker, texts_for
 
 __all__ = ["django_routes"]
 
@@ -124,7 +124,7 @@ def texts_of_regex(regex: str, word: str) -> Iterator[str]:
     from django.utils.regex_helper import normalize  # noqa: PLC0415
 
     for template, names in normalize(str(regex)):
-        for value in (word, *OTHERS, UUID) if names else ("",):
+        for value in texts_for(str(regex), word) if names else ("",):
             yield template % {name: value for name in names}
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-__all__ = ["fitting", "marker"]
+__all__ = ["fitting", "marker", "texts_for"]
 
 # No digits, so that a marker is no number's neighbour, and no vowels, so that it is no word.
 LETTERS = "bcdfghjkmn"
@@ -16,6 +16,11 @@ def marker(number: int) -> str:
     return "zq" + "".join(LETTERS[int(digit)] for digit in f"{number:06d}")
 
 
+def texts_for(regex: str, word: str) -> tuple[str, ...]:
+    """What may fit: `word`, usual values, and the words that `regex` names itself, as in ``(json|xml)``."""
+    return (word, *OTHERS, UUID, *re.findall(r"[A-Za-z0-9_-]{2,}", regex))
+
+
 def fitting(
     regex: str, convert: Callable[[str], object], word: str, own: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, object]]:
@@ -25,7 +30,7 @@ def fitting(
     convert   makes a value of the text; raises ValueError where it is none
     own       texts that the parameter itself names
     """
-    for text in (*own, word, *OTHERS, UUID):
+    for text in (*own, *texts_for(regex, word)):
         try:
             if re.fullmatch(regex, text):
                 yield text, convert(text)
