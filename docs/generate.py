@@ -316,8 +316,10 @@ def contract_page() -> str:
     """Every rule: what is checked, what follows, why, and a wrong and a right example."""
     intro = (
         "# The rules of the WSGI contract\n\n<!-- Written by `make docs` from python/dragoman/contract/. -->\n\n"
-        "What a message that begins with `contract:` means. Each breach is explained once for each place in the code;"
-        " where the client gets an error for it, or too little, each further one is a line that says `again`.\n"
+        "What a message that begins with `contract:` means. Each breach is explained once for each place in the code."
+        " Those that follow are counted: a line a minute says `… 41 more like it in the last minute`, with a sample."
+        " Where the client gets an error for it, or too little, the first ten of a minute have a line each, which says"
+        " `again`.\n"
     )
     return intro + "".join(contract_section(rule) for rule in RULES.values())
 

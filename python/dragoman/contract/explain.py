@@ -9,7 +9,12 @@ from dragoman.values import printable
 
 __all__ = ["explain", "index"]
 
-CHECKED = {"load": "when the application is loaded", "always": "on every request"}
+CHECKED = {
+    "load": "when the application is loaded",
+    "always": "on every request",
+    "deep": "under --dev, by dragoman check, and by dragoman.contract.Checked",
+    "check": "by dragoman check",
+}
 
 
 def explain(rule_id: str) -> str:

@@ -4,13 +4,17 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
-__all__ = ["Cost", "Effect", "Party", "Rule"]
+__all__ = ["Cost", "Effect", "Party", "Rule", "Side"]
 
-Party: TypeAlias = Literal["application", "application or middleware", "middleware"]
+Party: TypeAlias = Literal["application", "application or middleware", "middleware", "server or middleware"]
 """Who can break the rule."""
 
-Cost: TypeAlias = Literal["load", "always"]
-"""When it is checked: once as the application is loaded, or natively on every request."""
+Cost: TypeAlias = Literal["load", "always", "deep", "check"]
+"""When it is checked: once as the application is loaded; natively on every request; by ``Checked``, which looks at the
+always ones too; by ``dragoman check`` alone, which repeats requests."""
+
+Side: TypeAlias = Literal["inside", "outside"]
+"""Whose breach a checker sees: that of what it wraps, or that of who calls it."""
 
 
 class Effect(Enum):
@@ -42,3 +46,6 @@ class Rule:
     fix: tuple[str, ...]
     wrong: str
     right: str
+    side: Side = "inside"
+    # Legal, but worth a word: reported only when asked for.
+    is_hint: bool = False

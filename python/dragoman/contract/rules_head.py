@@ -257,4 +257,45 @@ HEAD_RULES: tuple[Rule, ...] = (
         wrong="except ValueError as error:\n    start_response('500 Oops', headers, error)",
         right="except ValueError:\n    start_response('500 Oops', headers, sys.exc_info())",
     ),
+    Rule(
+        "header-status-field",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("There is a header named Status: {value}.", "There is a header named Status."),
+        why="CGI gateways take it for the status itself, and override the one that was given.",
+        clause='PEP 3333, "The start_response() Callable"',
+        fix=("give the status to start_response alone; name the field otherwise: X-Status",),
+        wrong="def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain'), ('Status', '404 Not Found')])\n"
+        "    return [b'Hello']",
+        right="def app(environ, start_response):\n"
+        "    start_response('404 Not Found', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
+    ),
+    Rule(
+        "content-type-missing",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("A body was sent without a Content-Type.",),
+        why="The client has to guess what it is, and some guess HTML in what a user has uploaded.",
+        clause="RFC 9110, section 8.3",
+        fix=("add ('Content-Type', 'text/plain; charset=utf-8'), or what it is",),
+        wrong="def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'Hello']",
+        right="def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
+    ),
+    Rule(
+        "content-type-unwanted",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("A response of status {status} has a Content-Type: {value}.", "A response without a body has a type."),
+        why="There is no body that it could be the type of; a cache would change that of the stored one.",
+        clause="RFC 9110, sections 15.3.5 and 15.4.5",
+        fix=("leave Content-Type out with 204 and 304",),
+        wrong="def app(environ, start_response):\n"
+        "    start_response('204 No Content', [('Content-Type', 'text/plain')])\n    return []",
+        right="def app(environ, start_response):\n    start_response('204 No Content', [])\n    return []",
+    ),
 )

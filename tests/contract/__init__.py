@@ -1,0 +1,1 @@
+"""The contract checker, judged by programs that break the contract and programs that only look odd."""
