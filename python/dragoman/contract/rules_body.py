@@ -45,6 +45,20 @@ BODY_RULES: tuple[Rule, ...] = (
         right="def app(environ, start_response):\n    ...",
     ),
     Rule(
+        "app-shared-state",
+        "application",
+        "check",
+        Effect.LOG,
+        said=("The same request was answered otherwise: {value}.", "The same request was answered otherwise."),
+        why="Something of one request is left to the next, or two at a time get into each other's way.",
+        clause='PEP 3333, "Thread Support"',
+        fix=("keep what belongs to a request in its environ, a local or a contextvar, not in a global or on self",),
+        wrong="SEEN = []\n\ndef app(environ, start_response):\n    SEEN.append(environ['PATH_INFO'])\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [','.join(SEEN).encode()]",
+        right="def app(environ, start_response):\n    seen = [environ['PATH_INFO']]\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [','.join(seen).encode('latin-1')]",
+    ),
+    Rule(
         "body-not-iterable",
         EITHER,
         "always",
@@ -76,6 +90,20 @@ BODY_RULES: tuple[Rule, ...] = (
         fix=("{list_fix}", "return [text.encode('utf-8')]"),
         wrong="return 'Hello'",
         right="return ['Hello'.encode('utf-8')]",
+    ),
+    Rule(
+        "body-is-bytes",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("The application returned bytes, which are sent one byte at a time: {value}.", "The body is bytes."),
+        why="Bytes are an iterable of numbers to Python, and of blocks of one byte to some servers.",
+        clause='PEP 3333, "Buffering and Streaming"',
+        fix=("return it in a list: return [body]",),
+        wrong="def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return b'Hello'",
+        right="def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
     ),
     Rule(
         "body-not-bytes",
@@ -127,6 +155,23 @@ BODY_RULES: tuple[Rule, ...] = (
         right="start_response('200 OK', [('Content-Length', '5')])\nreturn [b'Hello']",
     ),
     Rule(
+        "length-wrong",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=(
+            "len() of the iterable is {declared}, and it gave {count} blocks.",
+            "len() of the iterable is not the number of its blocks.",
+        ),
+        why="Servers trust it: with a length of one the first block's size becomes the Content-Length.",
+        clause='PEP 3333, "Handling the Content-Length Header"',
+        fix=("let len() tell the number of blocks, or leave __len__ out",),
+        wrong="class Body(list):\n    def __len__(self):\n        return 1\n\ndef app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return Body([b'Hello, ', b'world'])",
+        right="def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello, ', b'world']",
+    ),
+    Rule(
         "body-on-no-content",
         "application",
         "always",
@@ -140,6 +185,21 @@ BODY_RULES: tuple[Rule, ...] = (
         fix=("return [] with this status, or answer 200",),
         wrong="start_response('204 No Content', [])\nreturn [b'deleted']",
         right="start_response('204 No Content', [])\nreturn []",
+    ),
+    Rule(
+        "body-on-head",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("HEAD was answered with a body: {value}.", "HEAD was answered with a body."),
+        why="The server drops it; what it cost to make is lost.",
+        clause="RFC 9110, section 9.3.2",
+        fix=("return [] for HEAD, with the headers of GET",),
+        wrong="def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
+        right="def app(environ, start_response):\n    is_head = environ['REQUEST_METHOD'] == 'HEAD'\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [] if is_head else [b'Hello']",
+        is_hint=True,
     ),
     Rule(
         "write-after-end",
@@ -164,6 +224,36 @@ BODY_RULES: tuple[Rule, ...] = (
         fix=("{bytes_fix}", "encode the text: write(text.encode('utf-8'))"),
         wrong="write('Hello')",
         right="write(b'Hello')",
+    ),
+    Rule(
+        "write-used",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("The body was sent by write().",),
+        why="It is there for old code: it blocks, and middleware sees nothing of what it sends.",
+        clause='PEP 3333, "The write() Callable"',
+        fix=("return or yield the blocks",),
+        wrong="def app(environ, start_response):\n"
+        "    write = start_response('200 OK', [('Content-Type', 'text/plain')])\n    write(b'Hello')\n    return []",
+        right="def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
+        is_hint=True,
+    ),
+    Rule(
+        "write-in-iterable",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("write() was called while the iterable was being iterated.",),
+        why="The order of the two is not defined: some servers send what is written behind what is yielded.",
+        clause='PEP 3333, "The write() Callable"',
+        fix=("yield the block, or write everything before the application returns",),
+        wrong="def app(environ, start_response):\n"
+        "    write = start_response('200 OK', [('Content-Type', 'text/plain')])\n    yield b'Hello, '\n"
+        "    write(b'world')",
+        right="def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    yield b'Hello, '\n    yield b'world'",
     ),
     Rule(
         "close-raised",

@@ -57,6 +57,23 @@ HEAD_RULES: tuple[Rule, ...] = (
         right="page = render()  # what can fail comes first\nstart_response('200 OK', headers)\nreturn [page]",
     ),
     Rule(
+        "start-response-raised-ignored",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=(
+            "start_response raised {exception!s}, and the response went on as if it had not.",
+            "What start_response raised was ignored.",
+        ),
+        why="The head was refused: whatever follows is sent without it, or not at all.",
+        clause='PEP 3333, "The start_response() Callable"',
+        fix=("do not catch what start_response raises; mend the call",),
+        wrong="def app(environ, start_response):\n    try:\n        start_response('200', [])\n"
+        "    except Exception:\n        pass\n    return [b'Hello']",
+        right="def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
+    ),
+    Rule(
         "start-response-arguments",
         EITHER,
         "always",
@@ -134,6 +151,20 @@ HEAD_RULES: tuple[Rule, ...] = (
         fix=("make each item a tuple: ('Content-Type', 'text/plain')",),
         wrong="start_response('200 OK', ['Content-Type: text/plain'])",
         right="start_response('200 OK', [('Content-Type', 'text/plain')])",
+    ),
+    Rule(
+        "headers-list-reused",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("The list of headers is the one that another request was answered with.",),
+        why="Every layer may change it in place, so that what was meant for one response is in the next one, too.",
+        clause='PEP 3333, "The start_response() Callable"',
+        fix=("make a list for each request: start_response(status, list(HEADERS))",),
+        wrong="HEADERS = [('Content-Type', 'text/plain')]\n\ndef app(environ, start_response):\n"
+        "    start_response('200 OK', HEADERS)\n    return [b'Hello']",
+        right="HEADERS = [('Content-Type', 'text/plain')]\n\ndef app(environ, start_response):\n"
+        "    start_response('200 OK', list(HEADERS))\n    return [b'Hello']",
     ),
     Rule(
         "header-name-type",
@@ -256,6 +287,26 @@ HEAD_RULES: tuple[Rule, ...] = (
         fix=("call start_response(status, headers, sys.exc_info()) inside of the except block",),
         wrong="except ValueError as error:\n    start_response('500 Oops', headers, error)",
         right="except ValueError:\n    start_response('500 Oops', headers, sys.exc_info())",
+    ),
+    Rule(
+        "exc-info-swallowed",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=(
+            "start_response raised the {exception!s} that it was given, and the response went on.",
+            "What start_response raised again was caught, and the response went on.",
+        ),
+        why="It raises again because the head is sent: an error page behind it would be taken for a part of the body.",
+        clause='PEP 3333, "Error Handling"',
+        fix=("let what start_response raises leave the application",),
+        wrong="def app(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    yield b'begun'\n    try:\n        raise LookupError('no more')\n    except LookupError:\n        try:\n"
+        "            start_response('500 Oops', [('Content-Type', 'text/plain')], sys.exc_info())\n"
+        "        except LookupError:\n            pass\n    yield b'Oops'",
+        right="def app(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    try:\n        raise LookupError('no more')\n    except LookupError:\n"
+        "        start_response('500 Oops', [('Content-Type', 'text/plain')], sys.exc_info())\n    yield b'Oops'",
     ),
     Rule(
         "header-status-field",

@@ -11,47 +11,8 @@ OUTSIDE: Side = "outside"
 HEAD = 'PEP 3333, "The start_response() Callable"'
 DETAILS = 'PEP 3333, "Specification Details"'
 BLOCKS = 'PEP 3333, "Middleware Handling of Block Boundaries"'
-WRITE = 'PEP 3333, "The write() Callable"'
-ERRORS = 'PEP 3333, "Error Handling"'
 
 LAYER_RULES: tuple[Rule, ...] = (
-    Rule(
-        "start-response-raised-ignored",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=(
-            "start_response raised {exception!s}, and the response went on as if it had not.",
-            "What start_response raised was ignored.",
-        ),
-        why="The head was refused: whatever follows is sent without it, or not at all.",
-        clause=HEAD,
-        fix=("do not catch what start_response raises; mend the call",),
-        wrong="def app(environ, start_response):\n    try:\n        start_response('200', [])\n"
-        "    except Exception:\n        pass\n    return [b'Hello']",
-        right="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
-    ),
-    Rule(
-        "exc-info-swallowed",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=(
-            "start_response raised the {exception!s} that it was given, and the response went on.",
-            "What start_response raised again was caught, and the response went on.",
-        ),
-        why="It raises again because the head is sent: an error page behind it would be taken for a part of the body.",
-        clause=ERRORS,
-        fix=("let what start_response raises leave the application",),
-        wrong="def app(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-        "    yield b'begun'\n    try:\n        raise LookupError('no more')\n    except LookupError:\n        try:\n"
-        "            start_response('500 Oops', [('Content-Type', 'text/plain')], sys.exc_info())\n"
-        "        except LookupError:\n            pass\n    yield b'Oops'",
-        right="def app(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-        "    try:\n        raise LookupError('no more')\n    except LookupError:\n"
-        "        start_response('500 Oops', [('Content-Type', 'text/plain')], sys.exc_info())\n    yield b'Oops'",
-    ),
     Rule(
         "start-response-foreign",
         CALLER,
@@ -95,96 +56,6 @@ LAYER_RULES: tuple[Rule, ...] = (
         "    start_response('200 OK', headers)\n    headers.append(('X-Late', 'yes'))\n    return [b'Hello']",
         right="def app(environ, start_response):\n    headers = [('Content-Type', 'text/plain')]\n"
         "    headers.append(('X-Late', 'no'))\n    start_response('200 OK', headers)\n    return [b'Hello']",
-    ),
-    Rule(
-        "headers-list-reused",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=("The list of headers is the one that another request was answered with.",),
-        why="Every layer may change it in place, so that what was meant for one response is in the next one, too.",
-        clause=HEAD,
-        fix=("make a list for each request: start_response(status, list(HEADERS))",),
-        wrong="HEADERS = [('Content-Type', 'text/plain')]\n\ndef app(environ, start_response):\n"
-        "    start_response('200 OK', HEADERS)\n    return [b'Hello']",
-        right="HEADERS = [('Content-Type', 'text/plain')]\n\ndef app(environ, start_response):\n"
-        "    start_response('200 OK', list(HEADERS))\n    return [b'Hello']",
-    ),
-    Rule(
-        "body-is-bytes",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=("The application returned bytes, which are sent one byte at a time: {value}.", "The body is bytes."),
-        why="Bytes are an iterable of numbers to Python, and of blocks of one byte to some servers.",
-        clause='PEP 3333, "Buffering and Streaming"',
-        fix=("return it in a list: return [body]",),
-        wrong="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return b'Hello'",
-        right="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
-    ),
-    Rule(
-        "body-on-head",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=("HEAD was answered with a body: {value}.", "HEAD was answered with a body."),
-        why="The server drops it; what it cost to make is lost.",
-        clause="RFC 9110, section 9.3.2",
-        fix=("return [] for HEAD, with the headers of GET",),
-        wrong="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
-        right="def app(environ, start_response):\n    is_head = environ['REQUEST_METHOD'] == 'HEAD'\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [] if is_head else [b'Hello']",
-        is_hint=True,
-    ),
-    Rule(
-        "length-wrong",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=(
-            "len() of the iterable is {declared}, and it gave {count} blocks.",
-            "len() of the iterable is not the number of its blocks.",
-        ),
-        why="Servers trust it: with a length of one the first block's size becomes the Content-Length.",
-        clause='PEP 3333, "Handling the Content-Length Header"',
-        fix=("let len() tell the number of blocks, or leave __len__ out",),
-        wrong="class Body(list):\n    def __len__(self):\n        return 1\n\ndef app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return Body([b'Hello, ', b'world'])",
-        right="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello, ', b'world']",
-    ),
-    Rule(
-        "write-used",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=("The body was sent by write().",),
-        why="It is there for old code: it blocks, and middleware sees nothing of what it sends.",
-        clause=WRITE,
-        fix=("return or yield the blocks",),
-        wrong="def app(environ, start_response):\n"
-        "    write = start_response('200 OK', [('Content-Type', 'text/plain')])\n    write(b'Hello')\n    return []",
-        right="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
-        is_hint=True,
-    ),
-    Rule(
-        "write-in-iterable",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=("write() was called while the iterable was being iterated.",),
-        why="The order of the two is not defined: some servers send what is written behind what is yielded.",
-        clause=WRITE,
-        fix=("yield the block, or write everything before the application returns",),
-        wrong="def app(environ, start_response):\n"
-        "    write = start_response('200 OK', [('Content-Type', 'text/plain')])\n    yield b'Hello, '\n"
-        "    write(b'world')",
-        right="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    yield b'Hello, '\n    yield b'world'",
     ),
     Rule(
         "yielded-through-write",
@@ -367,19 +238,5 @@ LAYER_RULES: tuple[Rule, ...] = (
         right="def middleware(app):\n    def layer(environ, start_response):\n"
         "        return app(environ, start_response)\n    return layer",
         is_hint=True,
-    ),
-    Rule(
-        "app-shared-state",
-        "application",
-        "check",
-        Effect.LOG,
-        said=("The same request was answered otherwise: {value}.", "The same request was answered otherwise."),
-        why="Something of one request is left to the next, or two at a time get into each other's way.",
-        clause='PEP 3333, "Thread Support"',
-        fix=("keep what belongs to a request in its environ, a local or a contextvar, not in a global or on self",),
-        wrong="SEEN = []\n\ndef app(environ, start_response):\n    SEEN.append(environ['PATH_INFO'])\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [','.join(SEEN).encode()]",
-        right="def app(environ, start_response):\n    seen = [environ['PATH_INFO']]\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [','.join(seen).encode('latin-1')]",
     ),
 )
