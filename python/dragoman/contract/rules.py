@@ -8,6 +8,12 @@ from dragoman.contract.rules_environ import ENVIRON_RULES
 from dragoman.contract.rules_head import HEAD_RULES
 from dragoman.contract.rules_layers import LAYER_RULES
 
-__all__ = ["RULES", "Rule"]
+__all__ = ["GROUPS", "RULES", "Rule"]
 
-RULES: Mapping[str, Rule] = {rule.id: rule for rule in (*HEAD_RULES, *BODY_RULES, *ENVIRON_RULES, *LAYER_RULES)}
+GROUPS: Mapping[str, tuple[Rule, ...]] = {
+    "Status and headers": HEAD_RULES,
+    "Application and body": BODY_RULES,
+    "Environ and streams": ENVIRON_RULES,
+    "Layers": LAYER_RULES,
+}
+RULES: Mapping[str, Rule] = {rule.id: rule for rules in GROUPS.values() for rule in rules}
