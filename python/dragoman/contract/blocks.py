@@ -37,6 +37,7 @@ class Blocks:
     """An iterable of blocks."""
 
     has_close = False
+    has_len = False
 
     def __init__(self, iterable: Any, transcript: Transcript) -> None:
         self._iterable = iterable
@@ -92,6 +93,9 @@ def step(iterator: Any, blocks: Blocks) -> Any:
         raise
     transcript.leave()
     transcript.gave(block, iterator)
+    if transcript.blocks > 1 and blocks.has_len:
+        # A server that takes len() for the number of blocks may not ask for the rest.
+        transcript.compare_length(iterator, blocks.size(), is_end=False)
     return block
 
 
@@ -125,6 +129,8 @@ class Closing(Blocks):
 
 class Sized(Blocks):
     """With a length."""
+
+    has_len = True
 
     def __len__(self) -> int:
         return len(self._iterable)

@@ -322,8 +322,7 @@ class Transcript:
             self.went_on()
         if self.taken > 1:
             self.breach("chunk-held-back", {"count": self.taken}, self.place_in(iterator))
-        if size is not None and size != self.blocks:
-            self.breach("length-wrong", {"declared": size, "count": self.blocks}, self.place_in(iterator))
+        self.compare_length(iterator, size, is_end=True)
         if not self.is_started:
             if not {"start-response-missing", "body-is-str", "body-not-bytes"} & self.flagged:
                 self.breach("start-response-missing", {}, self.place_in(iterator))
@@ -334,6 +333,12 @@ class Transcript:
         is_body_due = self.method != "HEAD" and not self.is_bodiless and self.declared != 0
         if self.inner_given and not self.has_body and is_body_due:
             self.breach("block-swallowed", {"count": self.inner_given}, self.place_in(iterator))
+
+    def compare_length(self, iterator: object, size: int | None, *, is_end: bool) -> None:
+        """`size` is what len() said of the iterable."""
+        is_wrong = size is not None and (self.blocks > size or (is_end and self.blocks < size))
+        if is_wrong and "length-wrong" not in self.flagged:
+            self.breach("length-wrong", {"declared": size, "count": self.blocks}, self.place_in(iterator))
 
     def failed(self, error: BaseException) -> None:
         """An exception has left the inside."""
