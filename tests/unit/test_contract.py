@@ -112,6 +112,30 @@ def test_a_middleware_at_fault_is_named_beside_the_application() -> None:
     assert line.endswith(f"{__name__}:hello, in Gzip.__call__  (mw.py:3)")
 
 
+@pytest.mark.parametrize(
+    ("cleared", "reason"),
+    [
+        ("inside", "the application inside of it kept the rule"),
+        ("uncalled", "the application inside of it was not called"),
+        ("outside", "whoever called it kept the rule"),
+    ],
+)
+def test_a_message_about_a_middleware_names_it_and_says_how_it_is_known(cleared: str, reason: str) -> None:
+    facts = {**FACTS, "party": "middleware", "by": "shop.mw:Gzip", "cleared": cleared}
+    lines = render("body-not-bytes", facts).splitlines()
+    assert len(lines) == 7
+    assert lines[3] == f"  By: the middleware shop.mw:Gzip; {reason}"
+
+
+def test_a_message_about_a_server_says_that_it_may_be_what_stands_in_between() -> None:
+    lines = render("close-twice", {**FACTS, "party": "server"}).splitlines()
+    assert lines[3] == "  By: the server, or what stands between it and this checker"
+
+
+def test_a_message_about_an_application_has_no_such_line() -> None:
+    assert len(render("body-not-bytes", {**FACTS, "party": "application", "by": "shop:app"}).splitlines()) == 6
+
+
 def explained(messages: list[str]) -> list[str]:
     """The messages that are more than a line about a repetition."""
     return [message for message in messages if "\n" in message]

@@ -115,13 +115,17 @@ class Transcript:
             return
         if self.is_void and rule_id in OF_BODY:
             return
+        known = {"method": self.method, "path": self.path, "application": self.checker.app}
         if rule.side == "inside":
             party = "middleware" if rule.party == "middleware" or self.is_around_another else "application"
+            known |= {"by": self.checker.name, "cleared": "inside" if self.children else "uncalled"}
+        elif self.outer is None:
+            party = "server"
         else:
-            party = "server" if self.outer is None else "middleware"
-            if self.outer is not None and where is not None and not has_caller_between():
+            party = "middleware"
+            known |= {"by": self.outer.checker.name, "cleared": "outside"}
+            if where is not None and not has_caller_between():
                 where = entry_of(self.outer.checker.app)
-        known = {"method": self.method, "path": self.path, "application": self.checker.app}
         known["where"] = where
         self.checker.report(rule_id, party, {**known, "started": self.is_head_out, **facts})
 
