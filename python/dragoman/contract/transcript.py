@@ -406,11 +406,18 @@ class Transcript:
         """Something of the request was used after its end."""
         self.breach("environ-after-request", {"what": what}, caller())
 
-    @property
-    def running(self) -> Transcript:
-        """Whoever runs now: this one's inside, or that of a checker around it, which sees the same environ."""
-        now = self.environ.get(KEY)
-        return now if isinstance(now, Transcript) and now in self.outside() else self
+    def running_below(self, outermost: Transcript) -> Transcript | None:
+        """Whoever runs now: this one's inside, or that of a checker around it, up to `outermost`, which sees the same
+        environ. None while all of them wait for what is outside.
+        """
+        now: object = self.environ.get(KEY)
+        one: Transcript | None = self
+        while one is not None:
+            if one is now:
+                return one
+            one = None if one is outermost else one.outer
+        # What comes too late comes when nobody else runs.
+        return self if now is None and self.phase is Phase.ENDED else None
 
     def read(self, size_is_zero: bool, data: object) -> None:
         """wsgi.input gave `data`."""
