@@ -12,18 +12,24 @@ from dragoman.contract.transcript import Phase, Transcript
 __all__ = ["CheckedErrors", "CheckedInput"]
 
 
+NOTHING: frozenset[str] = frozenset()
+
+
 class Stream:
     """Passes everything on to `stream`."""
 
-    __slots__ = ("_handed_in_by", "_stream", "_transcript")
+    __slots__ = ("_asked_for", "_handed_in_by", "_stream", "_transcript")
 
     def __init__(self, stream: Any, transcript: Transcript) -> None:
-        # Of two checkers the inner one judges: what is read through both is read once.
-        is_watched = isinstance(stream, Stream)
-        self._stream: Any = stream._stream if is_watched else stream
+        self._stream: Any = stream
         self._transcript = transcript
         # The outermost checker that it has come through: from there on inwards it is somebody else's.
-        self._handed_in_by: Transcript = stream._handed_in_by if is_watched else transcript
+        self._handed_in_by = transcript
+        # Attributes that were looked up.
+        self._asked_for = NOTHING
+        if isinstance(stream, Stream):
+            # Of two checkers the inner one judges: what is read through both is read once.
+            self._stream, self._handed_in_by = stream._stream, stream._handed_in_by
 
     @property
     def _user(self) -> Transcript | None:
@@ -41,12 +47,7 @@ class Stream:
 class CheckedInput(Stream):
     """wsgi.input: PEP 3333 promises read, readline, readlines and iteration."""
 
-    __slots__ = ("_asked_for",)
-
-    def __init__(self, stream: Any, transcript: Transcript) -> None:
-        super().__init__(stream, transcript)
-        # Attributes that were looked up.
-        self._asked_for: frozenset[str] = frozenset()
+    __slots__ = ()
 
     def read(self, *args: Any, **kwargs: Any) -> bytes:
         return self._ask("read", args, kwargs)
@@ -70,8 +71,9 @@ class CheckedInput(Stream):
         found = getattr(self._stream, name)
         if not callable(found) or name.startswith("_"):
             return found
-        # Who has asked whether it is there, by hasattr() or getattr(), may use it.
-        may_be_used = name in self._asked_for or asks_by_getattr()
+        # Who has asked whether it is there, by hasattr() or getattr(), may use it; after the end so may its owner.
+        is_over = self._transcript.phase is Phase.ENDED
+        may_be_used = is_over or name in self._asked_for or asks_by_getattr()
         self._asked_for |= {name}
 
         def beyond_the_promise(*args: Any, **kwargs: Any) -> Any:

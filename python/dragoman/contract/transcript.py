@@ -64,7 +64,7 @@ class Transcript:
     # Where start_response was called.
     called_at: Spot | None = None
     # The headers as they were when the inside was last entered.
-    snapshot: tuple[Any, ...] | None = None
+    snapshot: list[Any] | None = None
     # It was iterated twice: what there is of the body says nothing any more.
     is_void = False
     # What start_response has raised, until it has left the application: (exception, was it given as exc_info).
@@ -147,22 +147,22 @@ class Transcript:
         """The inside is about to run."""
         self.taken = 0
         self.environ[KEY] = self
-        if self.snapshot is not None and type(self.headers) is list:
-            self.snapshot = tuple(self.headers)
+        if self.snapshot is not None and self.headers != self.snapshot:
+            self.take_snapshot()
 
     def leave(self) -> None:
         """It has run."""
         self.environ[KEY] = self.outer
-        if self.snapshot is not None and tuple(self.headers) != self.snapshot:  # type: ignore[arg-type]
+        if self.snapshot is not None and self.headers != self.snapshot:
             self.look_for_changes()
 
     def take_snapshot(self) -> None:
-        self.snapshot = tuple(self.headers) if type(self.headers) is list else None
+        self.snapshot = self.headers[:] if type(self.headers) is list else None
 
     def look_for_changes(self) -> None:
         """Since the list was handed over, or the inside entered, nobody else has run."""
-        if self.snapshot is not None and type(self.headers) is list and tuple(self.headers) != self.snapshot:
-            changed = [item for item in self.headers if item not in self.snapshot] or list(self.snapshot)
+        if self.snapshot is not None and type(self.headers) is list and self.headers != self.snapshot:
+            changed = [item for item in self.headers if item not in self.snapshot] or self.snapshot
             self.breach("headers-mutated", {"value": shown(changed[0])}, place_of(self.called_at))
             self.take_snapshot()
 
