@@ -203,6 +203,12 @@ def test_the_server_itself_reports_no_legal_program(program: Program) -> None:
     judge("native", program, told_natively(program))
 
 
+def test_every_rule_that_is_checked_on_requests_is_shown_under_real_servers() -> None:
+    due = {rule.id for rule in RULES.values() if rule.cost in ("always", "deep") and not rule.is_hint}
+    assert {program.rule for program in BROKEN} == due
+    assert {program.rule for program in NATIVE} == {name for name in due if RULES[name].cost == "always"}
+
+
 def test_hardly_any_program_takes_a_server_that_is_not_real() -> None:
     left_out = [program.name for program in programs() if program.kind != "server" and not is_served(program)]
     assert len(left_out) <= 5, left_out
