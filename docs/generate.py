@@ -248,8 +248,9 @@ RULES_INTRO = """# The rules of the WSGI contract
 <!-- Written by `make docs` from python/dragoman/contract/. -->
 
 What a message that begins with `contract:` means; `dragoman explain RULE` prints the same in a terminal. Each breach is
-explained once for each place in the code; where the client gets an error for it, or too little, each further one is a
-line that says `again`. Each example runs in the tests: the wrong one breaks its rule, the right one none. `app` is an
+explained once for each place in the code. Those that follow are counted: a line a minute says `… 41 more like it in the
+last minute`, with a sample. Where the client gets an error for it, or too little, the first ten of a minute have a line
+each, which says `again`. Each example runs in the tests: the wrong one breaks its rule, the right one none. `app` is an
 application, `middleware` makes a layer around one, and `after` runs when the request has ended.
 
 """

@@ -24,7 +24,8 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "testing"}),
     frozenset({"embedded"}),
     frozenset({"run", "remote", "gunicorn_import", "gunicorn_file", "config_report", "flags"}),
-    frozenset({"supervisor", "worker"}),
+    frozenset({"supervisor", "worker", "development"}),
+    frozenset({"check"}),
     frozenset({"contract", "forking", "hooks", "leftover"}),
     frozenset({"loader", "log", "config_file"}),
     frozenset({"settings", "signature"}),
@@ -36,6 +37,8 @@ ROWS: tuple[frozenset[str], ...] = (
 )
 # `contract` judges servers, ours too, and may know nothing of them.
 CONTRACT_MAY_IMPORT = {"contract", "errors", "types", "values"}
+# Of a server there is nothing in it: it is one.
+CHECK_MAY_IMPORT = {"check", "contract", "errors", "loader", "types", "values"}
 NATIVE_USERS = {"worker"}
 
 
@@ -89,6 +92,7 @@ def test_a_module_imports_only_from_the_rows_below_it(path: Path) -> None:
         assert allowed, f"{room} imports {other}"
         assert other != "_native" or room in NATIVE_USERS, f"{room} imports the native module"
         assert room != "contract" or other in CONTRACT_MAY_IMPORT, f"contract imports {other}"
+        assert room != "check" or other in CHECK_MAY_IMPORT, f"check imports {other}"
 
 
 def test_the_package_itself_is_imported_without_the_server() -> None:

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from dragoman import __version__, config_report, remote
+from dragoman.check.flags import HELP, check_parameters, loading_parameters
 from dragoman.config_file import FILE_NAME, Invocation
 from dragoman.contract.explain import explain, index
 from dragoman.errors import DragomanError, OperatorError, UsageError
@@ -22,6 +23,9 @@ from dragoman.origins import Source
 from dragoman.settings import CONFIG_VARIABLE, Settings, misspelt, rows
 from dragoman.supervisor.commands import MOST_WORKERS
 from dragoman.values import cause_of, printable, whole
+
+if TYPE_CHECKING:
+    from dragoman.loader import Loaded
 
 __all__ = ["main", "parse_arguments"]
 
@@ -174,7 +178,7 @@ def run_serve(check_config: bool = False, print_config: bool = False, **params: 
     if print_config:
         click.echo(config_report.as_table(settings), nl=False)
     if print_config or check_config:
-        check(settings, notices)
+        try_start(settings, notices)
         return 0
     try:
         # Imported late: help and explanations need no engine.
@@ -185,29 +189,57 @@ def run_serve(check_config: bool = False, print_config: bool = False, **params: 
     return run(settings, notices, reread=lambda: with_application(invocation.read()))
 
 
-def check(settings: Settings, notices: Iterable[str]) -> None:
+def try_start(settings: Settings, notices: Iterable[str]) -> None:
     """Do what can be done of a start without serving: the engine's own checks, the hooks, the application."""
     try:
         from dragoman.hooks import load_hooks  # noqa: PLC0415
-        from dragoman.loader import add_paths, load  # noqa: PLC0415
+        from dragoman.loader import load  # noqa: PLC0415
         from dragoman.log import Log  # noqa: PLC0415
         from dragoman.worker import check_options  # noqa: PLC0415
     except ImportError as error:
         raise no_engine(error) from None
-    log = Log(2, settings.log_level)
+    log = Log(2, settings.log_level, is_json=settings.log_format == "json")
     for sentence in notices:
         log.warning(sentence)
-    os.chdir(settings.chdir)
-    os.environ.update(settings.env)
-    add_paths(settings.chdir, settings.pythonpath)
+    enter(settings)
     # Any descriptor does: a format is only looked at where there is a log.
     check_options(settings, -1 if settings.access_logfile == "none" else 2)
     load_hooks(settings.hooks, log)
     load(settings.application)
 
 
+def enter(settings: Settings) -> None:
+    """Make the process the one that the application expects: directory, variables, ``sys.path``."""
+    from dragoman.loader import add_paths  # noqa: PLC0415
+
+    os.chdir(settings.chdir)
+    os.environ.update(settings.env)
+    add_paths(settings.chdir, settings.pythonpath)
+
+
 def no_engine(error: ImportError) -> OperatorError:
     return OperatorError(f"the installation is incomplete ({error}); pip install . builds the engine")
+
+
+def run_check(is_list: bool = False, **params: Any) -> int:
+    # Imported late, as everything that a start does not need.
+    from dragoman.check import command as checking  # noqa: PLC0415
+
+    if is_list:
+        click.echo(checking.catalogue_text())
+        return 0
+    settings = with_application(invocation_of(params, dict(os.environ)).read())
+    options = checking.options_of(
+        params, root_path=settings.root_path, env=dict(settings.env), threads=settings.threads
+    )
+
+    def load() -> "Loaded":
+        from dragoman.loader import load  # noqa: PLC0415
+
+        enter(settings)
+        return load(settings.application)
+
+    return checking.check_loaded(load, options, params, __version__)
 
 
 def run_config(as_json: bool = False, **params: Any) -> int:
@@ -368,6 +400,11 @@ COMMANDS = {
     "scale": remote_command("scale", click.Argument(["count"], metavar="N")),
     "reopen": remote_command("reopen"),
     "status": remote_command("status", click.Option(["--json", "as_json"], is_flag=True, help="Print a JSON object.")),
+    "check": command(
+        run_check,
+        [*check_parameters(), *loading_parameters(settings_parameters("MODULE[:ATTRIBUTE]"))],
+        HELP,
+    ),
     "explain": command(
         run_explain,
         [click.Argument(["rule"], required=False)],

@@ -29,7 +29,8 @@ __all__ = ["BackgroundServer", "keyword_settings", "serve", "serve_loaded"]
 # What only a process of its own can have, or a supervisor.
 OF_A_RUN = frozenset(
     {
-        *("application", "chdir", "pythonpath", "user", "group", "proc_name", "pid", "error_logfile"),
+        *("application", "chdir", "pythonpath", "user", "group", "proc_name", "pid", "error_logfile", "log_format"),
+        *("dev", "reload", "reload_extra_files"),
         *("workers", "preload", "hooks", "control_socket"),
         *("start_timeout", "max_requests", "max_requests_jitter", "max_worker_memory", "worker_lifetime"),
     }
@@ -157,6 +158,7 @@ class Running:
     """What a server has while it runs. It knows nothing of its `BackgroundServer`, so that one can be collected."""
 
     worker: Worker
+    report: Reporter
     minder: threading.Thread
     listeners: Sequence[Listener]
     # Where they listen, as the kernel says it: their sockets are the engine's alone by now.
@@ -185,7 +187,7 @@ class BackgroundServer:
         *,
         log: Log,
         name: str = "",
-        report: Callable[[str], object] | None = None,
+        report: Callable[[str, Mapping[str, object]], object] | None = None,
         exception: Callable[[Mapping[str, Any], BaseException], None] | None = None,
         errors: ErrorStream | None = None,
     ) -> None:
@@ -238,6 +240,7 @@ def begin(server: BackgroundServer) -> Running:
     settings = server.settings
     listeners = open_all(settings.bind, backlog=settings.backlog, umask=settings.umask)
     log_fd, worker = -1, None
+    report = Reporter(server.report, server.loaded.name)
     try:
         log_fd = access_log_fd(settings.access_logfile)
         worker = Worker(
@@ -245,7 +248,7 @@ def begin(server: BackgroundServer) -> Running:
             [listener.info for listener in listeners],
             settings,
             log=server.log,
-            report=Reporter(server.report, server.loaded.name),
+            report=report,
             access_log_fd=log_fd,
             exception=server.exception,
             errors=server.errors,
@@ -267,7 +270,7 @@ def begin(server: BackgroundServer) -> Running:
         listener.socket.close()
     hooks = ForkHooks((), worker.server)
     hooks.register()
-    return Running(worker, minder, listeners, names, log_fd, hooks)
+    return Running(worker, report, minder, listeners, names, log_fd, hooks)
 
 
 def mind(worker: Worker) -> None:
@@ -297,6 +300,7 @@ def end(running: Running, grace_s: float) -> str:
     for thread in worker.threads:
         thread.join(max(0.0, until - time.monotonic()))
     stuck = worker.join()
+    running.report.close()
     close(running.listeners, running.access_log_fd)
     watch_until_exit(worker.threads)
     return told_of(stuck, worker.threads) if stuck else ""

@@ -40,8 +40,10 @@ class GroupedCommand(click.Command):
     """A command whose help shows the options under the headings of their groups."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one section for each group, then the rest."""
-        sections: dict[str, list[tuple[str, str]]] = {group: [] for group in (*GROUPS, FINDING, "")}
+        """Write one section for each group, the command's own ones first, then the rest."""
+        shared = (*GROUPS, FINDING, "")
+        own = [group for one in self.params if (group := getattr(one, "group", "")) not in shared]
+        sections: dict[str, list[tuple[str, str]]] = {group: [] for group in (*own, *shared)}
         for parameter in self.get_params(ctx):
             if isinstance(parameter, click.Option) and (record := parameter.get_help_record(ctx)):
                 sections[getattr(parameter, "group", "")].append(record)

@@ -165,12 +165,13 @@ class Worker(base.Worker):  # type: ignore[misc]
         self.error_fd, self.access_fd = fd_of(self.log.error_log, 2), fd_of(self.log.access_log, -1)
         settings = settings_of(self.cfg, os.environ)
         log = GunicornLog(self.log, self.error_fd)
+        report = Reporter(log.error, getattr(self.app, "app_uri", None) or "")
         self.engine = engine = worker.Worker(
             self.wsgi,
             [info_of(listener) for listener in self.sockets],
             settings,
             log=log,
-            report=Reporter(log.error, getattr(self.app, "app_uri", None) or ""),
+            report=report,
             access_log_fd=self.access_fd,
         )
         # The first effect of TERM, INT and QUIT is native; gunicorn's own handlers run behind it.
@@ -187,6 +188,7 @@ class Worker(base.Worker):  # type: ignore[misc]
             self.mind(engine)
         finally:
             self.stuck = engine.join()
+            report.close()
         self.exit_status = self.exit_status or engine.exit_status
         if self.exit_status:
             sys.exit(self.exit_status)
@@ -277,9 +279,10 @@ class GunicornLog(Log):
         super().__init__(fd)
         self.log = log
 
-    def write(self, level: str, message: str) -> None:
+    def write(self, level: str, message: str, fields: Mapping[str, object] | None = None) -> None:
         """Log `message`; gunicorn's ``loglevel`` decides whether it is shown."""
-        self.log.log(level, "%s", printable(message, keep="\n\t"))
+        more = {"extra": {"dragoman": dict(fields)}} if fields else {}
+        self.log.log(level, "%s", printable(message, keep="\n\t"), **more)
 
 
 def info_of(listener: Any) -> ListenerInfo:

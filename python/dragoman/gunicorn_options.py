@@ -60,8 +60,8 @@ TLS = "TLS is not spoken yet; let the proxy or balancer in front end it"
 STRICT = "requests are read in one strict way, which has no exceptions: loose readings are how requests are smuggled"
 SYSLOG = "the error log goes to standard error or a file; systemd, or a pipe into logger, brings it to syslog"
 LOGGING = (
-    "the server's own log has one form and needs no logging configuration; that of the application is set up by"
-    " the application"
+    "the server's own log needs no logging configuration (--log-format json writes it for programs); that of the"
+    " application is set up by the application"
 )
 METRICS = "metrics are not sent yet; the access log, also as JSON, has the time and status of each request"
 PROXY_PROTOCOL = "the PROXY protocol is not spoken yet; let the balancer send X-Forwarded-For instead"
@@ -69,7 +69,7 @@ HTTP2 = "HTTP/2 is not spoken yet; let the proxy in front speak it, and HTTP/1.1
 ASGI = "only WSGI applications are served yet"
 UWSGI = "only HTTP is spoken; let the proxy send HTTP (nginx: proxy_pass instead of uwsgi_pass)"
 DIRTY = "there are no such helper processes; run long work in a task queue"
-RELOAD = "files are not watched yet; SIGHUP loads the application anew without losing a request"
+RELOAD_ENGINE = "watchfiles tells of changes where it is installed, else files are looked at every second"
 PASTE = "name the application instead: a module that calls paste.deploy.loadapp, as MODULE:ATTRIBUTE"
 CONTROL = (
     "the control socket is for the server's user alone; --control-socket PATH moves it, --control-socket none omits it"
@@ -95,9 +95,9 @@ OPTIONS: tuple[Option, ...] = (
     acts("limit_request_line", "--limit-request-line"),
     acts("limit_request_fields", "--limit-request-fields"),
     acts("limit_request_field_size", "--limit-request-field_size"),
-    refused("reload", "--reload", RELOAD, is_flag=True),
-    refused("reload_engine", "--reload-engine", RELOAD, idle=("auto",)),
-    refused("reload_extra_files", "--reload-extra-file", RELOAD),
+    acts("reload", "--reload", is_flag=True),
+    notice("reload_engine", "--reload-engine", RELOAD_ENGINE, idle=("auto",)),
+    acts("reload_extra_files", "--reload-extra-file"),
     refused("spew", "--spew", "lines are not traced; python -m trace --trace does it", is_flag=True),
     notice("check_config", "--check-config", "a flag of the command line, not of a file", is_flag=True),
     notice("print_config", "--print-config", "a flag of the command line, not of a file", is_flag=True),

@@ -1,6 +1,7 @@
 """The error log: lines with time, process and level that no value inside a message can forge."""
 
 import errno
+import json
 import os
 import select
 import sys
@@ -8,8 +9,9 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from datetime import datetime, timezone
 from typing import ClassVar, Literal
 
 from dragoman.errors import OperatorError
@@ -31,21 +33,31 @@ class Log:
     """Writes messages of at least one level to a descriptor.
 
     A message may have several lines: the first stands behind time, process id and level, the others are indented, so
-    that a line which begins with ``[`` is always the log's own.
+    that a line which begins with ``[`` is always the log's own. `is_json`: each message is an object on a line of its
+    own instead, with ``time``, ``level``, ``pid`` and ``message``, and with the fields of the message behind them.
     """
 
-    def __init__(self, fd: int = 2, level: str = "info") -> None:
+    def __init__(self, fd: int = 2, level: str = "info", *, is_json: bool = False) -> None:
         self.fd = fd
+        self.is_json = is_json
         self.output = Output(fd)
+        # Adds colours to a message that has nothing but text in it.
+        self.paint: Callable[[str], str] = str
         self.least = LEVELS.index(level)
 
-    def write(self, level: str, message: str) -> None:
-        """Append `message`; a level that is not known counts as an error. Never raises for what is in the message."""
+    def write(self, level: str, message: str, fields: Mapping[str, object] | None = None) -> None:
+        """Append `message`; a level that is not known counts as an error. Never raises for what is in the message.
+
+        fields   what the message says, for programs: texts and numbers by name
+        """
         rank = LEVELS.index(level) if level in LEVELS else LEVELS.index("error")
         if rank < self.least:
             return
+        if self.is_json:
+            self.output.write(record(LEVELS[rank], message, fields or {}))
+            return
         stamp = time.strftime("%Y-%m-%d %H:%M:%S %z")
-        body = printable(message, keep="\n\t").replace("\n", "\n  ")
+        body = self.paint(printable(message, keep="\n\t")).replace("\n", "\n  ")
         self.output.write(f"[{stamp}] [{os.getpid()}] [{LEVELS[rank].upper()}] {body}\n")
 
     def debug(self, message: str) -> None:
@@ -60,9 +72,19 @@ class Log:
         """What works, but should be looked at."""
         self.write("warning", message)
 
-    def error(self, message: str) -> None:
+    def error(self, message: str, fields: Mapping[str, object] | None = None) -> None:
         """What failed: a request, a contract, a worker."""
-        self.write("error", message)
+        self.write("error", message, fields)
+
+
+def record(level: str, message: str, fields: Mapping[str, object]) -> str:
+    """A message as a line of JSON. Nothing in it can end the line: ASCII alone, the rest as escapes."""
+    # As in the access log.
+    stamp = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    known = {"time": stamp, "level": level, "pid": os.getpid(), "message": message}
+    return (
+        json.dumps({**known, **{key: value for key, value in fields.items() if key not in known}}, default=str) + "\n"
+    )
 
 
 class ErrorStream:

@@ -13,19 +13,22 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from dragoman import __version__, loader, supervisor, worker
+from dragoman import __version__, development, loader, supervisor, worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import DragomanError, OperatorError
 from dragoman.hooks import HOOKS, Configuration, HookLog, Hooks, ServerView, WorkerView, load_hooks
 from dragoman.loader import Loaded, add_paths, parse
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
 from dragoman.settings import Settings
+from dragoman.supervisor.changes import files_elsewhere
 from dragoman.supervisor.channel import Channel
 from dragoman.supervisor.mold import fork_dangers, open_descriptors, serve_orders
 from dragoman.supervisor.upgrade import Origin, Predecessor, start_successor, take_predecessor
 from dragoman.values import Address, cause_of, counted, printable
 
 __all__ = ["run"]
+
+OF_DEVELOPMENT = ("dev", "reload", "reload_extra_files")
 
 
 def run(
@@ -64,7 +67,8 @@ def run(
         os.environ.update(settings.env)
         raise_descriptor_limit()
         process = Process(settings, reread or (lambda: settings), load, origin, predecessor, notifier, passed)
-        for notice in (*notices, *without_effect(settings), warning, supervisor.deaf_parent()):
+        told = (*notices, *without_effect(settings), *development.notices(settings, is_given=load is not None))
+        for notice in (*told, warning, supervisor.deaf_parent()):
             if notice:
                 process.log.warning(notice)
         return process.run()
@@ -107,7 +111,9 @@ class Process:
         self.started = 0  # workers, so far
         # Whom this process can still become; None once it has, and where nobody else is asked for.
         self.identity = supervisor.identity_of(settings.user, settings.group)
-        self.log = Log(open_log(settings.error_logfile), settings.log_level)
+        self.log = Log(open_log(settings.error_logfile), settings.log_level, is_json=settings.log_format == "json")
+        if settings.dev and development.takes_colours(self.log.fd, os.environ):
+            self.log.paint = development.paint
         self.access_log_fd = access_log_fd(settings.access_logfile)
         self.listeners: Sequence[supervisor.Listener] = ()
         # While a reload is under way: sockets that its settings do not name, and what goes on if it fails.
@@ -256,6 +262,7 @@ class Process:
         self.settings, self.hooks, self.identity = settings, hooks, identity
         self.set_title("supervisor")
         self.log.least = Log(self.log.fd, settings.log_level).least
+        self.log.is_json = settings.log_format == "json"
 
     @property
     def has_predecessor(self) -> bool:
@@ -323,6 +330,12 @@ class Process:
         serve_orders(ordered, channel, live)
         return 0
 
+    def watching(self) -> None:
+        """In the process that watches the files: be known as that, and hold nothing open that the workers serve."""
+        self.leave_commands()
+        self.stop_listening()
+        self.set_title("watch")
+
     def load(self) -> Loaded:
         """The application that was given, or that the settings name. Raises DragomanError."""
         return loader.load(self.settings.application) if self.load_given is None else self.load_given()
@@ -331,10 +344,16 @@ class Process:
         """The application; if it cannot be served, why not is said over `channel`, and the exit status returned."""
         try:
             self.drop_rights()
+            if self.settings.is_watching:
+                # Compiled code is known by size and second of its source: of two saves in one the first would be run.
+                sys.dont_write_bytecode = True
             return self.load()
         except DragomanError as error:
             channel.failed(f"{error}\n{error.details}".rstrip("\n"))
             return error.exit_status
+        finally:
+            if self.settings.is_watching:
+                channel.files(files_elsewhere(self.settings.chdir))
 
     def serve_forked(self, loaded: Loaded, channel: Channel, number: int) -> int:
         """Serve as worker `number` of a supervisor."""
@@ -394,12 +413,15 @@ class Process:
         when_quit: Callable[[], None] = lambda: None,
     ) -> tuple[int, list[str]]:
         """Serve `loaded` until a signal ends it: exit status, and the requests that are still in the application."""
+        report = Reporter(self.log.error, loaded.name)
+        checking = development.Checking(loaded, report) if self.settings.dev else None
         one = make(
-            loaded.application,
+            checking.application if checking else loaded.application,
             [listener.info for listener in self.listeners],
             self.settings,
             log=self.log,
-            report=Reporter(self.log.error, loaded.name),
+            report=checking.report if checking else report,
+            exception=partial(development.tell_failure, self.log) if checking else None,
             access_log_fd=self.access_log_fd,
         )
         # The engine has copies of its own: when it closes them at a drain, no other one of this process may be left.
@@ -413,6 +435,7 @@ class Process:
             is_supervised=channel is not None,
             when_quit=when_quit,
         )
+        report.close()
         if channel is not None and (account := one.server.account()) is not None:
             channel.drained(account)
         return one.exit_status, stuck
@@ -480,6 +503,7 @@ class Process:
                 f"dragoman {__version__} serves {name} (WSGI)",
                 *(listener.url for listener in self.listeners),
                 f"{processes}, up to {counted(threads, 'thread')}{' each' if workers > 1 else ''}",
+                *filter(None, [development.start_line(self.settings)]),
                 f"Ctrl-C stops at once; kill {pid} finishes the requests under way first",
             ]
         )
@@ -487,7 +511,7 @@ class Process:
 
 def check_reloaded(before: Settings, after: Settings) -> None:
     """Raise OperatorError for a changed setting that only a new start can apply."""
-    for name in ("chdir", "pythonpath", "pid", "control_socket", "error_logfile", "access_logfile"):
+    for name in ("chdir", "pythonpath", "pid", "control_socket", "error_logfile", "access_logfile", *OF_DEVELOPMENT):
         if getattr(before, name) != getattr(after, name):
             raise OperatorError(f"{name} has changed, which takes a new start (or SIGUSR2)")
     if after.workers == 0:

@@ -7,16 +7,19 @@ from typing import Any
 
 from dragoman import cpus, values
 from dragoman.gunicorn_options import BY_NAME, Fate
-from dragoman.origins import Origin, Written, resolve
+from dragoman.origins import Origin, Source, Written, resolve
 from dragoman.row import ENVIRONMENT_PREFIX, Row, setting
 from dragoman.values import Address, printable
 
 __all__ = ["CONFIG_VARIABLE", "GROUPS", "Row", "Settings", "misspelt", "rows", "settings_from", "unknown_name"]
 
-GROUPS = ("Application", "Listening", "Workers", "Process", "Time", "Limits", "Logging")
+GROUPS = ("Application", "Listening", "Workers", "Process", "Time", "Limits", "Logging", "Development")
 # Names the configuration file; no setting, since a file cannot name itself.
 CONFIG_VARIABLE = f"{ENVIRONMENT_PREFIX}CONFIG"
 LIST_OF_ALL = "dragoman --help lists all"
+# Other defaults under --dev: a debugger needs its process for itself; a person reads the access log; and a browser that
+# has kept its connection is not to be answered by the code of before.
+UNDER_DEV = {"workers": "1", "access_logformat": "%(t)s %(m)s %(U)s %(s)s %(M)s ms", "drain_linger": "0"}
 FATES = {Fate.REFUSED: "and cannot act here", Fate.NOTICE: "and changes nothing here"}
 
 
@@ -319,10 +322,40 @@ class Settings:
         values.choice("debug", "info", "warning", "error", "critical"), gunicorn="loglevel",
         doc="Least important level that the error log has: debug, info, warning, error or critical.",
     )
+    log_format: str = setting(
+        "Logging", "--log-format", "FORMAT", "text", values.choice("text", "json"),
+        doc="Messages of the error log: text, or json, an object on a line for each, with time, level, pid and message;"
+        " one about the contract has rule, party, layer, file, line, function, request, value and count, too. What the"
+        " application writes to wsgi.errors or standard error stays as it is.",
+    )
     server_header: str = setting(
         "Logging", "--server-header", "TEXT", "dragoman", values.server_field,
         doc="Value of the Server field of responses, and SERVER_SOFTWARE; none leaves the field out.",
     )
+
+    dev: bool = setting(
+        "Development", "--dev", "", "false", values.flag, is_flag=True,
+        doc="For work on the application: all rules of the contract are checked, exceptions are shown with their source"
+        " lines and the request, and --reload is on. Other defaults: one worker, a short --access-logformat, no"
+        " --drain-linger.",
+    )
+    reload: bool = setting(
+        "Development", "--reload", "", "false", values.flag, gunicorn="reload", is_flag=True,
+        doc="Load the application anew when a Python file in its directory, or another one that it has loaded from"
+        " outside of the installed packages, changes. On under --dev, unless --no-reload is given. Quicker with the"
+        " package watchfiles (pip install 'dragoman[dev]').",
+    )
+    reload_extra_files: tuple[str, ...] = setting(
+        "Development", "--reload-extra-file", "PATH", "", values.text, gunicorn="reload_extra_files",
+        is_repeatable=True, empty=(),
+        doc="File to watch, too, or a directory with everything in it: templates, dragoman.toml.",
+    )
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether changed files are to be looked out for."""
+        origin = self.origins.get("reload")
+        return self.reload or (self.dev and not (origin is not None and origin.is_given))
 # fmt: on
 
 
@@ -350,6 +383,10 @@ def settings_from(
     origins = {}
     for row in ROWS:
         found[row.name], origins[row.name] = resolve(row, given.get(row.name, ()), environment, of_file.get(row.name))
+    if found["dev"]:
+        for row in (row for row in ROWS if row.name in UNDER_DEV and origins[row.name].source is Source.DEFAULT):
+            found[row.name] = row.parse(UNDER_DEV[row.name])
+            origins[row.name] = Origin(Source.DEFAULT, "default", "--dev")
     return Settings(**found, origins=origins)
 
 

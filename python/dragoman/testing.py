@@ -116,15 +116,15 @@ class CapturedLog(Log):
         self.messages = messages
         self.least = LEVELS.index(level) if level in LEVELS else 0
 
-    def write(self, level: str, message: str) -> None:
+    def write(self, level: str, message: str, fields: Mapping[str, object] | None = None) -> None:
         """Keep `message`."""
         if level not in LEVELS or LEVELS.index(level) >= self.least:
             self.messages.append(message)
 
 
-def note_report(log: Log, reports: list[str], message: str) -> None:
+def note_report(log: Log, reports: list[str], message: str, fields: Mapping[str, object]) -> None:
     reports.append(message)
-    log.error(message)
+    log.error(message, fields)
 
 
 def note_exception(log: Log, exceptions: list[Exception], environ: Mapping[str, Any], error: BaseException) -> None:

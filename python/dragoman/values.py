@@ -288,9 +288,9 @@ def access_log_format(value: str) -> str:
     return value
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 worker``, ``2 workers``."""
-    return f"{count} {noun}{'s' if count != 1 else ''}"
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """``1 worker``, ``2 workers``; `nouns` where an s is not enough."""
+    return f"{count} {noun if count == 1 else nouns or f'{noun}s'}"
 
 
 def cause_of(error: OSError, path: str) -> str:

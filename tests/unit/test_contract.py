@@ -1,8 +1,10 @@
 """Contract rules: the table is whole, messages say what, where, why and the fix, each place is reported once."""
 
+import gc
 import re
 import threading
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -15,6 +17,11 @@ from dragoman.errors import UsageError
 
 def hello(environ: object, start_response: object) -> None:
     """An application to be named."""
+
+
+def into(messages: list[str]) -> Callable[[str, Mapping[str, object]], object]:
+    """Takes what a reporter writes, without its fields."""
+    return lambda message, fields: messages.append(message)
 
 
 FACTS: Mapping[str, Any] = {
@@ -101,7 +108,11 @@ def test_an_exception_that_cannot_be_shown_does_not_break_its_report() -> None:
 
 @pytest.mark.parametrize(
     ("application", "name"),
-    [(hello, f"{__name__}:hello"), (Reporter(print), "dragoman.contract.report:Reporter"), (None, "the application")],
+    [
+        (hello, f"{__name__}:hello"),
+        (Reporter(into([])), "dragoman.contract.report:Reporter"),
+        (None, "the application"),
+    ],
 )
 def test_an_application_is_named_by_module_and_qualified_name(application: object, name: str) -> None:
     assert render("close-raised", {"application": application}).splitlines()[1].strip() == name
@@ -143,7 +154,7 @@ def explained(messages: list[str]) -> list[str]:
 
 def test_each_rule_is_explained_once_for_each_place() -> None:
     messages: list[str] = []
-    report = Reporter(messages.append)
+    report = Reporter(into(messages))
     for _ in range(3):
         report("body-not-bytes", FACTS)
         report("body-is-str", FACTS)
@@ -154,7 +165,7 @@ def test_each_rule_is_explained_once_for_each_place() -> None:
 
 def test_a_failed_response_leaves_a_line_each_time() -> None:
     messages: list[str] = []
-    report = Reporter(messages.append, "shop:app")
+    report = Reporter(into(messages), "shop:app")
     report("body-not-bytes", FACTS)
     report("body-not-bytes", {**FACTS, "path": "/other", "index": 1})
     assert messages[1] == (
@@ -163,27 +174,147 @@ def test_a_failed_response_leaves_a_line_each_time() -> None:
     )
 
 
+class Minutes:
+    """A clock, and what is to be called at its times."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+
+    def later(self, seconds: float, function: Callable[[], None]) -> Callable[[], object]:
+        timer = (self.now_s + seconds, function)
+        self.timers.append(timer)
+        return lambda: self.timers.remove(timer) if timer in self.timers else None
+
+    def go(self, seconds: float) -> None:
+        """So much time passes."""
+        until_s = self.now_s + seconds
+        while due := [timer for timer in self.timers if timer[0] <= until_s]:
+            first = min(due, key=lambda timer: timer[0])
+            self.timers.remove(first)
+            self.now_s = first[0]
+            first[1]()
+        self.now_s = until_s
+
+    def reporter(self, messages: list[str]) -> Reporter:
+        return Reporter(into(messages), "shop:app", clock=lambda: self.now_s, later=self.later)
+
+
 @pytest.mark.parametrize("rule", ["close-raised", "header-hop-by-hop", "body-on-no-content"])
-def test_a_response_that_stands_is_not_told_again(rule: str) -> None:
+def test_a_response_that_stands_is_counted_and_told_of_in_one_line_a_minute_later(rule: str) -> None:
     messages: list[str] = []
-    report = Reporter(messages.append)
-    for _ in range(3):
-        report(rule, FACTS)
+    minutes = Minutes()
+    report = minutes.reporter(messages)
+    report(rule, FACTS)
+    minutes.go(3600)
+    for number in range(41):
+        report(rule, {**FACTS, "path": f"/{number}"})
+        minutes.go(1)
     assert len(messages) == 1
+    minutes.go(60)
+    assert messages[1:] == [
+        f"contract: {rule} … 41 more like it in the last minute, such as GET /0 → shop:app, in hello"
+        "  (shop/views.py:12)"
+    ]
+    minutes.go(3600)
+    assert len(messages) == 2 and not minutes.timers
 
 
-def test_repetitions_are_told_at_a_bounded_rate_and_counted_beyond_it() -> None:
+def test_whoever_asks_by_hand_sees_each_error_and_a_flood_of_them_is_counted() -> None:
     messages: list[str] = []
-    now_s = [100.0]
-    report = Reporter(messages.append, clock=lambda: now_s[0])
+    minutes = Minutes()
+    report = minutes.reporter(messages)
     for _ in range(1 + 10 + 37):
         report("body-not-bytes", FACTS)
-    assert len(messages) == 1 + 10
-    now_s[0] += 1
+    assert len(messages) == 1 + 10 and all("body-not-bytes again: GET" in message for message in messages[1:])
+    minutes.go(60)
+    assert messages[11:] == [
+        "contract: body-not-bytes … 37 more like it in the last minute (the response is a 500), such as GET /hello →"
+        " shop:app, in hello  (shop/views.py:12)"
+    ]
+    report("body-not-bytes", FACTS)
+    assert messages[12].startswith("contract: body-not-bytes again: GET /hello")
+
+
+def test_errors_at_many_places_at_once_are_told_at_a_bounded_rate_and_none_is_lost() -> None:
+    messages: list[str] = []
+    minutes = Minutes()
+    report = minutes.reporter(messages)
+    for _ in range(2):
+        for line in range(100):
+            report("body-not-bytes", {**FACTS, "where": ("shop/views.py", line, "hello")})
+    assert len(messages) == 100 + 10
+    minutes.go(60)
+    assert len(messages) == 100 + 10 + 90 and all("… 1 more like it" in message for message in messages[110:])
+
+
+def test_the_end_tells_what_was_counted_until_then() -> None:
+    messages: list[str] = []
+    minutes = Minutes()
+    report = minutes.reporter(messages)
+    for _ in range(3):
+        report("close-raised", FACTS)
+        minutes.go(4)
+    report.close()
+    assert "… 2 more like it in the last 8 s" in messages[1]
+    assert not minutes.timers
+
+
+def test_without_a_thread_for_the_timer_the_next_breach_tells_what_was_counted() -> None:
+    messages: list[str] = []
+    minutes = Minutes()
+    report = Reporter(into(messages), clock=lambda: minutes.now_s, later=lambda seconds, function: lambda: None)
+    for _ in range(5):
+        report("close-raised", FACTS)
+    minutes.go(600)
     report("body-not-bytes", FACTS)
     report("body-not-bytes", FACTS)
-    assert messages[11].endswith("(37 more breaches were not written out)")
-    assert messages[12].endswith("(item 0).")
+    assert "… 4 more like it in the last 10 minutes" in "".join(messages)
+
+
+def test_counts_that_are_forgotten_are_not_kept_alive_by_their_timer() -> None:
+    minutes = Minutes()
+    report = minutes.reporter([])
+    for _ in range(2):
+        report("close-raised", FACTS)
+    counts = weakref.ref(report.counts)
+    del report
+    gc.collect()
+    assert counts() is None and minutes.timers
+    minutes.go(60)
+
+
+def test_breaches_at_more_places_than_are_told_apart_are_counted_by_rule() -> None:
+    messages: list[str] = []
+    minutes = Minutes()
+    report = minutes.reporter(messages)
+    for line in range(1000 + 50):
+        report("close-raised", {**FACTS, "where": ("<string>", line, "f")})
+    minutes.go(60)
+    assert len(messages) == 1001 and "… 50 more like it in the last minute" in messages[-1]
+    assert len(report.counts.windows) == 0
+
+
+def test_a_message_has_fields_for_programs() -> None:
+    found: list[Mapping[str, object]] = []
+    minutes = Minutes()
+    report = Reporter(lambda _, fields: found.append(fields), "shop:app", clock=lambda: minutes.now_s)
+    for _ in range(3):
+        report("close-raised", FACTS)
+    report.close()
+    expected = {
+        "rule": "close-raised",
+        "party": "application or middleware",
+        "layer": "shop:app",
+        "file": "shop/views.py",
+        "line": 12,
+        "function": "hello",
+        "request": "GET /hello",
+        "value": "'Hello'",
+    }
+    assert found == [expected, {**expected, "count": 2}]
+    report("close-raised", {"party": "middleware"})
+    assert found[2] == {"rule": "close-raised", "party": "middleware", "layer": "shop:app"}
 
 
 class Framework:
@@ -201,7 +332,7 @@ def entered(application: object, path: str) -> Mapping[str, Any]:
 
 def test_the_views_behind_one_application_object_are_told_apart_by_their_paths() -> None:
     messages: list[str] = []
-    report = Reporter(messages.append)
+    report = Reporter(into(messages))
     for path in ("/a", "/b", "/a?x", "/b"):
         report("body-not-bytes", entered(Framework(), path))
     assert [message.splitlines()[1].split(" → ")[0] for message in explained(messages)] == ["  GET /a", "  GET /b"]
@@ -209,7 +340,7 @@ def test_the_views_behind_one_application_object_are_told_apart_by_their_paths()
 
 def test_paths_that_clients_make_up_do_not_fill_the_memory_nor_silence_other_places() -> None:
     messages: list[str] = []
-    report = Reporter(messages.append)
+    report = Reporter(into(messages))
     for number in range(3000):
         report("body-not-bytes", entered(Framework(), f"/{number}{'x' * 1000}"))
     assert len(explained(messages)) == 100
@@ -283,15 +414,16 @@ def test_an_empty_header_name_is_seen() -> None:
 
 def test_places_that_are_made_up_at_run_time_do_not_fill_the_memory() -> None:
     messages: list[str] = []
-    report = Reporter(messages.append)
+    report = Reporter(into(messages))
     for line in range(5000):
         report("body-not-bytes", {**FACTS, "where": ("<string>", line, "f")})
     assert len(explained(messages)) == len(report.seen) == 1000
+    assert len(report.counts.windows) == 1
 
 
 def test_threads_that_break_one_rule_together_are_explained_once() -> None:
     messages: list[str] = []
-    report = Reporter(messages.append)
+    report = Reporter(into(messages))
     threads = [threading.Thread(target=report, args=("body-not-bytes", FACTS)) for _ in range(16)]
     for thread in threads:
         thread.start()

@@ -1,5 +1,6 @@
 """The error log: levels, shape, and lines that cannot be forged."""
 
+import json
 import os
 import re
 import socket
@@ -34,6 +35,25 @@ def fd(file: Path) -> Iterator[int]:
 def test_a_line_has_time_process_and_level(fd: int, file: Path) -> None:
     Log(fd).warning("the disk is slow")
     assert re.fullmatch(PREFIX + r"\[WARNING\] the disk is slow\n", file.read_text())
+
+
+def test_a_message_for_programs_is_an_object_on_a_line_with_its_fields(fd: int, file: Path) -> None:
+    log = Log(fd, "warning", is_json=True)
+    log.info("below the level")
+    log.write(
+        "error", "two\nlines\u2028\ud800 Grüße", {"rule": "body-is-str", "line": 12, "pid": "forged", "value": {1}}
+    )
+    (line,) = file.read_text().splitlines()
+    found = json.loads(line)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", found.pop("time"))
+    assert found == {
+        "level": "error",
+        "pid": os.getpid(),
+        "message": "two\nlines\u2028\ud800 Grüße",
+        "rule": "body-is-str",
+        "line": 12,
+        "value": "{1}",
+    }
 
 
 def test_levels_below_the_least_are_not_written(fd: int, file: Path) -> None:

@@ -159,6 +159,63 @@ def test_the_engine_is_loaded_by_the_first_test_that_serves(tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout
 
 
+def test_dragoman_check_fails_a_test_with_the_message_and_lets_the_clean_pass(tmp_path: Path) -> None:
+    status, output = run_pytest(
+        tmp_path,
+        """
+        def typed(environ, start_response):
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [b"hello"]
+
+        def text(environ, start_response):
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return ["hello" if environ["PATH_INFO"] == "/text" else b"hello"]
+
+        def test_clean(dragoman_check):
+            assert dragoman_check(typed).is_clean
+
+        def test_only_there(dragoman_check):
+            assert dragoman_check(text, threads=1).is_clean
+
+        def test_broken(dragoman_check):
+            dragoman_check(text, requests=["GET /text"])
+
+        def test_chosen(dragoman_check):
+            dragoman_check(text, requests=["GET /text"], ignore=["body-not-bytes"])
+
+        def test_error(dragoman_check):
+            assert dragoman_check(application, requests=["/fails"], ignore=["content-type-missing"]).faults
+            dragoman_check(application, requests=["/fails"], ignore=["content-type-missing"], fail_on="error")
+        """,
+    )
+    assert status == 1
+    assert "3 passed" in output and "2 failed" in output, output
+    assert "contract: body-not-bytes" in output and "GET /text" in output
+    assert "raised LookupError: inside" in output
+
+
+def test_dragoman_check_stays_in_the_thread_of_the_test_where_it_is_asked_to(tmp_path: Path) -> None:
+    status, output = run_pytest(
+        tmp_path,
+        """
+        import threading
+
+        def test_it(dragoman_check):
+            threads = set()
+
+            def app(environ, start_response):
+                threads.add(threading.current_thread())
+                assert not environ["wsgi.multithread"]
+                start_response("200 OK", [("Content-Type", "text/plain")])
+                return []
+
+            dragoman_check(app, threads=1)
+            assert threads == {threading.current_thread()}
+        """,
+    )
+    assert status == 0, output
+
+
 def test_the_entry_points_name_what_is_there() -> None:
     project = (REPOSITORY / "pyproject.toml").read_text()
     for group in ("pytest11", '"flask.commands"'):

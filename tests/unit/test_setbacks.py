@@ -24,6 +24,14 @@ def test_a_place_rests_for_its_own_generation_alone_and_not_for_ever() -> None:
     assert setbacks.rests(100.0 + BACKOFF_LEAST_S) == []
 
 
+def test_a_place_that_is_held_rests_until_the_next_generation() -> None:
+    setbacks = Setbacks()
+    setbacks.add((1, 1))
+    setbacks.hold((1, 1))
+    assert setbacks.resting(1, 1e12) == {1} and setbacks.resting(2, 100.0) == set()
+    assert setbacks.rests(100.0) == [], "nobody need wake for it"
+
+
 def test_failed_starts_are_counted_until_one_serves() -> None:
     setbacks = Setbacks()
     assert [setbacks.add((1, 1)) for _ in range(3)] == [1, 2, 3]

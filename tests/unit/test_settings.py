@@ -287,3 +287,20 @@ def test_what_a_request_says_cannot_be_said_by_a_setting(name: str) -> None:
 @pytest.mark.parametrize("name", ["HTTPS", "MY_HTTP_PROXY", "CONTENT", "http_proxy", "DJANGO_SETTINGS_MODULE"])
 def test_names_that_are_only_like_those_of_a_request_are_taken(name: str) -> None:
     assert settings("--env", f"{name}=x").env == ((name, "x"),)
+
+
+def test_dev_has_defaults_of_its_own_that_everything_given_wins_over() -> None:
+    found = settings("--dev")
+    assert (found.workers, found.drain_linger, found.is_watching) == (1, 0, True)
+    assert str(found.origins["workers"]) == "default: --dev"
+    assert settings("--dev", "-w", "3").workers == settings("--dev", WEB_CONCURRENCY="3").workers == 3
+    assert settings("--dev", DRAGOMAN_DRAIN_LINGER="7").drain_linger == 7
+    assert settings("--dev", "--access-logformat", "common").access_logformat == "common"
+
+
+def test_reload_is_a_part_of_dev_that_can_be_had_alone_or_left_out() -> None:
+    assert not settings().is_watching
+    assert settings("--reload").is_watching and not settings("--reload").dev
+    assert not settings("--dev", "--no-reload").is_watching
+    assert not settings("--dev", DRAGOMAN_RELOAD="false").is_watching
+    assert settings("--reload-extra-file", "a", "--reload-extra-file", "b").reload_extra_files == ("a", "b")

@@ -44,9 +44,10 @@ NOT_RULES = {"right", "raised-and-caught", "body-not-bytes-later"}
 RULES = sorted({path.split("/")[1] for path in app.views} - NOT_RULES)
 
 
-@pytest.fixture(scope="module")
-def server(serve: Serve) -> Server:
-    return serve("tests.wsgi.apps_contract:app")
+@pytest.fixture(scope="module", params=[(), ("--dev", "--no-reload")], ids=["", "dev"])
+def server(serve: Serve, request: pytest.FixtureRequest) -> Server:
+    """Under --dev a checker sees each breach first, and client and log are to get the same."""
+    return serve("tests.wsgi.apps_contract:app", *request.param)
 
 
 def get(server: Server, path: str, method: str = "GET") -> Response:

@@ -27,7 +27,8 @@ class Checked:
     """A WSGI application that is `app`, and tells what is wrong with it or with who calls it.
 
     app         the application, or middleware around one
-    on_finding  called with each `Finding`; by default they are logged (logger ``dragoman.contract``, once for a place)
+    on_finding  called with each `Finding`; by default they are logged (logger ``dragoman.contract``), once for a place
+                and counted after that; the record's ``contract`` has the fields of the finding
     raise_on    ids of rules that raise `ContractBreach` where they are broken, or ``"all"``: for tests
     hints       also tell of what is legal and worth a word
     only        ids of the rules to look at; by default all
@@ -60,7 +61,7 @@ class Checked:
         # The start_response that was handed in last: whose it is, where it is not what it should be.
         self.foreign: object = None
         self._lists: dict[int, tuple[object, Transcript]] = {}
-        self._log = Reporter(logging.getLogger("dragoman.contract").error, self.name)
+        self._log = Reporter(log_breach, self.name)
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         transcript = Transcript(self, environ)
@@ -133,6 +134,10 @@ class Checked:
             self._log(rule_id, found.facts)
         if rule_id in self.raise_on:
             raise ContractBreach(found)
+
+
+def log_breach(message: str, fields: Mapping[str, object]) -> None:
+    logging.getLogger("dragoman.contract").error("%s", message, extra={"contract": dict(fields)})
 
 
 def checked_write(write: Any, transcript: Transcript) -> Callable[..., Any]:

@@ -6,9 +6,10 @@ import re
 import sysconfig
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+from dragoman.contract.counting import Counted, Counts, Later, span
 from dragoman.contract.rule import Effect
 from dragoman.contract.rules import RULES
 from dragoman.values import printable
@@ -20,9 +21,8 @@ PLACES = 1000
 PATHS = 100
 PATH_CHARACTERS = 200
 VALUE_CHARACTERS = 200
-# A client has got an error, or less than was meant for it: the log says so each time, up to this rate.
-TOLD_AGAIN = (Effect.FAIL, Effect.CUT)
-AGAIN_PER_S = 10
+# A client has got an error, or less than was meant for it.
+FELT = (Effect.FAIL, Effect.CUT)
 
 # Whom a checker on the other side of a middleware has seen, and found without fault.
 CLEARED: Mapping[str, str] = {
@@ -36,19 +36,29 @@ STANDARD_LIBRARY = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib
 
 
 class Reporter:
-    """Takes (rule id, facts) and hands the message to `write`; a breach of a rule at a place that was reported before
-    is one short line if its response failed, and nothing otherwise.
+    """Takes (rule id, facts), and hands messages to `write`: the first breach of a rule at a place is explained.
 
+    write   takes a message, and what it says as fields, for logs that keep them
     name    what the application was loaded as, such as ``"shop.wsgi:app"``; without it, it is named by its code
+    clock, later   time, for tests
+
+    Those that follow at a place are counted, and a line a minute says how many there were, with a sample. Where the
+    response has failed, the first few of a minute have a line each: whoever asks by hand sees each of his errors. At
+    most 1,000 places are told apart; what comes from others is counted by rule.
     """
 
     def __init__(
-        self, write: Callable[[str], object], name: str = "", *, clock: Callable[[], float] = time.monotonic
+        self,
+        write: Callable[[str, Mapping[str, object]], object],
+        name: str = "",
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        later: Later | None = None,
     ) -> None:
         self.write = write
         self.name = name
         self.seen: dict[tuple[object, ...], set[str]] = {}
-        self.repeats = Repeats(clock)
+        self.counts = Counts(self.tell_counted, clock, later)
         # Serving threads report at any time.
         self.lock = threading.Lock()
 
@@ -58,14 +68,20 @@ class Reporter:
         place = (rule_id, *where[:2]) if where else (rule_id, application_name(facts.get("application")))
         # Of a framework's application object all that is known is where it is entered, by each of its views.
         path = "" if where and not is_definition(facts) else str(facts.get("path", "")).partition("?")[0]
-        rule = RULES.get(rule_id)
         with self.lock:
             is_new = self.is_new(place, path[:PATH_CHARACTERS])
-            untold = None if is_new or not rule or rule.effect not in TOLD_AGAIN else self.repeats.admit()
+            key = place if place in self.seen else (rule_id,)
         if is_new:
-            self.write(render(rule_id, facts, self.name))
-        elif untold is not None:
-            self.write(render_again(rule_id, facts, self.name, untold))
+            self.write(render(rule_id, facts, self.name), fields_of(rule_id, facts, self.name))
+            return
+        rule = RULES.get(rule_id)
+        is_felt = rule is not None and rule.effect in FELT
+        if self.counts.add(key, lambda: self.sample(rule_id, facts), is_urgent=is_felt):
+            self.write(render_again(rule_id, facts, self.name), fields_of(rule_id, facts, self.name))
+
+    def close(self) -> None:
+        """Tell of what was counted: nothing more will come."""
+        self.counts.close()
 
     def is_new(self, place: tuple[object, ...], path: str) -> bool:
         if place not in self.seen and len(self.seen) >= PLACES:
@@ -76,27 +92,14 @@ class Reporter:
         paths.add(path)
         return True
 
+    def sample(self, rule_id: str, facts: Mapping[str, Any]) -> tuple[str, Mapping[str, object]]:
+        """One breach among others, in words and as fields."""
+        return headline(facts, self.name), fields_of(rule_id, facts, self.name)
 
-class Repeats:
-    """Lets AGAIN_PER_S lines a second through, and counts the others."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.clock = clock
-        self.since_s = float("-inf")
-        self.told = 0
-        self.untold = 0
-
-    def admit(self) -> int | None:
-        """How many lines were held back since the last one, or None: this one is held back too."""
-        now_s = self.clock()
-        if now_s - self.since_s >= 1:
-            self.since_s, self.told = now_s, 0
-        if self.told >= AGAIN_PER_S:
-            self.untold += 1
-            return None
-        self.told += 1
-        untold, self.untold = self.untold, 0
-        return untold
+    def tell_counted(self, key: Hashable, counted: Counted, seconds: float) -> None:
+        """Write the line about what was counted at a place."""
+        rule_id = str(counted.fields["rule"])
+        self.write(render_counted(rule_id, counted, seconds), {**counted.fields, "count": counted.count})
 
 
 def render(rule_id: str, facts: Mapping[str, Any], name: str = "") -> str:
@@ -128,20 +131,44 @@ def by(facts: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def render_again(rule_id: str, facts: Mapping[str, Any], name: str, untold: int) -> str:
-    """One line about a breach that was explained before.
-
-    untold    breaches that no line was written about, since the last one that there was one about
-    """
+def render_again(rule_id: str, facts: Mapping[str, Any], name: str) -> str:
+    """One line about a breach that was explained before."""
     said = first_complete(RULES[rule_id].said, words_of(facts, name))
-    more = f" ({untold} more breaches were not written out)" if untold else ""
-    return f"contract: {rule_id} again: {headline({**facts, 'where': None}, name)}: {said}{more}"
+    return f"contract: {rule_id} again: {headline({**facts, 'where': None}, name)}: {said}"
+
+
+def render_counted(rule_id: str, counted: Counted, seconds: float) -> str:
+    """One line about breaches of which no line was written, counted for so many seconds."""
+    rule = RULES.get(rule_id)
+    effect = f" ({rule.effect.value})" if rule and rule.effect in FELT else ""
+    return f"contract: {rule_id} … {counted.count} more like it in {span(seconds)}{effect}, such as {counted.sample}"
+
+
+def fields_of(rule_id: str, facts: Mapping[str, Any], name: str = "") -> dict[str, object]:
+    """What a message about a breach says, by the names that `Finding` has for it; nothing that is not known."""
+    rule = RULES.get(rule_id)
+    file, line, function = facts.get("where") or (None, None, None)
+    known = {
+        "rule": rule_id,
+        "party": facts.get("party") or (rule and rule.party),
+        "layer": name or application_name(facts.get("application")),
+        "file": file and shortened(str(file)),
+        "line": line,
+        "function": function,
+        "request": request_of(facts),
+        "value": words_of(facts, name).get("value"),
+    }
+    return {key: value for key, value in known.items() if value not in (None, "")}
 
 
 def headline(facts: Mapping[str, Any], name: str = "") -> str:
-    request = " ".join(printable(str(facts[key])) for key in ("method", "path") if facts.get(key))
+    request = request_of(facts)
     place = place_of(facts, printable(name) or application_name(facts.get("application")))
     return f"{request} → {place}" if request else place
+
+
+def request_of(facts: Mapping[str, Any]) -> str:
+    return " ".join(printable(str(facts[key])) for key in ("method", "path") if facts.get(key))
 
 
 def place_of(facts: Mapping[str, Any], name: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,6 +12,8 @@ __all__ = ["Channel", "Kind", "Message", "channel_pair", "read_messages"]
 
 # Well within the buffer of a socket pair, so that a worker never waits for a supervisor that is busy.
 MESSAGE_BYTES = 32 * 1024
+# A path has up to 4,096 bytes; few have so many.
+FILES_IN_A_MESSAGE = 50
 
 
 class Kind(Enum):
@@ -20,6 +22,7 @@ class Kind(Enum):
     READY = b"R"  # the application of this name is loaded, and requests are answered
     FAILED = b"F"  # the application cannot be served, and this is why; the worker ends after it
     RETIRE = b"T"  # this worker wants a successor, for this reason, and serves until it has one
+    FILES = b"M"  # modules were loaded from these files, paths and stamps in JSON
     DRAINED = b"D"  # this worker leaves, and this became of its last requests
     ENDED = b""  # the other end is gone; nothing more comes
 
@@ -49,6 +52,12 @@ class Channel:
     def failed(self, cause: str) -> None:
         """The application cannot be served, and this is why. The worker ends after it."""
         self.send(Kind.FAILED, cause)
+
+    def files(self, stamps: Mapping[str, Sequence[int]]) -> None:
+        """The application has modules that were loaded from these files, which looked like that."""
+        found = list(stamps.items())
+        for start in range(0, len(found), FILES_IN_A_MESSAGE):
+            self.send(Kind.FILES, json.dumps(dict(found[start : start + FILES_IN_A_MESSAGE])))
 
     def retire(self, why: str) -> None:
         """A successor is asked for, because of `why`; the worker serves until it is told to leave."""

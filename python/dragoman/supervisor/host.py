@@ -47,6 +47,9 @@ class Host(Protocol):
     def reopen_logs(self) -> None:
         """Go on in the files that have the logs' names now."""
 
+    def watching(self) -> None:
+        """In the process that watches the application's files: let go of what is the workers'."""
+
     def stop_listening(self) -> None:
         """Close this process's copies of the listening sockets: a drain has begun."""
 

@@ -73,8 +73,11 @@ class Molds:
         """The process says that the application is loaded, or why it cannot be, or has ended."""
         if self.by_generation.get(mold.generation) is not mold:
             return  # dropped in the same turn
-        if any(message.kind is Kind.ENDED for message in mold.hear()):
-            self.lose(mold)
+        for message in mold.hear():
+            if message.kind is Kind.FILES:
+                self.supervisor.watcher.add(message.text)
+            elif message.kind is Kind.ENDED:
+                self.lose(mold)
 
     def press(self, mold: Mold) -> None:
         """The application takes longer to be loaded than it may: its process says where it is, and is ended then."""

@@ -27,6 +27,7 @@ from dragoman.supervisor.reload import Reload
 from dragoman.supervisor.setbacks import LOADING, Place, Setbacks
 from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
 from dragoman.supervisor.starting import Starting
+from dragoman.supervisor.watch import Watcher
 from dragoman.values import counted
 
 __all__ = ["Supervisor", "supervise"]
@@ -62,6 +63,7 @@ class Supervisor:
         self.fleet = Fleet(host.settings.workers)
         self.processes: dict[int, Process] = {}  # by the fleet's key
         self.molds = Molds(self)
+        self.watcher = Watcher(self)
         self.setbacks = Setbacks()
         self.phase = Phase.SERVING
         self.deadline: float | None = None
@@ -82,6 +84,8 @@ class Supervisor:
         """Start the workers and turn until the plan has ended; the exit status."""
         self.selector.register(self.signals.socket, selectors.EVENT_READ)
         self.signals.catch()
+        if self.host.settings.is_watching:
+            self.watcher.start()
         # What is loaded stays, and stays shared: a collection in a worker would write to every page that it looks at.
         gc.collect()
         gc.freeze()
@@ -114,6 +118,7 @@ class Supervisor:
             if self.phase is Phase.SERVING:
                 self.tell_end()
                 self.molds.drop_all()
+                self.watcher.stop()
         if step.phase is Phase.DRAINING and self.account is None:
             self.account = DrainAccount(time.monotonic())
         self.phase = step.phase
@@ -146,6 +151,9 @@ class Supervisor:
                 self.signal_workers(signal.SIGUSR1)
             case Action.REST:
                 self.setbacks.rest(place, time.monotonic())
+            case Action.HOLD:
+                self.setbacks.hold(place)
+                self.log.warning("no worker serves until a file changes")
             case Action.FAIL:
                 self.log.error(f"no worker serves, and {plan.BOOT_TRIES} tries to start one have failed; giving up")
                 self.exit_status = ApplicationError.exit_status
@@ -162,9 +170,10 @@ class Supervisor:
 
     # What is asked of the supervisor.
 
-    def reload(self, when_done: Callable[[str], None] | None = None) -> None:
+    def reload(self, when_done: Callable[[str], None] | None = None, why: str = "") -> None:
         """Read the settings again and replace the workers one after the other.
 
+        why         in words, for the log
         when_done   called with "" once all are replaced, or with the cause why they are not
         """
         self.host.notifier.reloading()
@@ -183,7 +192,7 @@ class Supervisor:
         self.fleet.reload()
         if not self.fleet.wanted:
             self.scale_now()
-        self.log.info("reloading: each worker leaves when its successor serves")
+        self.log.info(f"{f'{why}, ' if why else ''}reloading: each worker leaves when its successor serves")
 
     def end_reload(self, cause: str = "") -> None:
         """The reload under way, if there is one, is over: `cause` says why it failed."""
@@ -344,8 +353,17 @@ class Supervisor:
         place = (self.fleet.generation, LOADING)
         failed_starts = self.setbacks.add(place)
         self.setbacks.rest(place, time.monotonic())
-        if failed_starts >= plan.BOOT_TRIES and not self.fleet.has_ready():
-            self.happen(Event.BOOT_HOPELESS)
+        if failed_starts >= self.boot_tries and not self.fleet.has_ready():
+            self.give_up(place)
+
+    @property
+    def boot_tries(self) -> int:
+        """How many starts in a row may fail: with somebody at work on the files, one is enough to know."""
+        return 1 if self.watcher.is_watching else plan.BOOT_TRIES
+
+    def give_up(self, place: Place) -> None:
+        """Nobody serves, and nobody can start: end, or wait for the fix."""
+        self.happen(Event.BOOT_AWAITS_CHANGE if self.watcher.is_watching else Event.BOOT_HOPELESS, place)
 
     def drain(self, process: Process) -> None:
         """Tell a worker to finish what it has begun, and to leave."""
@@ -379,6 +397,8 @@ class Supervisor:
                 # One that was replaced before has told the log itself.
                 if self.account is not None:
                     self.account.add(message.text)
+            case Kind.FILES:
+                self.watcher.add(message.text)
             case Kind.RETIRE:
                 self.retire(process, message.text)
             case Kind.ENDED:
@@ -471,6 +491,7 @@ class Supervisor:
                 return
             exit_code = os.waitstatus_to_exitcode(status)
             self.molds.reaped(pid)
+            self.watcher.reaped(pid, exit_code)
             if pid == self.upgrade_pid:
                 self.upgrade_pid = 0
                 self.host.upgrade_failed()
@@ -504,11 +525,11 @@ class Supervisor:
         failed_starts = self.setbacks.add(process.place, has_served=process.is_ready, has_settled=has_settled)
         self.happen(LOSSES[loss], process.place)
         # Those of before say nothing of a reload, which may bring what mends them.
-        if failed_starts >= plan.BOOT_TRIES and process.generation == self.fleet.generation:
+        if failed_starts >= self.boot_tries and process.generation == self.fleet.generation:
             # Some of the new generation serve, and this one is tried on; whoever waits is told.
             self.end_reload(f"worker {process.number} could not start: {process.failure or cause_of(exit_code)}")
             if not self.fleet.has_ready():
-                self.happen(Event.BOOT_HOPELESS)
+                self.give_up(process.place)
 
     def tell_death(self, process: Process, exit_code: int, loss: Loss) -> None:
         """Log how a worker ended; a reason that was told for the one before is not told again."""

@@ -41,6 +41,7 @@ class Event(Enum):
     WORKER_DIED = auto()  # after it was ready
     WORKER_UNBOOTABLE = auto()  # before it was ready
     BOOT_HOPELESS = auto()  # the same BOOT_TRIES times in a row, and no worker serves
+    BOOT_AWAITS_CHANGE = auto()  # no worker serves or can start, and the application's files are watched
     DEADLINE = auto()  # of the phase
     ALL_GONE = auto()  # no worker is left
 
@@ -59,6 +60,7 @@ class Action(Enum):
     DROP_WORKER = auto()  # but not the last
     DROP_WORKERS = auto()  # all of them, if a new supervisor is there; this one stays
     REST = auto()  # nobody starts in the dead one's place before its back-off is over
+    HOLD = auto()  # nobody starts in the dead one's place before a file changes
     FAIL = auto()  # the exit status becomes that of an application that cannot be served
 
 
@@ -83,6 +85,7 @@ PLAN: Mapping[tuple[Phase, Event], Step] = {
     (Phase.SERVING, Event.WORKER_DIED): Step(Phase.SERVING, (Action.REST,)),
     (Phase.SERVING, Event.WORKER_UNBOOTABLE): Step(Phase.SERVING, (Action.REST,)),
     (Phase.SERVING, Event.BOOT_HOPELESS): Step(Phase.STOPPING, (Action.FAIL, Action.INT_WORKERS)),
+    (Phase.SERVING, Event.BOOT_AWAITS_CHANGE): Step(Phase.SERVING, (Action.HOLD,)),
     # All workers dead and waiting for their back-off, or dismissed, is a moment of serving, not its end.
     (Phase.SERVING, Event.ALL_GONE): Step(Phase.SERVING),
     (Phase.DRAINING, Event.TERM): Step(Phase.DRAINING),

@@ -3,6 +3,7 @@
 Each generation begins afresh: that the application of before fails says nothing of the next one, which may be the fix.
 """
 
+import math
 from dataclasses import dataclass
 
 from dragoman.supervisor.plan import backoff_s
@@ -46,13 +47,17 @@ class Setbacks:
         record = self.records.setdefault(place, Record())
         record.rest_until = now + backoff_s(record.deaths)
 
+    def hold(self, place: Place) -> None:
+        """Nobody starts there any more: the next generation may."""
+        self.records.setdefault(place, Record()).rest_until = math.inf
+
     def resting(self, generation: int, now: float) -> set[int]:
         """The numbers at which nobody of that generation is to start yet; `LOADING` among them means all."""
         return {number for (of, number), record in self.records.items() if of == generation and record.rest_until > now}
 
     def rests(self, now: float) -> list[float]:
-        """When the rests are over that are not yet."""
-        return [record.rest_until for record in self.records.values() if record.rest_until > now]
+        """When the rests are over that are not yet, and will be."""
+        return [one.rest_until for one in self.records.values() if now < one.rest_until < math.inf]
 
     def is_news(self, generation: int, cause: str) -> bool:
         """Whether this was not the last cause that was told."""

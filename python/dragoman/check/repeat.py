@@ -1,0 +1,222 @@
+"""Repeats requests, in another order and at the same time: what one request leaves to another shows in the answers."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from random import Random
+from typing import TypeAlias
+
+from dragoman.check.compare import difference, grows
+from dragoman.check.drive import Answer
+from dragoman.check.request import Request
+
+__all__ = ["Repeats"]
+
+MARKER = re.compile(rb"zq[bcdfghjkmn]{6}")
+ALONE = 4
+# So often the usual answer comes before another one is held against the application, and not against chance.
+SURE = 8
+ROUNDS = 4
+THREADS = 8
+# How often the interpreter changes threads in the parallel part: what is not protected comes apart.
+SWITCH_S = 1e-5
+
+Call: TypeAlias = Callable[[Request], Answer]
+Answered: TypeAlias = list[tuple[Request, Answer]]
+
+
+class TimeIsUp(Exception):
+    """The experiments end here."""
+
+
+@dataclass
+class Repeats:
+    """The experiments with `requests`, each of which should be answered the same each time.
+
+    send      sends one
+    tell      takes what is found: the request, and what was otherwise in a few words
+    place     where the code is that answers a request: what is told of it once is not told again
+    threads   calls at once; 1: none of that
+    until_s   of the monotonic clock: when to leave off
+    """
+
+    send: Call
+    tell: Callable[[Request, str], object]
+    place: Callable[[Request], object]
+    requests: Sequence[Request]
+    threads: int
+    until_s: float
+    # Answers to requests that are answered the same each time, by name.
+    usual: dict[str, Answer] = field(default_factory=dict)
+    told: set[object] = field(default_factory=set)
+
+    def run(self) -> None:
+        """All of them, as far as the time goes."""
+        with contextlib.suppress(TimeIsUp):
+            for request in self.requests:
+                self.look_alone(request)
+            self.look_in_order()
+            if self.threads > 1:
+                self.look_in_parallel()
+
+    def call(self, request: Request) -> Answer:
+        """Send it, while there is time. Raises TimeIsUp."""
+        if time.monotonic() >= self.until_s:
+            raise TimeIsUp
+        return self.send(request)
+
+    def is_told(self, request: Request) -> bool:
+        """Whether the code that answers it has been found to be wrong."""
+        return self.place(request) in self.told
+
+    def report(self, request: Request, what: str) -> None:
+        """Once for a place."""
+        if not self.is_told(request):
+            self.told.add(self.place(request))
+            self.tell(request, what)
+
+    # One request, again and again.
+
+    def look_alone(self, request: Request) -> None:
+        """What differs already from call to call (a time, a token) says nothing; what grows does."""
+        # The first answer may fill a cache, or tell what was there before.
+        self.called(request, 1)
+        answers = self.called(request, ALONE)
+        if not all(answer.is_comparable for answer in answers):
+            return
+        if all(not difference(answers[0], answer) for answer in answers[1:]):
+            self.usual[request.name] = answers[0]
+        elif grows(answers) and grows(answers + self.called(request, ALONE)):
+            step = answers[1].size - answers[0].size
+            self.report(request, f"its body grows by {step} bytes with each repetition")
+
+    def called(self, request: Request, times: int) -> list[Answer]:
+        answers = [self.call(request) for _ in range(times)]
+        self.look_for_others([(request, answer) for answer in answers])
+        return answers
+
+    def is_usual(self, request: Request, times: int) -> bool:
+        """Whether it is answered as usual so many times."""
+        usual = self.usual[request.name]
+        return all(not difference(usual, answer) for answer in self.called(request, times))
+
+    # What belongs to another request.
+
+    def look_for_others(self, answered: Answered) -> None:
+        """A word that only another request has sent is in an answer."""
+        for request, answer in answered:
+            text = answer.body + "\n".join(value for _, value in answer.headers).encode("utf-8", "replace")
+            strange = {word.decode() for word in MARKER.findall(text)} - words_of(request)
+            for other in self.requests:
+                if theirs := strange & words_of(other):
+                    word = min(theirs)
+                    place = "" if word in other.target else " as part of its User-Agent"
+                    self.report(request, f"it had {word!r}, which another request has sent{place}, {other}")
+
+    # In another order.
+
+    def look_in_order(self) -> None:
+        """After another request; what differs then, and only then, was left by it."""
+        known = [request for request in self.requests if request.name in self.usual]
+        chance = Random(1)
+        for _ in range(2):
+            order = list(known)
+            chance.shuffle(order)
+            for before, request in pairwise(order):
+                if request.name not in self.usual:
+                    continue
+                answer = self.call(request)
+                self.look_for_others([(request, answer)])
+                if difference(self.usual[request.name], answer) and not self.is_told(request):
+                    self.look_closer(before, request)
+
+    def look_closer(self, before: Request, request: Request) -> None:
+        """Twice more after that one it has to be otherwise, and each time alone as usual."""
+        what = ""
+        for _ in range(2):
+            if not self.is_usual(request, 2):
+                # It has changed for good, as pages do in time, and after requests that are meant to.
+                del self.usual[request.name]
+                return
+            self.call(before)
+            what = difference(self.usual[request.name], self.call(request))
+            if not what:
+                return
+        if self.is_usual(request, 2):
+            self.report(request, f"after {before} {what}")
+
+    # At the same time.
+
+    def look_in_parallel(self) -> None:
+        """What is otherwise only while other requests run gets into each other's way."""
+        known = [request for request in self.requests if request.name in self.usual]
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
+        try:
+            for _ in range(ROUNDS):
+                if known:
+                    self.look_at_round(known)
+        finally:
+            sys.setswitchinterval(interval)
+
+    def look_at_round(self, known: list[Request]) -> None:
+        suspects = self.otherwise(self.in_parallel(known))
+        chance = Random(1)
+        for name in suspects:
+            request = next(one for one in known if one.name == name)
+            if self.is_told(request):
+                continue
+            if not self.is_usual(request, SURE):
+                known.remove(request)
+                continue
+            for _ in range(ROUNDS):
+                others = chance.sample(known, min(len(known), THREADS))
+                again = self.otherwise(self.in_parallel([request, *others]))
+                if name in again and self.is_usual(request, SURE):
+                    self.report(request, f"while other requests ran {again[name]}")
+                    break
+
+    def otherwise(self, answered: Answered) -> dict[str, str]:
+        """By the request's name, what differs from the usual answer."""
+        found: dict[str, str] = {}
+        self.look_for_others(answered)
+        for request, answer in answered:
+            usual = self.usual.get(request.name)
+            if usual is not None and (what := difference(usual, answer)):
+                found.setdefault(request.name, what)
+        return found
+
+    def in_parallel(self, known: Sequence[Request]) -> Answered:
+        """Each thread sends all of them, beginning with another one."""
+        count = min(self.threads, THREADS)
+        answered: Answered = []
+        start = threading.Barrier(count)
+
+        def send(index: int) -> None:
+            shift = index * len(known) // count
+            # The first one is everywhere the last: then all threads send the same.
+            order = [*known[shift:], *known[:shift], known[0]]
+            start.wait()
+            with contextlib.suppress(TimeIsUp):
+                for request in order:
+                    answered.append((request, self.call(request)))
+
+        threads = [threading.Thread(target=send, args=(index,), daemon=True) for index in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return answered
+
+
+def words_of(request: Request) -> set[str]:
+    """The markers that a request sends."""
+    text = f"{request.marker} {request.path} {request.query}".encode("latin-1")
+    return {word.decode() for word in MARKER.findall(text)}
