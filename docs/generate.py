@@ -1,10 +1,12 @@
-"""Writes the pages that come from tables in the code: settings, limits, contract, gunicorn, signals."""
+"""Writes the pages that come from tables in the code: settings, limits, rules, gunicorn, signals."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from dragoman.contract.rule import Rule
-from dragoman.contract.rules import RULES
+from dragoman.contract.explain import CHECKED, ON_REQUEST
+from dragoman.contract.rules import GROUPS as RULE_GROUPS
+from dragoman.contract.rules import Rule
 from dragoman.flags import default_text, meaning
 from dragoman.gunicorn_options import OPTIONS, Fate, Option
 from dragoman.hooks import HOOKS, REFUSED, UNCALLED
@@ -19,7 +21,7 @@ def pages() -> dict[str, str]:
     return {
         "settings.md": settings_page(),
         "limits.md": limits_page(),
-        "contract.md": contract_page(),
+        "rules.md": rules_page(),
         "signals.md": signals_page(),
         "gunicorn.md": gunicorn_page(),
     }
@@ -312,24 +314,47 @@ thread has in its hands at the moment. What comes free goes back to the system w
 """
 
 
-def contract_page() -> str:
-    """Every rule: what is checked, what follows, why, and a wrong and a right example."""
-    intro = (
-        "# The rules of the WSGI contract\n\n<!-- Written by `make docs` from python/dragoman/contract/. -->\n\n"
-        "What a message that begins with `contract:` means. Each breach is explained once for each place in the code."
-        " Those that follow are counted: a line a minute says `… 41 more like it in the last minute`, with a sample."
-        " Where the client gets an error for it, or too little, the first ten of a minute have a line each, which says"
-        " `again`.\n"
-    )
-    return intro + "".join(contract_section(rule) for rule in RULES.values())
+def rules_page() -> str:
+    """Every rule by group: what is checked, when, whose it is, what follows, and a wrong and a right example."""
+    parts = [RULES_INTRO]
+    parts += [f"- [{group}](#{anchor(group)}): {links_to(rules)}\n" for group, rules in RULE_GROUPS.items()]
+    for group, rules in RULE_GROUPS.items():
+        parts.append(f"\n## {group}\n")
+        parts += [rule_section(rule) for rule in rules]
+    return "".join(parts)
 
 
-def contract_section(rule: Rule) -> str:
+RULES_INTRO = """# The rules of the WSGI contract
+
+<!-- Written by `make docs` from python/dragoman/contract/. -->
+
+What a message that begins with `contract:` means; `dragoman explain RULE` prints the same in a terminal. Each breach is
+explained once for each place in the code. Those that follow are counted: a line a minute says `… 41 more like it in the
+last minute`, with a sample. Where the client gets an error for it, or too little, the first ten of a minute have a line
+each, which says `again`. Each example runs in the tests: the wrong one breaks its rule, the right one none. `app` is an
+application, `middleware` makes a layer around one, and `after` runs when the request has ended.
+
+"""
+
+
+def anchor(title: str) -> str:
+    """Its part of an address, as GitHub makes it."""
+    return title.lower().replace(" ", "-")
+
+
+def links_to(rules: Iterable[Rule]) -> str:
+    """The rules as links to their sections."""
+    return ", ".join(f"[{rule.id}](#{rule.id})" for rule in rules)
+
+
+def rule_section(rule: Rule) -> str:
     """One rule with its examples."""
+    language = "sh" if rule.cost == "load" else "python"
     return (
-        f"\n## {rule.id}\n\n{rule.said[-1]} {rule.why} ({rule.clause})\n\n"
-        f"Owed by: {rule.party}. Then: {rule.effect.value}. Fix: {rule.fix[-1]}.\n\n"
-        f"Wrong:\n\n```python\n{rule.wrong}\n```\n\nRight:\n\n```python\n{rule.right}\n```\n"
+        f"\n### {rule.id}\n\n{rule.said[-1]} {rule.why} ({rule.clause})\n\n"
+        f"- Owed by: {rule.party}\n- Checked: {CHECKED[rule.cost]}{ON_REQUEST if rule.is_hint else ''}\n"
+        f"- Then: {rule.effect.value}\n- Fix: {rule.fix[-1]}\n\n"
+        f"Wrong:\n\n```{language}\n{rule.wrong}\n```\n\nRight:\n\n```{language}\n{rule.right}\n```\n"
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from wsgiref.validate import validator
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+Wrap = Callable[[Any], Any]
+"""What stands around each layer of an application that has several."""
 
 # Every framework answers these:
 #   GET  /hello            text/plain, "Hello, {name}!" of ?name=…, as UTF-8
@@ -24,6 +26,11 @@ Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 FILE = b"".join(b"line %06d of the file\n" % number for number in range(20_000))
 """480,000 bytes that the file responses send."""
+
+
+def unwrapped(app: Any) -> Any:
+    """No layer more."""
+    return app
 
 
 def summary(data: bytes) -> dict[str, Any]:

@@ -56,6 +56,17 @@ def test_the_breach_is_laid_to_who_has_done_it(program: Program) -> None:
     assert {finding.party for finding in findings} == {program.kind}, told(findings)
 
 
+@of(BROKEN)
+def test_the_message_says_who_it_is_by_unless_that_is_the_application(program: Program) -> None:
+    for finding in found_in(program.name):
+        by = [line for line in str(finding).splitlines() if line.startswith("  By: ")]
+        if finding.party == "application":
+            assert by == []
+        else:
+            assert len(by) == 1
+            assert f"the {finding.party}" in by[0]
+
+
 @of([program for program in BROKEN if program.lines])
 def test_the_report_points_to_the_line(program: Program) -> None:
     found = [finding for finding in found_in(program.name) if finding.rule == program.rule]

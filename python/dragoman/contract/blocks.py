@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,8 @@ __all__ = ["Blocks", "kind_of"]
 # By the type of what an application returns; bounded, should types be made up.
 KIND_OF: dict[type, type[Blocks] | None] = {}
 KINDS_AT_MOST = 1000
+# Nobody looks for further attributes of these: that they have no close() is known without asking them.
+PLAIN = (list, tuple)
 
 
 def kind_of(result: object) -> type[Blocks] | None:
@@ -27,16 +30,59 @@ def kind_of(result: object) -> type[Blocks] | None:
         is_fit = (hasattr(of, "__iter__") or hasattr(of, "__getitem__")) and not issubclass(of, (str, bytes))
         # An attribute of the object itself is rare, and then no other of its type need have it.
         has_close = hasattr(result, "close")
-        kind = KINDS[hasattr(of, "__len__"), hasattr(of, "__next__"), has_close] if is_fit else None
+        traits = (hasattr(of, "__next__"), hasattr(of, "__len__"), has_close, of not in PLAIN)
+        kind = KINDS[traits] if is_fit else None
         if len(KIND_OF) < KINDS_AT_MOST and has_close == hasattr(of, "close"):
             KIND_OF[of] = kind
         return kind
 
 
-class Blocks:
-    """An iterable of blocks."""
+class Watched:
+    """What the parts of this have in common."""
 
     has_close = False
+    has_len = False
+    _iterable: Any
+    _transcript: Transcript
+
+    def size(self) -> int | None:
+        """What len() says of the iterable, where it has one."""
+        return None
+
+
+class Iterating(Watched):
+    """What is asked for blocks, one by one."""
+
+    def __next__(self) -> Any:
+        transcript = self._transcript
+        if transcript.has_closed:
+            transcript.asked_late()
+        transcript.has_iterated = True
+        transcript.enter()
+        iterator = self._iterable
+        try:
+            block = next(iterator)
+        except StopIteration:
+            transcript.leave()
+            transcript.exhausted(iterator, self.size())
+            if not self.has_close:
+                # Nobody will tell the end.
+                transcript.end()
+            raise
+        except BaseException as error:
+            transcript.leave()
+            transcript.failed(error)
+            raise
+        transcript.leave()
+        transcript.gave(block, iterator)
+        if self.has_len and transcript.blocks > 1:
+            # A server that takes len() for the number of blocks may not ask for the rest.
+            transcript.compare_length(iterator, self.size(), is_end=False)
+        return block
+
+
+class Blocks(Watched):
+    """An iterable of blocks."""
 
     def __init__(self, iterable: Any, transcript: Transcript) -> None:
         self._iterable = iterable
@@ -47,52 +93,30 @@ class Blocks:
             self._transcript.iterated_again()
         return Steps(iter(self._iterable), self)
 
-    def size(self) -> int | None:
-        """What len() says of it, where it has one."""
-        return None
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._iterable, name)
-
-
-class Steps:
+class Steps(Iterating):
     """One iteration over `Blocks`."""
 
     def __init__(self, iterator: Any, blocks: Blocks) -> None:
-        self._iterator = iterator
+        self._iterable = iterator
+        self._transcript = blocks._transcript
+        self.has_close = blocks.has_close
+        self.has_len = blocks.has_len
         # Kept alive: that nobody holds the blocks any more is what tells that they are not closed.
         self._blocks = blocks
 
     def __iter__(self) -> Steps:
         return self
 
-    def __next__(self) -> Any:
-        return step(self._iterator, self._blocks)
+    def size(self) -> int | None:
+        return self._blocks.size()
 
 
-def step(iterator: Any, blocks: Blocks) -> Any:
-    """The next block, watched."""
-    transcript = blocks._transcript
-    if transcript.has_closed:
-        transcript.asked_late()
-    transcript.has_iterated = True
-    transcript.enter()
-    try:
-        block = next(iterator)
-    except StopIteration:
-        transcript.leave()
-        transcript.exhausted(iterator, blocks.size())
-        if not blocks.has_close:
-            # Nobody will tell the end.
-            transcript.end()
-        raise
-    except BaseException as error:
-        transcript.leave()
-        transcript.failed(error)
-        raise
-    transcript.leave()
-    transcript.gave(block, iterator)
-    return block
+class Forwarding(Blocks):
+    """With whatever further attributes the iterable has."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._iterable, name)
 
 
 class Closing(Blocks):
@@ -126,6 +150,8 @@ class Closing(Blocks):
 class Sized(Blocks):
     """With a length."""
 
+    has_len = True
+
     def __len__(self) -> int:
         return len(self._iterable)
 
@@ -133,24 +159,15 @@ class Sized(Blocks):
         return len(self._iterable)
 
 
-class Itself(Blocks):
+class Itself(Iterating, Blocks):
     """An iterator: `iter()` of it is itself, and it may be asked for blocks without."""
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
-    def __next__(self) -> Any:
-        return step(self._iterable, self)
 
-
-def kind(*traits: type[Blocks]) -> type[Blocks]:
-    """The class with these traits."""
-    return type("Blocks", traits or (Blocks,), {})
-
-
-KINDS = {
-    (has_len, is_iterator, has_close): kind(*([Itself] * is_iterator), *([Sized] * has_len), *([Closing] * has_close))
-    for has_len in (False, True)
-    for is_iterator in (False, True)
-    for has_close in (False, True)
+TRAITS: tuple[type[Blocks], ...] = (Itself, Sized, Closing, Forwarding)
+KINDS: dict[tuple[bool, ...], type[Blocks]] = {
+    chosen: type("Blocks", tuple(itertools.compress(TRAITS, chosen)) or (Blocks,), {})
+    for chosen in itertools.product((False, True), repeat=len(TRAITS))
 }

@@ -3,7 +3,7 @@
 import difflib
 import textwrap
 
-from dragoman.contract.rules import RULES
+from dragoman.contract.rules import GROUPS, RULES
 from dragoman.errors import UsageError
 from dragoman.values import printable
 
@@ -15,6 +15,7 @@ CHECKED = {
     "deep": "under --dev, by dragoman check, and by dragoman.contract.Checked",
     "check": "by dragoman check",
 }
+ON_REQUEST = ", where hints are asked for"
 
 
 def explain(rule_id: str) -> str:
@@ -34,7 +35,7 @@ def explain(rule_id: str) -> str:
             wrapped("Why", rule.why),
             wrapped("Clause", rule.clause),
             wrapped("Owed by", rule.party),
-            wrapped("Checked", CHECKED[rule.cost]),
+            wrapped("Checked", CHECKED[rule.cost] + (ON_REQUEST if rule.is_hint else "")),
             wrapped("Then", rule.effect.value),
             wrapped("Fix", without_facts(rule.fix)),
             "",
@@ -46,9 +47,13 @@ def explain(rule_id: str) -> str:
 
 
 def index() -> str:
-    """All rules, one a line, with what each forbids."""
+    """All rules by group, one a line, with what each forbids."""
     width = max(map(len, RULES))
-    return "\n".join(f"{rule.id:<{width}}  {without_facts(rule.said)}" for rule in RULES.values())
+    groups = (
+        "\n".join([f"{group}:", *(f"  {rule.id:<{width}}  {without_facts(rule.said)}" for rule in rules)])
+        for group, rules in GROUPS.items()
+    )
+    return "\n\n".join(groups)
 
 
 def without_facts(templates: tuple[str, ...]) -> str:

@@ -24,6 +24,13 @@ VALUE_CHARACTERS = 200
 # A client has got an error, or less than was meant for it.
 FELT = (Effect.FAIL, Effect.CUT)
 
+# Whom a checker on the other side of a middleware has seen, and found without fault.
+CLEARED: Mapping[str, str] = {
+    "inside": "; the application inside of it kept the rule",
+    "uncalled": "; the application inside of it was not called",
+    "outside": "; whoever called it kept the rule",
+}
+
 LIBRARY_PARTS = frozenset({"site-packages", "dist-packages"})
 STANDARD_LIBRARY = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib")})
 
@@ -105,11 +112,23 @@ def render(rule_id: str, facts: Mapping[str, Any], name: str = "") -> str:
         words = words_of(facts, name)
         lines += [
             "  " + first_complete(rule.said, words),
+            *by(facts),
             f"  Why: {rule.why}  {rule.clause}",
             "  Fix: " + first_complete(rule.fix, words),
             f"  More: dragoman explain {rule_id}",
         ]
     return "\n".join(lines)
+
+
+def by(facts: Mapping[str, Any]) -> list[str]:
+    """A line about who has broken the rule, and how that is known, unless it is the application."""
+    match facts.get("party"):
+        case "server":
+            return ["  By: the server, or what stands between it and this checker"]
+        case "middleware":
+            reason = CLEARED.get(str(facts.get("cleared")), "")
+            return [f"  By: the middleware {cut(printable(str(facts.get('by', ''))))}{reason}"]
+    return []
 
 
 def render_again(rule_id: str, facts: Mapping[str, Any], name: str) -> str:

@@ -1,10 +1,11 @@
 """What a rule of the contract consists of."""
 
+import textwrap
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, TypeAlias
 
-__all__ = ["Cost", "Effect", "Party", "Rule", "Side"]
+__all__ = ["Cost", "Effect", "Party", "Rule", "Side", "code"]
 
 Party: TypeAlias = Literal["application", "application or middleware", "middleware", "server or middleware"]
 """Who can break the rule."""
@@ -34,6 +35,9 @@ class Effect(Enum):
 class Rule:
     """One rule. `said` and `fix` are templates over the facts of a breach: the first whose facts are all known is used,
     and the last of each needs none.
+
+    `wrong` and `right` are programs: an `app`, or a `middleware` to go around one, and perhaps an `after` that runs
+    when the request has ended. Of what is told at the start they are command lines.
     """
 
     id: str
@@ -49,3 +53,8 @@ class Rule:
     side: Side = "inside"
     # Legal, but worth a word: reported only when asked for.
     is_hint: bool = False
+
+
+def code(text: str) -> str:
+    """An example as it is shown, of how it stands in the table."""
+    return textwrap.dedent(text).strip("\n")

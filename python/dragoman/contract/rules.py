@@ -5,9 +5,16 @@ from collections.abc import Mapping
 from dragoman.contract.rule import Rule
 from dragoman.contract.rules_body import BODY_RULES
 from dragoman.contract.rules_environ import ENVIRON_RULES
-from dragoman.contract.rules_head import HEAD_RULES
+from dragoman.contract.rules_headers import HEADER_RULES
 from dragoman.contract.rules_layers import LAYER_RULES
+from dragoman.contract.rules_start import START_RULES
 
-__all__ = ["RULES", "Rule"]
+__all__ = ["GROUPS", "RULES", "Rule"]
 
-RULES: Mapping[str, Rule] = {rule.id: rule for rule in (*HEAD_RULES, *BODY_RULES, *ENVIRON_RULES, *LAYER_RULES)}
+GROUPS: Mapping[str, tuple[Rule, ...]] = {
+    "Status and headers": (*START_RULES, *HEADER_RULES),
+    "Application and body": BODY_RULES,
+    "Environ and streams": ENVIRON_RULES,
+    "Layers": LAYER_RULES,
+}
+RULES: Mapping[str, Rule] = {rule.id: rule for rules in GROUPS.values() for rule in rules}

@@ -1,6 +1,6 @@
 """Rules about the application object, what it returns, and `write`."""
 
-from dragoman.contract.rule import Effect, Party, Rule
+from dragoman.contract.rule import Effect, Party, Rule, code
 
 __all__ = ["BODY_RULES"]
 
@@ -41,8 +41,40 @@ BODY_RULES: tuple[Rule, ...] = (
         why="WSGI calls functions and waits for their answer; nobody runs a coroutine here.",
         clause='PEP 3333, "The Application/Framework Side"',
         fix=("write def in place of async def, or wrap an ASGI application with a2wsgi.ASGIMiddleware",),
-        wrong="async def app(environ, start_response):\n    ...",
-        right="def app(environ, start_response):\n    ...",
+        wrong=code("""
+            async def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Hello']
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Hello']
+        """),
+    ),
+    Rule(
+        "app-shared-state",
+        "application",
+        "check",
+        Effect.LOG,
+        said=("The same request was answered otherwise: {value}.", "The same request was answered otherwise."),
+        why="Something of one request is left to the next, or two at a time get into each other's way.",
+        clause='PEP 3333, "Thread Support"',
+        fix=("keep what belongs to a request in its environ, a local or a contextvar, not in a global or on self",),
+        wrong=code("""
+            SEEN = []
+
+            def app(environ, start_response):
+                SEEN.append(environ['PATH_INFO'])
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [','.join(SEEN).encode()]
+        """),
+        right=code("""
+            def app(environ, start_response):
+                seen = [environ['PATH_INFO']]
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [','.join(seen).encode('latin-1')]
+        """),
     ),
     Rule(
         "body-not-iterable",
@@ -59,8 +91,15 @@ BODY_RULES: tuple[Rule, ...] = (
             "if {factory} makes the application, serve what it returns: dragoman '{factory}()'",
             "return a list of bytes: return [b'...'], or return [] for no body",
         ),
-        wrong="def app(environ, start_response):\n    start_response('204 No Content', [])",
-        right="def app(environ, start_response):\n    start_response('204 No Content', [])\n    return []",
+        wrong=code("""
+            def app(environ, start_response):
+                start_response('204 No Content', [])
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('204 No Content', [])
+                return []
+        """),
     ),
     Rule(
         "body-is-str",
@@ -74,8 +113,36 @@ BODY_RULES: tuple[Rule, ...] = (
         why="HTTP carries bytes; only the application knows the encoding.",
         clause='PEP 3333, "Unicode Issues"',
         fix=("{list_fix}", "return [text.encode('utf-8')]"),
-        wrong="return 'Hello'",
-        right="return ['Hello'.encode('utf-8')]",
+        wrong=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return 'Hello'
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return ['Hello'.encode('utf-8')]
+        """),
+    ),
+    Rule(
+        "body-is-bytes",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("The application returned bytes, which are sent one byte at a time: {value}.", "The body is bytes."),
+        why="Bytes are an iterable of numbers to Python, and of blocks of one byte to some servers.",
+        clause='PEP 3333, "Buffering and Streaming"',
+        fix=("return it in a list: return [body]",),
+        wrong=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return b'Hello'
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Hello']
+        """),
     ),
     Rule(
         "body-not-bytes",
@@ -90,8 +157,16 @@ BODY_RULES: tuple[Rule, ...] = (
         why="HTTP carries bytes; only the application knows the encoding.",
         clause='PEP 3333, "Unicode Issues"',
         fix=("{bytes_fix}", "give each block as bytes: text.encode('utf-8'), or bytes(block)"),
-        wrong="return ['Hello']",
-        right="return [b'Hello']  # or ['Hello'.encode('utf-8')]",
+        wrong=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return ['Hello']
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Hello']  # or ['Hello'.encode('utf-8')]
+        """),
     ),
     Rule(
         "body-too-long",
@@ -106,10 +181,18 @@ BODY_RULES: tuple[Rule, ...] = (
         why="What comes after the declared length would be read as the next response.",
         clause='PEP 3333, "Handling the Content-Length Header"; RFC 9112, section 6.3',
         fix=("count the bytes, not the characters: str(len(body_bytes)); or leave Content-Length out",),
-        wrong="text = 'Grüße'\nstart_response('200 OK', [('Content-Length', str(len(text)))])\n"
-        "return [text.encode('utf-8')]",
-        right="body = 'Grüße'.encode('utf-8')\nstart_response('200 OK', [('Content-Length', str(len(body)))])\n"
-        "return [body]",
+        wrong=code("""
+            def app(environ, start_response):
+                text = 'Grüße'
+                start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', str(len(text)))])
+                return [text.encode('utf-8')]
+        """),
+        right=code("""
+            def app(environ, start_response):
+                body = 'Grüße'.encode('utf-8')
+                start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', str(len(body)))])
+                return [body]
+        """),
     ),
     Rule(
         "body-too-short",
@@ -123,8 +206,43 @@ BODY_RULES: tuple[Rule, ...] = (
         why="The client waits for the rest; only the end of the connection tells it that none will come.",
         clause='PEP 3333, "Handling the Content-Length Header"; RFC 9112, section 8',
         fix=("declare the length of what is sent, or leave Content-Length out",),
-        wrong="start_response('200 OK', [('Content-Length', '10')])\nreturn [b'Hello']",
-        right="start_response('200 OK', [('Content-Length', '5')])\nreturn [b'Hello']",
+        wrong=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', '10')])
+                return [b'Hello']
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', '5')])
+                return [b'Hello']
+        """),
+    ),
+    Rule(
+        "length-wrong",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=(
+            "len() of the iterable is {declared}, and it gave {count} blocks.",
+            "len() of the iterable is not the number of its blocks.",
+        ),
+        why="Servers trust it: with a length of one the first block's size becomes the Content-Length.",
+        clause='PEP 3333, "Handling the Content-Length Header"',
+        fix=("let len() tell the number of blocks, or leave __len__ out",),
+        wrong=code("""
+            class Body(list):
+                def __len__(self):
+                    return 1
+
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return Body([b'Hello, ', b'world'])
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Hello, ', b'world']
+        """),
     ),
     Rule(
         "body-on-no-content",
@@ -138,8 +256,38 @@ BODY_RULES: tuple[Rule, ...] = (
         why="204 and 304 end with their head; bytes after it would be read as the next response.",
         clause="RFC 9110, sections 15.3.5 and 15.4.5",
         fix=("return [] with this status, or answer 200",),
-        wrong="start_response('204 No Content', [])\nreturn [b'deleted']",
-        right="start_response('204 No Content', [])\nreturn []",
+        wrong=code("""
+            def app(environ, start_response):
+                start_response('204 No Content', [])
+                return [b'deleted']
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('204 No Content', [])
+                return []
+        """),
+    ),
+    Rule(
+        "body-on-head",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("HEAD was answered with a body: {value}.", "HEAD was answered with a body."),
+        why="The server drops it; what it cost to make is lost.",
+        clause="RFC 9110, section 9.3.2",
+        fix=("return [] for HEAD, with the headers of GET",),
+        wrong=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Hello']
+        """),
+        right=code("""
+            def app(environ, start_response):
+                is_head = environ['REQUEST_METHOD'] == 'HEAD'
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [] if is_head else [b'Hello']
+        """),
+        is_hint=True,
     ),
     Rule(
         "write-after-end",
@@ -150,8 +298,21 @@ BODY_RULES: tuple[Rule, ...] = (
         why="The response is complete; the bytes would land in that of another request.",
         clause='PEP 3333, "The write() Callable"',
         fix=("call write() before the application returns, or yield the blocks",),
-        wrong="write = start_response('200 OK', [])\nTimer(1, write, (b'Hello',)).start()\nreturn []",
-        right="start_response('200 OK', [])\nreturn [b'Hello']",
+        wrong=code("""
+            KEPT = []
+
+            def app(environ, start_response):
+                KEPT.append(start_response('200 OK', [('Content-Type', 'text/plain')]))
+                return [b'Hello']
+
+            def after():
+                KEPT.pop()(b', world')
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Hello', b', world']
+        """),
     ),
     Rule(
         "write-not-bytes",
@@ -162,8 +323,62 @@ BODY_RULES: tuple[Rule, ...] = (
         why="HTTP carries bytes; only the application knows the encoding.",
         clause='PEP 3333, "Unicode Issues"',
         fix=("{bytes_fix}", "encode the text: write(text.encode('utf-8'))"),
-        wrong="write('Hello')",
-        right="write(b'Hello')",
+        wrong=code("""
+            def app(environ, start_response):
+                write = start_response('200 OK', [('Content-Type', 'text/plain')])
+                write('Hello')
+                return []
+        """),
+        right=code("""
+            def app(environ, start_response):
+                write = start_response('200 OK', [('Content-Type', 'text/plain')])
+                write(b'Hello')
+                return []
+        """),
+    ),
+    Rule(
+        "write-used",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("The body was sent by write().",),
+        why="It is there for old code: it blocks, and middleware sees nothing of what it sends.",
+        clause='PEP 3333, "The write() Callable"',
+        fix=("return or yield the blocks",),
+        wrong=code("""
+            def app(environ, start_response):
+                write = start_response('200 OK', [('Content-Type', 'text/plain')])
+                write(b'Hello')
+                return []
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Hello']
+        """),
+        is_hint=True,
+    ),
+    Rule(
+        "write-in-iterable",
+        EITHER,
+        "deep",
+        Effect.LOG,
+        said=("write() was called while the iterable was being iterated.",),
+        why="The order of the two is not defined: some servers send what is written behind what is yielded.",
+        clause='PEP 3333, "The write() Callable"',
+        fix=("yield the block, or write everything before the application returns",),
+        wrong=code("""
+            def app(environ, start_response):
+                write = start_response('200 OK', [('Content-Type', 'text/plain')])
+                yield b'Hello, '
+                write(b'world')
+        """),
+        right=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                yield b'Hello, '
+                yield b'world'
+        """),
     ),
     Rule(
         "close-raised",
@@ -174,8 +389,28 @@ BODY_RULES: tuple[Rule, ...] = (
         why="The response is sent; what close() had still to free may be lost.",
         clause='PEP 3333, "Specification Details"',
         fix=("catch in close() what may go wrong in it",),
-        wrong="def close(self):\n    self.file.close()\n    self.session.rollback()  # not reached if the first raises",
-        right="def close(self):\n    try:\n        self.file.close()\n    finally:\n        self.session.rollback()",
+        wrong=code("""
+            from pathlib import Path
+
+            class Body(list):
+                def close(self):
+                    Path('upload.part').unlink()  # somebody else has removed it
+
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return Body([b'Hello'])
+        """),
+        right=code("""
+            from pathlib import Path
+
+            class Body(list):
+                def close(self):
+                    Path('upload.part').unlink(missing_ok=True)
+
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return Body([b'Hello'])
+        """),
     ),
     Rule(
         "exception-after-start",
@@ -189,7 +424,18 @@ BODY_RULES: tuple[Rule, ...] = (
         why="The client must not take the part that it has for the whole.",
         clause='PEP 3333, "Error Handling"',
         fix=("do what can fail before the first block is yielded",),
-        wrong="def pages():\n    yield head\n    yield render(query())  # fails halfway through the response",
-        right="rows = query()\nstart_response('200 OK', headers)\nreturn (render(row) for row in rows)",
+        wrong=code("""
+            def app(environ, start_response):
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                yield b'The answer is '
+                yield b'%d' % (42 / 0)
+        """),
+        right=code("""
+            def app(environ, start_response):
+                answer = b'%d' % (42 / 6)  # what can fail comes before the first block
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                yield b'The answer is '
+                yield answer
+        """),
     ),
 )

@@ -1,6 +1,6 @@
 """Rules about the environ, the input and the error stream: what is handed in, and how it is used."""
 
-from dragoman.contract.rule import Effect, Party, Rule, Side
+from dragoman.contract.rule import Effect, Party, Rule, Side, code
 
 __all__ = ["ENVIRON_RULES"]
 
@@ -20,10 +20,20 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         why="Applications copy, change and compare it as the built-in type, which the PEP promises.",
         clause='PEP 3333, "Specification Details"',
         fix=("pass a dict: app(dict(environ), start_response)",),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        return app(UserDict(environ), start_response)\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        return app(dict(environ), start_response)\n    return layer",
+        wrong=code("""
+            from collections import UserDict
+
+            def middleware(app):
+                def layer(environ, start_response):
+                    return app(UserDict(environ), start_response)
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    return app(dict(environ), start_response)
+                return layer
+        """),
         side=OUTSIDE,
     ),
     Rule(
@@ -35,10 +45,20 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         why="Keys are native strings; code that sorts or prints them meets another type unprepared.",
         clause=VARIABLES,
         fix=("name the key with a str, with a dot in it if it is your own: 'myproject.thing'",),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        environ[b'USER'] = 'ada'\n        return app(environ, start_response)\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        environ['shop.user'] = 'ada'\n        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    environ[b'USER'] = 'ada'
+                    return app(environ, start_response)
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    environ['shop.user'] = 'ada'
+                    return app(environ, start_response)
+                return layer
+        """),
         side=OUTSIDE,
     ),
     Rule(
@@ -57,11 +77,20 @@ ENVIRON_RULES: tuple[Rule, ...] = (
             "keep objects under a name with a dot, such as 'shop.user'; turn text into one with"
             " text.encode('utf-8').decode('latin-1')",
         ),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        environ['REMOTE_USER'] = 'Łukasz'\n        return app(environ, start_response)\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        environ['REMOTE_USER'] = 'Łukasz'.encode('utf-8').decode('latin-1')\n"
-        "        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    environ['REMOTE_USER'] = 'Łukasz'
+                    return app(environ, start_response)
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    environ['REMOTE_USER'] = 'Łukasz'.encode('utf-8').decode('latin-1')
+                    return app(environ, start_response)
+                return layer
+        """),
         side=OUTSIDE,
     ),
     Rule(
@@ -73,10 +102,20 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         why="Applications read it without asking whether it is there.",
         clause=VARIABLES,
         fix=("leave {name} in, or set it", "leave the required keys in"),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        del environ['wsgi.url_scheme']\n        return app(environ, start_response)\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        environ['wsgi.url_scheme'] = 'https'\n        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    del environ['wsgi.url_scheme']
+                    return app(environ, start_response)
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    environ['wsgi.url_scheme'] = 'https'
+                    return app(environ, start_response)
+                return layer
+        """),
         side=OUTSIDE,
     ),
     Rule(
@@ -94,10 +133,20 @@ ENVIRON_RULES: tuple[Rule, ...] = (
             "SCRIPT_NAME is '' or '/prefix', without a slash at its end; PATH_INFO is '' or begins with one;"
             " not both are empty; the fields Content-Type and Content-Length have no HTTP_ before their names",
         ),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        environ['SCRIPT_NAME'] = '/'\n        return app(environ, start_response)\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        environ['SCRIPT_NAME'] = ''\n        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    environ['SCRIPT_NAME'] = '/'
+                    return app(environ, start_response)
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    environ['SCRIPT_NAME'] = ''
+                    return app(environ, start_response)
+                return layer
+        """),
         side=OUTSIDE,
     ),
     Rule(
@@ -109,12 +158,28 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         why="The server may have given it to another request, or closed it.",
         clause='PEP 3333, "Specification Details"',
         fix=("read what is needed before the response ends, and hand the values on, not the environ",),
-        wrong="LATER = []\n\ndef app(environ, start_response):\n    LATER.append(environ['wsgi.input'].read)\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Thanks']\n\n"
-        "def after():\n    LATER.pop()()",
-        right="LATER = []\n\ndef app(environ, start_response):\n    LATER.append(environ['wsgi.input'].read())\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Thanks']\n\n"
-        "def after():\n    LATER.pop()",
+        wrong=code("""
+            LATER = []
+
+            def app(environ, start_response):
+                LATER.append(environ['wsgi.input'].read)
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Thanks']
+
+            def after():
+                LATER.pop()()
+        """),
+        right=code("""
+            LATER = []
+
+            def app(environ, start_response):
+                LATER.append(environ['wsgi.input'].read())
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Thanks']
+
+            def after():
+                LATER.pop()
+        """),
     ),
     Rule(
         "input-closed",
@@ -125,10 +190,21 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         why="It is the server's, which may still have to read from it to find the next request.",
         clause=STREAMS,
         fix=("leave it open; the server knows when it is done with",),
-        wrong="def app(environ, start_response):\n    with contextlib.closing(environ['wsgi.input']) as body:\n"
-        "        body.read()\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Thanks']",
-        right="def app(environ, start_response):\n    environ['wsgi.input'].read()\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Thanks']",
+        wrong=code("""
+            from contextlib import closing
+
+            def app(environ, start_response):
+                with closing(environ['wsgi.input']) as body:
+                    body.read()
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Thanks']
+        """),
+        right=code("""
+            def app(environ, start_response):
+                environ['wsgi.input'].read()
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Thanks']
+        """),
     ),
     Rule(
         "input-past-end",
@@ -139,11 +215,23 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         why="An empty answer is the end and stays so: a loop that waits for more never ends.",
         clause=STREAMS,
         fix=("stop at the first empty answer: while block := body.read(65536): ...",),
-        wrong="def app(environ, start_response):\n    body, left = b'', 100\n    while len(body) < 100 and left:\n"
-        "        body += environ['wsgi.input'].read(100)\n        left -= 1\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [body]",
-        right="def app(environ, start_response):\n    body = b''\n    while block := environ['wsgi.input'].read(100):\n"
-        "        body += block\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [body]",
+        wrong=code("""
+            def app(environ, start_response):
+                body, left = b'', 100
+                while len(body) < 100 and left:
+                    body += environ['wsgi.input'].read(100)
+                    left -= 1
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [body]
+        """),
+        right=code("""
+            def app(environ, start_response):
+                body = b''
+                while block := environ['wsgi.input'].read(100):
+                    body += block
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [body]
+        """),
     ),
     Rule(
         "input-read-arguments",
@@ -154,10 +242,18 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         why="Servers differ in the names of the parameters; the PEP promises at most one size, by position.",
         clause=STREAMS,
         fix=("call {name}() or {name}(size), size an int", "pass at most one int, by position"),
-        wrong="def app(environ, start_response):\n    body = environ['wsgi.input'].read(size=10)\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [body]",
-        right="def app(environ, start_response):\n    body = environ['wsgi.input'].read(10)\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [body]",
+        wrong=code("""
+            def app(environ, start_response):
+                body = environ['wsgi.input'].read(size=10)
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [body]
+        """),
+        right=code("""
+            def app(environ, start_response):
+                body = environ['wsgi.input'].read(10)
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [body]
+        """),
     ),
     Rule(
         "input-attribute",
@@ -168,11 +264,22 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         why="The PEP promises read, readline, readlines and iteration; under another server this fails.",
         clause=STREAMS,
         fix=("read the body into a file of your own: tempfile.SpooledTemporaryFile, io.BytesIO",),
-        wrong="def app(environ, start_response):\n    environ['wsgi.input'].seek(0)\n"
-        "    body = environ['wsgi.input'].read()\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-        "    return [body]",
-        right="def app(environ, start_response):\n    copy = io.BytesIO(environ['wsgi.input'].read())\n"
-        "    copy.seek(0)\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [copy.read()]",
+        wrong=code("""
+            def app(environ, start_response):
+                environ['wsgi.input'].seek(0)
+                body = environ['wsgi.input'].read()
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [body]
+        """),
+        right=code("""
+            from io import BytesIO
+
+            def app(environ, start_response):
+                copy = BytesIO(environ['wsgi.input'].read())
+                copy.seek(0)
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [copy.read()]
+        """),
     ),
     Rule(
         "errors-not-text",
@@ -183,10 +290,18 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         why="It is a text stream: what is written to it becomes lines of a log.",
         clause=STREAMS,
         fix=("write text: environ['wsgi.errors'].write(data.decode('utf-8', 'replace'))",),
-        wrong="def app(environ, start_response):\n    environ['wsgi.errors'].write(b'careful\\n')\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Thanks']",
-        right="def app(environ, start_response):\n    environ['wsgi.errors'].write('careful\\n')\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Thanks']",
+        wrong=code(r"""
+            def app(environ, start_response):
+                environ['wsgi.errors'].write(b'careful\n')
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Thanks']
+        """),
+        right=code(r"""
+            def app(environ, start_response):
+                environ['wsgi.errors'].write('careful\n')
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Thanks']
+        """),
     ),
     Rule(
         "errors-closed",
@@ -197,9 +312,17 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         why="It is the server's log, which all requests share.",
         clause=STREAMS,
         fix=("flush it, and leave it open",),
-        wrong="def app(environ, start_response):\n    environ['wsgi.errors'].close()\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Thanks']",
-        right="def app(environ, start_response):\n    environ['wsgi.errors'].flush()\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Thanks']",
+        wrong=code("""
+            def app(environ, start_response):
+                environ['wsgi.errors'].close()
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Thanks']
+        """),
+        right=code("""
+            def app(environ, start_response):
+                environ['wsgi.errors'].flush()
+                start_response('200 OK', [('Content-Type', 'text/plain')])
+                return [b'Thanks']
+        """),
     ),
 )

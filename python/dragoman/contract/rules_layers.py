@@ -1,6 +1,6 @@
 """Rules about what layers owe each other: the head and the iterable on their way through middleware."""
 
-from dragoman.contract.rule import Effect, Party, Rule, Side
+from dragoman.contract.rule import Effect, Party, Rule, Side, code
 
 __all__ = ["LAYER_RULES"]
 
@@ -11,47 +11,8 @@ OUTSIDE: Side = "outside"
 HEAD = 'PEP 3333, "The start_response() Callable"'
 DETAILS = 'PEP 3333, "Specification Details"'
 BLOCKS = 'PEP 3333, "Middleware Handling of Block Boundaries"'
-WRITE = 'PEP 3333, "The write() Callable"'
-ERRORS = 'PEP 3333, "Error Handling"'
 
 LAYER_RULES: tuple[Rule, ...] = (
-    Rule(
-        "start-response-raised-ignored",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=(
-            "start_response raised {exception!s}, and the response went on as if it had not.",
-            "What start_response raised was ignored.",
-        ),
-        why="The head was refused: whatever follows is sent without it, or not at all.",
-        clause=HEAD,
-        fix=("do not catch what start_response raises; mend the call",),
-        wrong="def app(environ, start_response):\n    try:\n        start_response('200', [])\n"
-        "    except Exception:\n        pass\n    return [b'Hello']",
-        right="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
-    ),
-    Rule(
-        "exc-info-swallowed",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=(
-            "start_response raised the {exception!s} that it was given, and the response went on.",
-            "What start_response raised again was caught, and the response went on.",
-        ),
-        why="It raises again because the head is sent: an error page behind it would be taken for a part of the body.",
-        clause=ERRORS,
-        fix=("let what start_response raises leave the application",),
-        wrong="def app(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-        "    yield b'begun'\n    try:\n        raise LookupError('no more')\n    except LookupError:\n        try:\n"
-        "            start_response('500 Oops', [('Content-Type', 'text/plain')], sys.exc_info())\n"
-        "        except LookupError:\n            pass\n    yield b'Oops'",
-        right="def app(environ, start_response):\n    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-        "    try:\n        raise LookupError('no more')\n    except LookupError:\n"
-        "        start_response('500 Oops', [('Content-Type', 'text/plain')], sys.exc_info())\n    yield b'Oops'",
-    ),
     Rule(
         "start-response-foreign",
         CALLER,
@@ -68,13 +29,22 @@ LAYER_RULES: tuple[Rule, ...] = (
             "take (status, headers, exc_info=None) and return what the outer start_response returns:"
             " return start_response(status, headers, exc_info)",
         ),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        def own(status, headers, exc_info=None):\n            start_response(status, headers, exc_info)\n"
-        "        return app(environ, own)\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        def own(status, headers, exc_info=None):\n"
-        "            return start_response(status, headers, exc_info)\n        return app(environ, own)\n"
-        "    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    def own(status, headers, exc_info=None):
+                        start_response(status, headers, exc_info)
+                    return app(environ, own)
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    def own(status, headers, exc_info=None):
+                        return start_response(status, headers, exc_info)
+                    return app(environ, own)
+                return layer
+        """),
         side=OUTSIDE,
     ),
     Rule(
@@ -91,100 +61,20 @@ LAYER_RULES: tuple[Rule, ...] = (
         fix=(
             "change the list before it is passed on; for what is known later, keep the call back until the first block",
         ),
-        wrong="def app(environ, start_response):\n    headers = [('Content-Type', 'text/plain')]\n"
-        "    start_response('200 OK', headers)\n    headers.append(('X-Late', 'yes'))\n    return [b'Hello']",
-        right="def app(environ, start_response):\n    headers = [('Content-Type', 'text/plain')]\n"
-        "    headers.append(('X-Late', 'no'))\n    start_response('200 OK', headers)\n    return [b'Hello']",
-    ),
-    Rule(
-        "headers-list-reused",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=("The list of headers is the one that another request was answered with.",),
-        why="Every layer may change it in place, so that what was meant for one response is in the next one, too.",
-        clause=HEAD,
-        fix=("make a list for each request: start_response(status, list(HEADERS))",),
-        wrong="HEADERS = [('Content-Type', 'text/plain')]\n\ndef app(environ, start_response):\n"
-        "    start_response('200 OK', HEADERS)\n    return [b'Hello']",
-        right="HEADERS = [('Content-Type', 'text/plain')]\n\ndef app(environ, start_response):\n"
-        "    start_response('200 OK', list(HEADERS))\n    return [b'Hello']",
-    ),
-    Rule(
-        "body-is-bytes",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=("The application returned bytes, which are sent one byte at a time: {value}.", "The body is bytes."),
-        why="Bytes are an iterable of numbers to Python, and of blocks of one byte to some servers.",
-        clause='PEP 3333, "Buffering and Streaming"',
-        fix=("return it in a list: return [body]",),
-        wrong="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return b'Hello'",
-        right="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
-    ),
-    Rule(
-        "body-on-head",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=("HEAD was answered with a body: {value}.", "HEAD was answered with a body."),
-        why="The server drops it; what it cost to make is lost.",
-        clause="RFC 9110, section 9.3.2",
-        fix=("return [] for HEAD, with the headers of GET",),
-        wrong="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
-        right="def app(environ, start_response):\n    is_head = environ['REQUEST_METHOD'] == 'HEAD'\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [] if is_head else [b'Hello']",
-        is_hint=True,
-    ),
-    Rule(
-        "length-wrong",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=(
-            "len() of the iterable is {declared}, and it gave {count} blocks.",
-            "len() of the iterable is not the number of its blocks.",
-        ),
-        why="Servers trust it: with a length of one the first block's size becomes the Content-Length.",
-        clause='PEP 3333, "Handling the Content-Length Header"',
-        fix=("let len() tell the number of blocks, or leave __len__ out",),
-        wrong="class Body(list):\n    def __len__(self):\n        return 1\n\ndef app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return Body([b'Hello, ', b'world'])",
-        right="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello, ', b'world']",
-    ),
-    Rule(
-        "write-used",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=("The body was sent by write().",),
-        why="It is there for old code: it blocks, and middleware sees nothing of what it sends.",
-        clause=WRITE,
-        fix=("return or yield the blocks",),
-        wrong="def app(environ, start_response):\n"
-        "    write = start_response('200 OK', [('Content-Type', 'text/plain')])\n    write(b'Hello')\n    return []",
-        right="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [b'Hello']",
-        is_hint=True,
-    ),
-    Rule(
-        "write-in-iterable",
-        EITHER,
-        "deep",
-        Effect.LOG,
-        said=("write() was called while the iterable was being iterated.",),
-        why="The order of the two is not defined: some servers send what is written behind what is yielded.",
-        clause=WRITE,
-        fix=("yield the block, or write everything before the application returns",),
-        wrong="def app(environ, start_response):\n"
-        "    write = start_response('200 OK', [('Content-Type', 'text/plain')])\n    yield b'Hello, '\n"
-        "    write(b'world')",
-        right="def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    yield b'Hello, '\n    yield b'world'",
+        wrong=code("""
+            def app(environ, start_response):
+                headers = [('Content-Type', 'text/plain')]
+                start_response('200 OK', headers)
+                headers.append(('X-Late', 'yes'))
+                return [b'Hello']
+        """),
+        right=code("""
+            def app(environ, start_response):
+                headers = [('Content-Type', 'text/plain')]
+                headers.append(('X-Late', 'no'))
+                start_response('200 OK', headers)
+                return [b'Hello']
+        """),
     ),
     Rule(
         "yielded-through-write",
@@ -195,13 +85,23 @@ LAYER_RULES: tuple[Rule, ...] = (
         why="write() may not be used for what an application yields: it would not be asked for the next block in time.",
         clause='PEP 3333, "The write() Callable"',
         fix=("yield the application's blocks",),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        write = start_response('200 OK', [('Content-Type', 'text/plain')])\n"
-        "        blocks = app(environ, lambda status, headers, exc_info=None: write)\n        try:\n"
-        "            for block in blocks:\n                write(block)\n        finally:\n"
-        "            getattr(blocks, 'close', int)()\n        return []\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    write = start_response('200 OK', [('Content-Type', 'text/plain')])
+                    blocks = app(environ, lambda status, headers, exc_info=None: write)
+                    for block in blocks:
+                        write(block)
+                    blocks.close()
+                    return []
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    return app(environ, start_response)
+                return layer
+        """),
     ),
     Rule(
         "close-missing",
@@ -215,13 +115,30 @@ LAYER_RULES: tuple[Rule, ...] = (
             "call it in every case: try: yield from blocks; finally: getattr(blocks, 'close', int)()."
             " In a generator that was never started no finally runs: return an object with close()",
         ),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        for block in app(environ, start_response):\n            yield block.upper()\n    return layer",
-        right="def middleware(app):\n    class Upper:\n        def __init__(self, blocks):\n"
-        "            self.blocks, self.iterator = blocks, iter(blocks)\n\n        def __iter__(self):\n"
-        "            return self\n\n        def __next__(self):\n            return next(self.iterator).upper()\n\n"
-        "        def close(self):\n            getattr(self.blocks, 'close', int)()\n\n"
-        "    return lambda environ, start_response: Upper(app(environ, start_response))",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    for block in app(environ, start_response):
+                        yield block.upper()
+                return layer
+        """),
+        right=code("""
+            class Upper:
+                def __init__(self, blocks):
+                    self.blocks, self.iterator = blocks, iter(blocks)
+
+                def __iter__(self):
+                    return self
+
+                def __next__(self):
+                    return next(self.iterator).upper()
+
+                def close(self):
+                    getattr(self.blocks, 'close', int)()
+
+            def middleware(app):
+                return lambda environ, start_response: Upper(app(environ, start_response))
+        """),
         side=OUTSIDE,
     ),
     Rule(
@@ -233,14 +150,35 @@ LAYER_RULES: tuple[Rule, ...] = (
         why="What it frees is free already, or somebody else's by now.",
         clause=DETAILS,
         fix=("call it once, where the request ends",),
-        wrong="def middleware(app):\n    class Twice:\n        def __init__(self, blocks):\n"
-        "            self.blocks = blocks\n\n        def __iter__(self):\n            return iter(self.blocks)\n\n"
-        "        def close(self):\n            self.blocks.close()\n            self.blocks.close()\n\n"
-        "    return lambda environ, start_response: Twice(app(environ, start_response))",
-        right="def middleware(app):\n    class Once:\n        def __init__(self, blocks):\n"
-        "            self.blocks = blocks\n\n        def __iter__(self):\n            return iter(self.blocks)\n\n"
-        "        def close(self):\n            self.blocks.close()\n\n"
-        "    return lambda environ, start_response: Once(app(environ, start_response))",
+        wrong=code("""
+            class Body:
+                def __init__(self, blocks):
+                    self.blocks = blocks
+
+                def __iter__(self):
+                    yield from self.blocks
+                    self.close()
+
+                def close(self):
+                    self.blocks.close()
+
+            def middleware(app):
+                return lambda environ, start_response: Body(app(environ, start_response))
+        """),
+        right=code("""
+            class Body:
+                def __init__(self, blocks):
+                    self.blocks = blocks
+
+                def __iter__(self):
+                    yield from self.blocks
+
+                def close(self):
+                    self.blocks.close()
+
+            def middleware(app):
+                return lambda environ, start_response: Body(app(environ, start_response))
+        """),
         side=OUTSIDE,
     ),
     Rule(
@@ -252,11 +190,20 @@ LAYER_RULES: tuple[Rule, ...] = (
         why="A generator gives nothing the second time, and a file goes on where it stood.",
         clause=DETAILS,
         fix=("iterate once, and keep what is needed",),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        blocks = app(environ, start_response)\n        size = sum(len(block) for block in blocks)\n"
-        "        return blocks\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    blocks = app(environ, start_response)
+                    size = sum(len(block) for block in blocks)
+                    return blocks
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    return app(environ, start_response)
+                return layer
+        """),
         side=OUTSIDE,
     ),
     Rule(
@@ -268,11 +215,20 @@ LAYER_RULES: tuple[Rule, ...] = (
         why="What the blocks come from is closed.",
         clause=DETAILS,
         fix=("close it when the last block has been taken, not before",),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        blocks = app(environ, start_response)\n        blocks.close()\n        return list(blocks)\n"
-        "    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    blocks = app(environ, start_response)
+                    blocks.close()
+                    return list(blocks)
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    return app(environ, start_response)
+                return layer
+        """),
         side=OUTSIDE,
     ),
     Rule(
@@ -287,12 +243,26 @@ LAYER_RULES: tuple[Rule, ...] = (
         why="The client waits for the first while the application is busy with the next: a stream stands still.",
         clause=BLOCKS,
         fix=("give a block for each one that is taken; b'' when there is nothing to send yet",),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        blocks = app(environ, start_response)\n        try:\n            yield b''.join(blocks)\n"
-        "        finally:\n            blocks.close()\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        blocks = app(environ, start_response)\n        try:\n            yield from blocks\n"
-        "        finally:\n            blocks.close()\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    blocks = app(environ, start_response)
+                    try:
+                        yield b''.join(blocks)
+                    finally:
+                        blocks.close()
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    blocks = app(environ, start_response)
+                    try:
+                        yield from blocks
+                    finally:
+                        blocks.close()
+                return layer
+        """),
     ),
     Rule(
         "chunk-pulled-ahead",
@@ -306,11 +276,22 @@ LAYER_RULES: tuple[Rule, ...] = (
         why="The client waits for the whole body, which has to fit into memory; a stream never begins.",
         clause=BLOCKS,
         fix=("return an iterable that takes a block of the application's when it is asked for one",),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        blocks = app(environ, start_response)\n        try:\n            return [b''.join(blocks)]\n"
-        "        finally:\n            blocks.close()\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    blocks = app(environ, start_response)
+                    try:
+                        return [b''.join(blocks)]
+                    finally:
+                        blocks.close()
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    return app(environ, start_response)
+                return layer
+        """),
     ),
     Rule(
         "block-swallowed",
@@ -324,11 +305,23 @@ LAYER_RULES: tuple[Rule, ...] = (
         why="The client gets a head that promises a body, and no body.",
         clause=BLOCKS,
         fix=("pass the blocks on, or answer with a status that has no body",),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        blocks = app(environ, start_response)\n        try:\n            for block in blocks:\n"
-        "                yield b''\n        finally:\n            blocks.close()\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    blocks = app(environ, start_response)
+                    try:
+                        for block in blocks:
+                            yield b''
+                    finally:
+                        blocks.close()
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    return app(environ, start_response)
+                return layer
+        """),
     ),
     Rule(
         "path-lost",
@@ -342,12 +335,23 @@ LAYER_RULES: tuple[Rule, ...] = (
         why="The application builds its links from both: they lead to other places, or to none.",
         clause='PEP 3333, "URL Reconstruction"',
         fix=("move what is taken from the front of PATH_INFO to the end of SCRIPT_NAME: wsgiref.util.shift_path_info",),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        environ['PATH_INFO'] = environ['PATH_INFO'].removeprefix('/shop')\n"
-        "        return app(environ, start_response)\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        if environ['PATH_INFO'].startswith('/shop'):\n            shift_path_info(environ)\n"
-        "        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    environ['PATH_INFO'] = environ['PATH_INFO'].removeprefix('/shop')
+                    return app(environ, start_response)
+                return layer
+        """),
+        right=code("""
+            from wsgiref.util import shift_path_info
+
+            def middleware(app):
+                def layer(environ, start_response):
+                    if environ['PATH_INFO'].startswith('/shop/'):
+                        shift_path_info(environ)
+                    return app(environ, start_response)
+                return layer
+        """),
     ),
     Rule(
         "file-wrapper-lost",
@@ -361,25 +365,22 @@ LAYER_RULES: tuple[Rule, ...] = (
         why="The server sends a file by itself, without a byte of it passing through Python; blocks it cannot.",
         clause='PEP 3333, "Optional Platform-Specific File Handling"',
         fix=("pass the object on as it is where nothing of the body is changed",),
-        wrong="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        blocks = app(environ, start_response)\n        try:\n            yield from blocks\n"
-        "        finally:\n            blocks.close()\n    return layer",
-        right="def middleware(app):\n    def layer(environ, start_response):\n"
-        "        return app(environ, start_response)\n    return layer",
+        wrong=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    blocks = app(environ, start_response)
+                    try:
+                        yield from blocks
+                    finally:
+                        blocks.close()
+                return layer
+        """),
+        right=code("""
+            def middleware(app):
+                def layer(environ, start_response):
+                    return app(environ, start_response)
+                return layer
+        """),
         is_hint=True,
-    ),
-    Rule(
-        "app-shared-state",
-        "application",
-        "check",
-        Effect.LOG,
-        said=("The same request was answered otherwise: {value}.", "The same request was answered otherwise."),
-        why="Something of one request is left to the next, or two at a time get into each other's way.",
-        clause='PEP 3333, "Thread Support"',
-        fix=("keep what belongs to a request in its environ, a local or a contextvar, not in a global or on self",),
-        wrong="SEEN = []\n\ndef app(environ, start_response):\n    SEEN.append(environ['PATH_INFO'])\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [','.join(SEEN).encode()]",
-        right="def app(environ, start_response):\n    seen = [environ['PATH_INFO']]\n"
-        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n    return [','.join(seen).encode('latin-1')]",
     ),
 )

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dragoman.contract.judge import shown
-from dragoman.contract.places import caller
+from dragoman.contract.places import caller, spot
 from dragoman.contract.transcript import Phase, Transcript
 
 __all__ = ["CheckedErrors", "CheckedInput"]
 
 
+NOTHING: frozenset[str] = frozenset()
+
+
 class Stream:
     """Passes everything on to `stream`."""
 
-    __slots__ = ("_stream", "_transcript")
+    __slots__ = ("_asked_for", "_handed_in_by", "_stream", "_transcript")
 
     def __init__(self, stream: Any, transcript: Transcript) -> None:
-        # Of two checkers the inner one judges: what is read through both is read once.
-        self._stream: Any = stream._stream if isinstance(stream, Stream) else stream
+        self._stream: Any = stream
         self._transcript = transcript
+        # The outermost checker that it has come through: from there on inwards it is somebody else's.
+        self._handed_in_by = transcript
+        # Attributes that were looked up.
+        self._asked_for = NOTHING
+        if isinstance(stream, Stream):
+            # Of two checkers the inner one judges: what is read through both is read once.
+            self._stream, self._handed_in_by = stream._stream, stream._handed_in_by
+
+    @property
+    def _user(self) -> Transcript | None:
+        """Whose inside uses it now; None: somebody whom it belongs to, the server or the middleware that made it."""
+        return self._transcript.running_below(self._handed_in_by)
+
+    def _breach(self, rule_id: str, facts: Mapping[str, Any]) -> None:
+        if (user := self._user) is not None:
+            user.breach(rule_id, facts, caller())
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -46,17 +64,21 @@ class CheckedInput(Stream):
         return iter(self._stream)
 
     def close(self) -> None:
-        self._transcript.running.breach("input-closed", {}, caller())
+        self._breach("input-closed", {})
         self._stream.close()
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._stream, name)
         if not callable(found) or name.startswith("_"):
             return found
+        # Who has asked whether it is there, by hasattr() or getattr(), may use it; after the end so may its owner.
+        is_over = self._transcript.phase is Phase.ENDED
+        may_be_used = is_over or name in self._asked_for or asks_by_getattr()
+        self._asked_for |= {name}
 
         def beyond_the_promise(*args: Any, **kwargs: Any) -> Any:
-            if "input-attribute" not in self._transcript.running.flagged:
-                self._transcript.running.breach("input-attribute", {"name": name}, caller())
+            if not may_be_used and (user := self._user) is not None and "input-attribute" not in user.flagged:
+                user.breach("input-attribute", {"name": name}, caller())
             return self._watched(found, args, kwargs)
 
         return beyond_the_promise
@@ -64,16 +86,17 @@ class CheckedInput(Stream):
     def _ask(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         self._judge(name, args, kwargs)
         data: bytes = self._watched(getattr(self._stream, name), args, kwargs)
-        self._transcript.running.read(bool(args) and args[0] == 0, data)
+        if (user := self._user) is not None:
+            user.read(bool(args) and args[0] == 0, data)
         return data
 
     def _judge(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._transcript.phase is Phase.ENDED:
+        if self._transcript.phase is Phase.ENDED and self._user is not None:
             self._transcript.used_late("wsgi.input")
         is_size = not args or args[0] is None or (isinstance(args[0], int) and not isinstance(args[0], bool))
         if kwargs or len(args) > 1 or not is_size:
             given = ", ".join([*map(shown, args), *(f"{key}={shown(value)}" for key, value in kwargs.items())])
-            self._transcript.running.breach("input-read-arguments", {"name": name, "value": given}, caller())
+            self._breach("input-read-arguments", {"name": name, "value": given})
 
     def _watched(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
@@ -104,10 +127,15 @@ class CheckedErrors(Stream):
         return self._stream.flush()
 
     def close(self) -> None:
-        self._transcript.running.breach("errors-closed", {}, caller())
+        self._breach("errors-closed", {})
         self._stream.close()
 
     def _judge(self, name: str, text: object) -> None:
         if not isinstance(text, str):
-            facts = {"name": name, "value": shown(text), "got_type": type(text).__name__}
-            self._transcript.running.breach("errors-not-text", facts, caller())
+            self._breach("errors-not-text", {"name": name, "value": shown(text), "got_type": type(text).__name__})
+
+
+def asks_by_getattr() -> bool:
+    """Whether the code that looks up an attribute knows how to do without."""
+    found = spot()
+    return found is not None and "getattr" in found[0].co_names

@@ -64,7 +64,7 @@ class Transcript:
     # Where start_response was called.
     called_at: Spot | None = None
     # The headers as they were when the inside was last entered.
-    snapshot: tuple[Any, ...] | None = None
+    snapshot: list[Any] | None = None
     # It was iterated twice: what there is of the body says nothing any more.
     is_void = False
     # What start_response has raised, until it has left the application: (exception, was it given as exc_info).
@@ -115,13 +115,17 @@ class Transcript:
             return
         if self.is_void and rule_id in OF_BODY:
             return
+        known = {"method": self.method, "path": self.path, "application": self.checker.app}
         if rule.side == "inside":
             party = "middleware" if rule.party == "middleware" or self.is_around_another else "application"
+            known |= {"by": self.checker.name, "cleared": "inside" if self.children else "uncalled"}
+        elif self.outer is None:
+            party = "server"
         else:
-            party = "server" if self.outer is None else "middleware"
-            if self.outer is not None and where is not None and not has_caller_between():
+            party = "middleware"
+            known |= {"by": self.outer.checker.name, "cleared": "outside"}
+            if where is not None and not has_caller_between():
                 where = entry_of(self.outer.checker.app)
-        known = {"method": self.method, "path": self.path, "application": self.checker.app}
         known["where"] = where
         self.checker.report(rule_id, party, {**known, "started": self.is_head_out, **facts})
 
@@ -143,22 +147,22 @@ class Transcript:
         """The inside is about to run."""
         self.taken = 0
         self.environ[KEY] = self
-        if self.snapshot is not None and type(self.headers) is list:
-            self.snapshot = tuple(self.headers)
+        if self.snapshot is not None and self.headers != self.snapshot:
+            self.take_snapshot()
 
     def leave(self) -> None:
         """It has run."""
         self.environ[KEY] = self.outer
-        if self.snapshot is not None and tuple(self.headers) != self.snapshot:  # type: ignore[arg-type]
+        if self.snapshot is not None and self.headers != self.snapshot:
             self.look_for_changes()
 
     def take_snapshot(self) -> None:
-        self.snapshot = tuple(self.headers) if type(self.headers) is list else None
+        self.snapshot = self.headers[:] if type(self.headers) is list else None
 
     def look_for_changes(self) -> None:
         """Since the list was handed over, or the inside entered, nobody else has run."""
-        if self.snapshot is not None and type(self.headers) is list and tuple(self.headers) != self.snapshot:
-            changed = [item for item in self.headers if item not in self.snapshot] or list(self.snapshot)
+        if self.snapshot is not None and type(self.headers) is list and self.headers != self.snapshot:
+            changed = [item for item in self.headers if item not in self.snapshot] or self.snapshot
             self.breach("headers-mutated", {"value": shown(changed[0])}, place_of(self.called_at))
             self.take_snapshot()
 
@@ -322,8 +326,7 @@ class Transcript:
             self.went_on()
         if self.taken > 1:
             self.breach("chunk-held-back", {"count": self.taken}, self.place_in(iterator))
-        if size is not None and size != self.blocks:
-            self.breach("length-wrong", {"declared": size, "count": self.blocks}, self.place_in(iterator))
+        self.compare_length(iterator, size, is_end=True)
         if not self.is_started:
             if not {"start-response-missing", "body-is-str", "body-not-bytes"} & self.flagged:
                 self.breach("start-response-missing", {}, self.place_in(iterator))
@@ -334,6 +337,12 @@ class Transcript:
         is_body_due = self.method != "HEAD" and not self.is_bodiless and self.declared != 0
         if self.inner_given and not self.has_body and is_body_due:
             self.breach("block-swallowed", {"count": self.inner_given}, self.place_in(iterator))
+
+    def compare_length(self, iterator: object, size: int | None, *, is_end: bool) -> None:
+        """`size` is what len() said of the iterable."""
+        is_wrong = size is not None and (self.blocks > size or (is_end and self.blocks < size))
+        if is_wrong and "length-wrong" not in self.flagged:
+            self.breach("length-wrong", {"declared": size, "count": self.blocks}, self.place_in(iterator))
 
     def failed(self, error: BaseException) -> None:
         """An exception has left the inside."""
@@ -397,11 +406,18 @@ class Transcript:
         """Something of the request was used after its end."""
         self.breach("environ-after-request", {"what": what}, caller())
 
-    @property
-    def running(self) -> Transcript:
-        """Whoever runs now: this one's inside, or that of a checker around it, which sees the same environ."""
-        now = self.environ.get(KEY)
-        return now if isinstance(now, Transcript) and now in self.outside() else self
+    def running_below(self, outermost: Transcript) -> Transcript | None:
+        """Whoever runs now: this one's inside, or that of a checker around it, up to `outermost`, which sees the same
+        environ. None while all of them wait for what is outside.
+        """
+        now: object = self.environ.get(KEY)
+        one: Transcript | None = self
+        while one is not None:
+            if one is now:
+                return one
+            one = None if one is outermost else one.outer
+        # What comes too late comes when nobody else runs.
+        return self if now is None and self.phase is Phase.ENDED else None
 
     def read(self, size_is_zero: bool, data: object) -> None:
         """wsgi.input gave `data`."""

@@ -277,7 +277,7 @@ def len_of_one_with_more(environ, start_response):  # breach
     class Body:
         def __iter__(self):  # breach
             yield b"Hello"
-            yield b", world"
+            yield b", world"  # breach
 
         def __len__(self):  # breach
             return 1

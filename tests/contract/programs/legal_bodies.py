@@ -242,6 +242,29 @@ def asks_whether_it_can_seek(environ, start_response):
     return [b"Hello"]
 
 
+@legal(UPLOAD)
+def reads_into_a_buffer_if_it_can(environ, start_response):
+    """It asks for what PEP 3333 does not promise, as werkzeug's LimitedStream does, and could do without."""
+    stream, buffer = environ["wsgi.input"], bytearray(10)
+    if hasattr(stream, "readinto"):
+        stream.readinto(buffer)
+    else:
+        buffer[:] = stream.read(10)
+    start_response("200 OK", plain())
+    return [bytes(buffer)]
+
+
+@legal(UPLOAD)
+def seeks_if_it_can(environ, start_response):
+    """The same by getattr."""
+    stream = environ["wsgi.input"]
+    body = stream.read()
+    if seek := getattr(stream, "seek", None):
+        seek(0)
+    start_response("200 OK", plain())
+    return [body]
+
+
 @legal()
 def prints_to_errors(environ, start_response):
     """print, write, writelines and flush."""

@@ -321,6 +321,22 @@ def replaces_the_input(app):
     return replayed
 
 
+@legal_middleware(Request(method="POST", body=b"Hello"), around=reads_its_body)
+def rewinds_its_own_input(app):
+    """The BytesIO is its own: it may seek in it, and read it again, as WebOb does to call an application twice."""
+
+    def repeated(environ, start_response):
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read())
+        first = app(environ, lambda status, headers, exc_info=None: lambda data: None)
+        getattr(first, "close", int)()
+        environ["wsgi.input"].seek(0)
+        environ["x.body"] = environ["wsgi.input"].read()
+        environ["wsgi.input"].seek(0)
+        return app(environ, start_response)
+
+    return repeated
+
+
 @legal_middleware(Request(method="POST", body=zlib.compress(b"Hello, world")), around=reads_its_body)
 def decompresses_the_input(app):
     """The input and CONTENT_LENGTH of what it has unpacked."""

@@ -1,0 +1,1 @@
+"""An application that makes the three mistakes of everybody who learns WSGI."""
