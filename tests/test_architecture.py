@@ -31,7 +31,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"settings", "signature"}),
     # What the table of settings is made with; `cpus` is asked by one of its rows.
     frozenset({"origins"}),
-    frozenset({"row"}),
+    frozenset({"row", "memory"}),
     frozenset({"values", "types", "errors", "cpus", "gunicorn_options"}),
     frozenset({"_native"}),
 )

@@ -81,8 +81,10 @@ def test_the_kernel_holds_little_for_clients_that_take_what_their_kernels_take_a
 
 def test_clients_that_have_read_well_and_rest_leave_their_wide_queues_to_others() -> None:
     with Server(APP) as server, contextlib.ExitStack() as stack:
-        wires = [stack.enter_context(server.connect()) for _ in range(2 * WIDE_QUEUES)]
-        for wire in wires:
+        wires = []
+        for _ in range(2 * WIDE_QUEUES):
+            wire = stack.enter_context(server.connect())
+            wires.append(wire)
             for _ in range(2):
                 wire.send(request_bytes("GET", "/large"))
                 assert wire.read_response().status == 200

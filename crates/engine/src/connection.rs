@@ -5,7 +5,7 @@ use crate::pace::{Pace, PaceRule};
 use crate::quota::{Holding, Quota};
 use crate::spool::Spool;
 use crate::sys;
-use crate::unsent::{NARROW_BYTES, PROVEN_BYTES, WideQueue, WideQueues};
+use crate::unsent::{PROVEN_BYTES, WideQueue, WideQueues};
 use dragoman_http1::Scanner;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -56,6 +56,8 @@ pub enum After {
 /// A connection.
 #[derive(Debug)]
 pub struct Connection<M> {
+    /// It takes its output well: the kernel may hold more of it. Dropped first: it must not outlive the socket.
+    wide: Option<WideQueue>,
     /// The socket.
     pub stream: OwnedFd,
     /// Generation of its slot: an event with another one is of an earlier connection.
@@ -80,8 +82,6 @@ pub struct Connection<M> {
     unacknowledged: u64,
     /// Bytes of large output that have gone to the kernel.
     sent_bytes: u64,
-    /// It takes its output well: the kernel may hold more of it.
-    wide: Option<WideQueue>,
     /// Bytes of a message that is not complete. Empty and without memory between messages.
     pub rest: Vec<u8>,
     /// How far `rest` was searched for the head's end.
@@ -176,8 +176,6 @@ impl<M> Connection<M> {
     pub(crate) fn take_wide_queue_up(&mut self) {
         if self.wide.as_ref().is_some_and(|queue| !queue.goes_on()) {
             self.wide = None;
-            // It can be set, for it was set before; otherwise the connection is broken, which is found out soon.
-            let _ = sys::limit_unsent(self.stream.as_fd(), NARROW_BYTES);
         }
     }
 
@@ -194,7 +192,15 @@ impl<M> Connection<M> {
     }
 
     /// Counts the memory that it holds of what has come.
+    #[inline]
     pub(crate) fn count_held(&mut self, memory: &Arc<Quota>) {
+        if self.rest.capacity() > 0 || self.spool.is_some() || self.holding.is_some() {
+            self.count_held_bytes(memory);
+        }
+    }
+
+    #[cold]
+    fn count_held_bytes(&mut self, memory: &Arc<Quota>) {
         let spooled = self.spool.as_ref().map_or(0, |spool| spool.memory());
         self.holding.set(memory, self.rest.capacity() + spooled);
     }

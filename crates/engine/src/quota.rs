@@ -68,9 +68,14 @@ impl Quota {
         self.is_wanted.store(true, Relaxed);
     }
 
+    /// Whether somebody has said so.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Relaxed)
+    }
+
     /// Whether somebody has said so since the last time.
     pub(crate) fn was_wanted(&self) -> bool {
-        self.is_wanted.load(Relaxed) && self.is_wanted.swap(false, AcqRel)
+        self.is_wanted() && self.is_wanted.swap(false, AcqRel)
     }
 
     /// Why there is none, for a log line.
@@ -140,6 +145,11 @@ impl Holding {
         quota.used.fetch_add(bytes.wrapping_sub(self.bytes), Relaxed);
         self.bytes = bytes;
         self.quota.get_or_insert_with(|| Arc::clone(quota));
+    }
+
+    /// Whether there are any.
+    pub fn is_some(&self) -> bool {
+        self.bytes > 0
     }
 
     /// Bytes that come free with this holding.

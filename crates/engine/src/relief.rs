@@ -47,6 +47,8 @@ pub(crate) struct Watch {
     /// Most bytes that were held since the heaps were trimmed last.
     most: u64,
     trimmed_ms: u64,
+    /// Bytes that were held at the last look, if nothing was to be done; there is nothing to look at while it is as many.
+    calm: u64,
     /// When the heaps are to be trimmed though nothing else happens.
     pub due_ms: Option<u64>,
     /// By store: not before this are all connections looked at again, because the last look was in vain.
@@ -55,8 +57,16 @@ pub(crate) struct Watch {
 
 impl<G: Gateway> Engine<G> {
     /// Once a turn: whether memory is to be given back, and whether somebody has to make room.
+    #[inline]
     pub(crate) fn look_after_room(&self, lead: &mut Lead, now_ms: u64) {
         let used = self.memory.used();
+        if used != self.reactor(lead).watch.calm || self.answer_quota.is_wanted() {
+            self.look_at_room(lead, now_ms, used);
+        }
+    }
+
+    #[cold]
+    fn look_at_room(&self, lead: &mut Lead, now_ms: u64, used: u64) {
         let watch = &mut self.reactor(lead).watch;
         watch.most = watch.most.max(used);
         watch.due_ms = None;
@@ -70,6 +80,8 @@ impl<G: Gateway> Engine<G> {
                 watch.due_ms = Some(due_ms);
             }
         }
+        let is_calm = watch.due_ms.is_none() && !self.memory.is_over();
+        watch.calm = if is_calm { used } else { u64::MAX };
         if self.memory.is_over() {
             self.relieve(lead, Store::Memory);
         }

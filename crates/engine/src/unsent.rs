@@ -1,8 +1,11 @@
 //! How much output the kernel may hold unsent for a reader: little for everybody, more for a few who take it.
 
 use crate::sys;
-use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Relaxed};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Relaxed},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Output that the kernel takes beyond what the client's window allows to send. Without a bound it takes megabytes for
@@ -21,42 +24,62 @@ const IN_USE: u64 = 0;
 /// Another connection has it.
 const LOST: u64 = u64::MAX;
 
-/// One of the places: in use, idle since a time (monotonic milliseconds), or lost.
-type Place = Arc<AtomicU64>;
+/// One of the places.
+#[derive(Debug)]
+struct Place {
+    /// In use, idle since a time (monotonic milliseconds), or lost.
+    state: AtomicU64,
+    /// Its holder's socket, open for as long as the place is among the others.
+    socket: RawFd,
+}
 
 /// The wide queues of one engine.
 #[derive(Debug, Default)]
-pub(crate) struct WideQueues(Arc<Mutex<Vec<Place>>>);
+pub(crate) struct WideQueues(Arc<Mutex<Vec<Arc<Place>>>>);
 
-/// One of them: it is there for another connection when this one rests, or is gone.
+/// One of them: it is there for another connection when this one rests, or is gone. It must be dropped before the socket.
 #[derive(Debug)]
 pub(crate) struct WideQueue {
-    place: Place,
-    places: Arc<Mutex<Vec<Place>>>,
+    place: Arc<Place>,
+    places: Arc<Mutex<Vec<Arc<Place>>>>,
 }
 
 impl WideQueues {
     /// A wide queue, in use, for a TCP socket whose reader has acknowledged `PROVEN_BYTES`: a free one, or that of the holder
-    /// that has been idle longest. `None` while all are in use.
+    /// that has been idle longest. `None` while all are in use, if only by what the kernel still holds.
     pub fn widen(&self, socket: BorrowedFd<'_>) -> Option<WideQueue> {
-        let place = self.place()?;
+        let place = self.place(socket)?;
         let queue = WideQueue { place, places: Arc::clone(&self.0) };
         // Setting it tells the reactor that the socket takes more now.
         sys::limit_unsent(socket, WIDE_BYTES).ok().map(|()| queue)
     }
 
-    fn place(&self) -> Option<Place> {
+    fn place(&self, socket: BorrowedFd<'_>) -> Option<Arc<Place>> {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if places.len() >= WIDE_CONNECTIONS {
-            let idle = places.iter().enumerate().map(|(n, place)| (place.load(Relaxed), n));
-            let (since, n) = idle.filter(|(since, _)| *since != IN_USE).min()?;
+            let idle = places.iter().enumerate().map(|(n, place)| (place.state.load(Relaxed), n));
+            let (since, n) = idle.filter(|(since, n)| *since != IN_USE && places[*n].is_narrow_enough()).min()?;
             // Its holder may begin a request in this very moment.
-            places[n].compare_exchange(since, LOST, AcqRel, Relaxed).ok()?;
+            places[n].state.compare_exchange(since, LOST, AcqRel, Relaxed).ok()?;
+            let _ = sys::limit_unsent(places[n].socket(), NARROW_BYTES);
             places.swap_remove(n);
         }
-        let place = Place::new(AtomicU64::new(IN_USE));
+        let place = Arc::new(Place { state: AtomicU64::new(IN_USE), socket: socket.as_raw_fd() });
         places.push(Arc::clone(&place));
         Some(place)
+    }
+}
+
+impl Place {
+    /// To be called with the places locked, of a place among them.
+    fn socket(&self) -> BorrowedFd<'_> {
+        // SAFETY: a holder takes its place out, under the lock that the caller has, before its socket is closed.
+        unsafe { BorrowedFd::borrow_raw(self.socket) }
+    }
+
+    /// Whether the kernel holds no more for the holder than for everybody.
+    fn is_narrow_enough(&self) -> bool {
+        sys::unacknowledged(self.socket()) <= NARROW_BYTES.into()
     }
 }
 
@@ -64,12 +87,12 @@ impl WideQueue {
     /// The connection rests until its next request.
     pub fn rests(&self, now_ms: u64) {
         // What is lost stays so.
-        let _ = self.place.compare_exchange(IN_USE, now_ms.max(1), AcqRel, Relaxed);
+        let _ = self.place.state.compare_exchange(IN_USE, now_ms.max(1), AcqRel, Relaxed);
     }
 
-    /// Its next request has come. `false`: another connection has the queue now, and this one's has to be narrow.
+    /// Its next request has come. `false`: another connection has the queue now, and this one's is narrow.
     pub fn goes_on(&self) -> bool {
-        self.place.swap(IN_USE, AcqRel) != LOST
+        self.place.state.swap(IN_USE, AcqRel) != LOST
     }
 }
 
@@ -135,6 +158,20 @@ mod tests {
         drop(taken);
         let free = std::iter::from_fn(|| queues.widen(socket.as_fd())).take(WIDE_CONNECTIONS).map(std::mem::forget);
         assert_eq!(free.count(), WIDE_CONNECTIONS - 2);
+    }
+
+    #[test]
+    fn one_for_which_the_kernel_still_holds_much_is_in_use_though_its_connection_rests() {
+        let queues = WideQueues::default();
+        // Nobody reads at the other end, which stays in the backlog.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let socket = TcpStream::connect(listener.local_addr().expect("its address")).expect("a connection");
+        let taken: Vec<_> = (0..WIDE_CONNECTIONS).filter_map(|_| queues.widen(socket.as_fd())).collect();
+        socket.set_nonblocking(true).expect("a socket that does not wait");
+        while std::io::Write::write(&mut &socket, &[0; 65536]).is_ok() {}
+        taken[0].rests(1_000);
+        assert!(queues.widen(socket.as_fd()).is_none());
+        assert!(taken[0].goes_on());
     }
 
     #[test]
