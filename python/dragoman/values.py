@@ -35,6 +35,7 @@ __all__ = [
     "server_field",
     "text",
     "whole",
+    "working_directory",
 ]
 
 LOG_ATOMS = tuple("hlutrmUqHsBbfaTDMLp")
@@ -194,10 +195,28 @@ def error_log(value: str) -> str:
 
 
 def directory(value: str) -> str:
-    """A directory that exists, as an absolute path."""
+    """A directory that exists, as an absolute path. Links stay: a release is switched by what they lead to."""
     if not value or "\0" in value or not Path(value).is_dir():
         raise ValueError("a directory that exists")
-    return str(Path(value).resolve())
+    path = Path(working_directory(), value)
+    if ".." in path.parts:
+        # What is above a link is above the directory that it leads to.
+        above = len(path.parts) - path.parts[::-1].index("..")
+        path = Path(os.path.realpath(Path(*path.parts[:above])), *path.parts[above:])
+    return str(path)
+
+
+def working_directory() -> str:
+    """The process's directory by the name that a shell knows it by (PWD), links and all, where that still is its name.
+
+    Raises OSError when it is not there any more.
+    """
+    here, name = os.getcwd(), os.environ.get("PWD", "")
+    try:
+        is_name = os.path.isabs(name) and os.path.samefile(name, here)
+    except (OSError, ValueError):
+        is_name = False
+    return os.path.normpath(name) if is_name and ".." not in Path(name).parts else here
 
 
 def directories(value: str) -> tuple[str, ...]:

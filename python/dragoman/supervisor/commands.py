@@ -30,8 +30,9 @@ def carry_out(supervisor: "Supervisor", words: Sequence[str], reply: Reply) -> N
         case ["reload" | "scale", *_] if supervisor.upgrade_pid:
             reply({"ok": False, "text": f"process {supervisor.upgrade_pid} is taking over"})
         case ["reload"]:
-            supervisor.happen(Event.RELOAD)
-            reply({"ok": True, "text": "reloading; the log says how it ends, --wait waits for that"})
+            cause = supervisor.reload()
+            begun = "reloading; the log says how it ends, --wait waits for that"
+            reply({"ok": not cause, "text": f"{KEPT}: {cause}" if cause else begun})
         case ["reload", "--wait"]:
             supervisor.reload(
                 lambda cause: reply({"ok": not cause, "text": f"{KEPT}: {cause}" if cause else "reloaded"})

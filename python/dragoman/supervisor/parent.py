@@ -162,8 +162,8 @@ class Supervisor:
 
     # What is asked of the supervisor.
 
-    def reload(self, when_done: Callable[[str], None] | None = None) -> None:
-        """Read the settings again and replace the workers one after the other.
+    def reload(self, when_done: Callable[[str], None] | None = None) -> str:
+        """Read the settings again and replace the workers one after the other; why that has failed already, or "".
 
         when_done   called with "" once all are replaced, or with the cause why they are not
         """
@@ -176,7 +176,7 @@ class Supervisor:
             self.host.notifier.ready(f"{self.host.serving()} (not reloaded: {error})")
             if when_done is not None:
                 when_done(str(error))
-            return
+            return str(error)
         watchers = self.reload_under_way.watchers if self.reload_under_way else ()
         watchers = (*watchers, when_done) if when_done is not None else watchers
         self.reload_under_way = Reload(self.host.settings.workers, watchers)
@@ -184,6 +184,7 @@ class Supervisor:
         if not self.fleet.wanted:
             self.scale_now()
         self.log.info("reloading: each worker leaves when its successor serves")
+        return ""
 
     def end_reload(self, cause: str = "") -> None:
         """The reload under way, if there is one, is over: `cause` says why it failed."""
@@ -257,9 +258,10 @@ class Supervisor:
                 self.has_started = True
                 self.host.tell_start(self.name)
                 self.when_started()
+            # Their processes hold the sockets of before: clients of an address that is given up would wait for nobody.
+            self.molds.keep_only(self.fleet.generation)
             self.host.reload_done()
             self.end_reload()
-            self.molds.keep_only(self.fleet.generation)
             self.setbacks.keep_only(self.fleet.generation)
 
     def resting(self) -> Collection[int]:

@@ -145,7 +145,8 @@ SIGNALS: tuple[SignalRow, ...] = (
     SignalRow(
         "SIGHUP", Event.RELOAD,
         "Reads the settings again and replaces the workers one after the other: each leaves when its successor serves."
-        " If the first successor cannot start, the workers of before go on, and the log says why.",
+        " If the first successor cannot start, the workers of before go on, with the settings, sockets and logs of"
+        " before, and the log says why. What takes a new start: `--workers 0`, and `--control-socket` from or to none.",
         "Nothing.", "Ends, as every program does whose terminal is gone.",
     ),
     SignalRow(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from dragoman.errors import OperatorError
 from dragoman.supervisor.sockets import Listener
+from dragoman.values import working_directory
 
 __all__ = ["Origin", "Predecessor", "start_successor", "take_predecessor"]
 
@@ -27,7 +28,19 @@ class Origin:
     @classmethod
     def of_this_process(cls) -> "Origin":
         """To be asked before the settings change directory and environment."""
-        return cls(tuple(sys.orig_argv), os.getcwd(), dict(os.environ))
+        return cls(tuple(sys.orig_argv), working_directory(), dict(os.environ))
+
+    def put_on_path(self, path: list[str]) -> None:
+        """Let the directory of the start be found by its name: ``python -m`` has put what its links led to there."""
+        here = os.getcwd()
+        path[:] = [self.directory if one == here else one for one in path]
+
+    @property
+    def program(self) -> str:
+        """The interpreter, by the name that it was started by: that of the release which is there now."""
+        name = self.arguments[0] if self.arguments else ""
+        path = os.path.join(self.directory, name)
+        return path if "/" in name and os.access(path, os.X_OK) else sys.executable
 
 
 @dataclass(frozen=True)
@@ -89,7 +102,7 @@ def become_successor(origin: Origin, environment: dict[str, str], sockets: Seque
         os.chdir(origin.directory)
         for one in sockets:
             one.set_inheritable(True)
-        os.execve(sys.executable, [*origin.arguments], environment)
+        os.execve(origin.program, [*origin.arguments], environment)
     except BaseException as error:
         os.write(2, f"dragoman: the program cannot be started: {error}\n".encode("utf-8", "backslashreplace"))
     finally:
