@@ -24,7 +24,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "testing"}),
     frozenset({"embedded"}),
     frozenset({"run", "remote", "gunicorn_import", "gunicorn_file", "config_report", "flags"}),
-    frozenset({"renewal"}),
+    frozenset({"readiness", "renewal"}),
     frozenset({"supervisor", "worker"}),
     frozenset({"contract", "forking", "hooks", "leftover"}),
     frozenset({"loader", "log", "config_file"}),

@@ -31,7 +31,7 @@ OF_A_RUN = frozenset(
     {
         *("application", "chdir", "pythonpath", "user", "group", "proc_name", "pid", "error_logfile"),
         *("workers", "preload", "hooks", "control_socket"),
-        *("start_timeout", "max_requests", "max_requests_jitter", "max_worker_memory", "worker_lifetime"),
+        *("start_timeout", "check_path", "max_requests", "max_requests_jitter", "max_worker_memory", "worker_lifetime"),
     }
 )
 # Why a reload fails where the application is an object.

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from dragoman import __version__, loader, supervisor, worker
+from dragoman import __version__, loader, readiness, supervisor, worker
 from dragoman.contract.report import Reporter
-from dragoman.errors import DragomanError, OperatorError
+from dragoman.errors import ApplicationError, DragomanError, OperatorError
 from dragoman.hooks import HOOKS, Configuration, HookLog, ServerView, WorkerView, load_hooks
 from dragoman.loader import Loaded, add_paths, parse
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
@@ -78,8 +78,8 @@ def run(
 def without_effect(settings: Settings) -> Iterable[str]:
     """What was asked for of a supervisor where there is none."""
     if settings.workers == 0:
-        for name in ("max_requests", "max_worker_memory", "worker_lifetime", "control_socket"):
-            if settings.origins[name].is_given and getattr(settings, name) not in (0, "auto", "none"):
+        for name in ("max_requests", "max_worker_memory", "worker_lifetime", "control_socket", "check_path"):
+            if settings.origins[name].is_given and getattr(settings, name) not in (0, "", "auto", "none"):
                 yield f"{name} ({settings.origins[name]}) has no effect with workers = 0, which has no supervisor"
 
 
@@ -318,6 +318,9 @@ class Process:
             channel.failed(f"no thread can be started ({error})")
             return OperatorError.exit_status
         self.call_hook("post_worker_init", number)
+        if self.settings.check_path and (cause := readiness.refusal(loaded, self.settings, self.log)):
+            channel.failed(cause)
+            return ApplicationError.exit_status
         status, stuck = self.serve(
             loaded,
             when_ready=lambda: channel.ready(loaded.name),

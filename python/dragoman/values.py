@@ -18,6 +18,7 @@ __all__ = [
     "address",
     "byte_size",
     "cause_of",
+    "check_target",
     "choice",
     "counted",
     "directories",
@@ -260,6 +261,17 @@ def request_path(value: str) -> str:
         return ""
     if not re.fullmatch(r"/[!-\"$->@-~]*", value):
         raise ValueError("a path that starts with / and holds neither blanks nor ? or #, such as /ready")
+    return value
+
+
+def check_target(value: str) -> str:
+    """``"/health"``, or a URL whose host and scheme the request then has; ``""`` for ``none``."""
+    if value == "none":
+        return ""
+    if not re.fullmatch(r"(https?://[A-Za-z0-9.:\[\]-]+)?/[!-\"$-~]*", value):
+        raise ValueError(
+            "a path such as /health, or a URL such as https://shop.example/health, of ASCII without blanks"
+        )
     return value
 
 
