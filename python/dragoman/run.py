@@ -142,7 +142,7 @@ class Process:
                 remove_pid_file(self.pid_file)
         finally:
             # The files are a successor's, or still a predecessor's.
-            is_shared = self.successor_pid != 0 or self.predecessor is not None
+            is_shared = self.successor_pid != 0 or (self.predecessor is not None and self.predecessor.is_alive)
             supervisor.close_all([*self.listeners, *self.renewal.spare], keep_files=is_shared)
             if self.control is not None:
                 supervisor.close_control(self.control.socket, keep_file=is_shared)
@@ -228,6 +228,8 @@ class Process:
         """In a child: nobody but the supervisor hears commands, and none waits at a socket where nobody does."""
         if self.control is not None:
             self.control.socket.close()
+        if self.predecessor is not None:
+            self.predecessor.leave()
         self.renewal.leave()
 
     @property
@@ -235,12 +237,12 @@ class Process:
         """Whether another supervisor serves until this one does."""
         return self.predecessor is not None
 
-    def upgrade(self) -> int:
-        """Start a new supervisor from its program, with our sockets; its process id."""
-        self.successor_pid = start_successor(
+    def upgrade(self) -> tuple[int, socket.socket]:
+        """Start a new supervisor from its program, with our sockets."""
+        self.successor_pid, channel = start_successor(
             self.origin, self.listeners, self.control.socket if self.control is not None else None
         )
-        return self.successor_pid
+        return self.successor_pid, channel
 
     def upgrade_failed(self) -> None:
         """The new supervisor has ended: files are ours again."""
@@ -432,7 +434,8 @@ class Process:
         self.notifier.ready(self.serving())
         self.call_hook("when_ready")
         if self.predecessor is not None:
-            self.log.info(f"taking over from process {self.predecessor.pid}, which drains")
+            state = "which drains" if self.predecessor.is_alive else "which is gone"
+            self.log.info(f"taking over from process {self.predecessor.pid}, {state}")
             written, predecessor, self.predecessor = self.pid_file, self.predecessor, None
             try:
                 if written:

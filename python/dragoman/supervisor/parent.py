@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import NoReturn
 
-from dragoman.errors import ApplicationError, DragomanError
+from dragoman.errors import ApplicationError
 from dragoman.supervisor import plan
 from dragoman.supervisor.account import DrainAccount
 from dragoman.supervisor.channel import Channel, Kind, Message, read_messages
@@ -27,6 +27,7 @@ from dragoman.supervisor.reload import Reload
 from dragoman.supervisor.setbacks import LOADING, Place, Setbacks
 from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
 from dragoman.supervisor.starting import Starting
+from dragoman.supervisor.succession import Succession
 from dragoman.values import counted
 
 __all__ = ["Supervisor", "supervise"]
@@ -73,7 +74,7 @@ class Supervisor:
         self.has_started = False
         self.name = ""
         self.reload_under_way: Reload | None = None
-        self.upgrade_pid = 0
+        self.succession = Succession(self)
         self.when_started: Callable[[], None] = lambda: None
         self.selector = selectors.DefaultSelector()
         self.signals = Signals()
@@ -95,7 +96,7 @@ class Supervisor:
                 self.happen(event)
             self.reap()
             self.take_deadlines()
-            if not self.processes:
+            if not self.processes and not self.succession.is_ending:
                 self.happen(Event.ALL_GONE)
         if self.account is not None:
             self.account.tell(self.log, time.monotonic())
@@ -112,7 +113,7 @@ class Supervisor:
             self.deadline = None if grace is None else time.monotonic() + grace
             self.end_reload("the server is being stopped")
             if self.phase is Phase.SERVING:
-                self.tell_end()
+                self.tell_end(event)
                 self.molds.drop_all()
         if step.phase is Phase.DRAINING and self.account is None:
             self.account = DrainAccount(time.monotonic())
@@ -120,11 +121,11 @@ class Supervisor:
         for action in step.actions:
             self.act(action, place)
 
-    def tell_end(self) -> None:
-        """Let the service manager know that this process is about to end."""
-        if self.upgrade_pid:
+    def tell_end(self, event: Event) -> None:
+        """Let the service manager know that this process is about to end because of `event`."""
+        if self.succession.end(event):
             # The service goes on in the successor, and only who was the service until now is believed.
-            self.host.notifier.main_pid(self.upgrade_pid)
+            self.host.notifier.main_pid(self.succession.pid)
         else:
             self.host.notifier.stopping()
 
@@ -136,9 +137,10 @@ class Supervisor:
             case Action.INT_WORKERS:
                 self.signal_workers(signal.SIGINT)
             case Action.KILL_WORKERS:
-                alive = ", ".join(str(one.pid) for one in self.processes.values())
-                self.log.error(f"killing what has not ended in time: worker process {alive}")
+                if alive := ", ".join(str(one.pid) for one in self.processes.values()):
+                    self.log.error(f"killing what has not ended in time: worker process {alive}")
                 self.signal_workers(signal.SIGKILL)
+                self.succession.kill()
             case Action.CLOSE_LISTENERS:
                 self.host.stop_listening()
             case Action.REOPEN_LOGS:
@@ -152,11 +154,11 @@ class Supervisor:
             case Action.RELOAD:
                 self.reload()
             case Action.UPGRADE:
-                self.upgrade()
+                self.succession.begin()
             case Action.ADD_WORKER:
                 self.scale(self.fleet.wanted + 1)
             case Action.DROP_WORKER:
-                self.scale(max(1, self.fleet.wanted - 1))
+                self.drop_worker()
             case Action.DROP_WORKERS:
                 self.dismiss()
 
@@ -200,37 +202,29 @@ class Supervisor:
     def scale_now(self) -> None:
         """The number of workers that the reload under way asks for, once one of its workers serves."""
         wanted = self.reload_under_way.take_workers() if self.reload_under_way else None
-        if wanted is not None and wanted != self.fleet.wanted:
+        if wanted is not None:
             self.scale(wanted)
 
     def scale(self, wanted: int) -> None:
         """So many workers from now on."""
+        if wanted == self.fleet.wanted:
+            return
         self.log.info(f"{counted(wanted, 'worker')} from now on, {self.fleet.wanted} until now")
         before = self.fleet.wanted
         self.fleet.scale(wanted)
         self.host.call_hook("nworkers_changed", new_value=wanted, old_value=before)
 
-    def stop_successor(self, number: int) -> None:
-        """Let the new supervisor of an upgrade end, too."""
-        if self.upgrade_pid:
-            os.kill(self.upgrade_pid, number)
+    def drop_worker(self) -> None:
+        """One worker less, but not the last."""
+        if self.fleet.wanted > 1:
+            self.scale(self.fleet.wanted - 1)
+        else:
+            self.log.info("the last worker stays")
 
     def dismiss(self) -> None:
         """Let all workers leave, while a new supervisor is there to serve: a terminal sends this when it is resized."""
-        if self.upgrade_pid:
+        if self.succession.pid:
             self.scale(0)
-
-    def upgrade(self) -> None:
-        """Let the program that is installed now take over."""
-        if self.upgrade_pid:
-            self.log.warning(f"the upgrade to process {self.upgrade_pid} is still under way")
-            return
-        try:
-            self.upgrade_pid = self.host.upgrade()
-        except DragomanError as error:
-            self.log.error(f"not upgraded, what serves goes on: {error}")
-            return
-        self.log.info(f"upgrading: process {self.upgrade_pid} takes over when it serves")
 
     def command(self, words: Sequence[str], reply: Reply) -> None:
         """Carry out what has come over the control socket."""
@@ -473,12 +467,7 @@ class Supervisor:
                 return
             exit_code = os.waitstatus_to_exitcode(status)
             self.molds.reaped(pid)
-            if pid == self.upgrade_pid:
-                self.upgrade_pid = 0
-                self.host.upgrade_failed()
-                self.log.error(f"not upgraded, what serves goes on: process {pid} {cause_of(exit_code)}")
-                if not self.fleet.wanted and self.phase is Phase.SERVING:
-                    self.scale(self.host.settings.workers)
+            self.succession.reaped(pid, exit_code)
             for process in [one for one in self.processes.values() if one.pid == pid]:
                 self.bury(process, exit_code)
 

@@ -158,11 +158,11 @@ SIGNALS: tuple[SignalRow, ...] = (
         "SIGUSR2", Event.UPGRADE,
         "Starts the program that is installed now, with the sockets of this one. When it serves, it ends this one as"
         " SIGTERM does, and takes the pid file over (FILE.2 until then); if it fails, this one goes on, and the log"
-        " says so.",
+        " says so. TERM, INT or QUIT to this one before then end both; if this one is killed, the new one goes on.",
         "Nothing.", "Ends.",
     ),
     SignalRow("SIGTTIN", Event.MORE, "One worker more.", "Nothing.", "As the system has it."),
-    SignalRow("SIGTTOU", Event.FEWER, "One worker less, but not none.", "Nothing.", "As the system has it."),
+    SignalRow("SIGTTOU", Event.FEWER, "One worker less, but not the last.", "Nothing.", "As the system has it."),
     SignalRow(
         "SIGWINCH", Event.DISMISS,
         "All workers leave and the supervisor stays, while a new supervisor is there (SIGUSR2); else nothing.",
