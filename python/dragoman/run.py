@@ -16,7 +16,7 @@ from dragoman import __version__, loader, readiness, supervisor, worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import ApplicationError, DragomanError, OperatorError
 from dragoman.hooks import HOOKS, Configuration, HookLog, ServerView, WorkerView, load_hooks
-from dragoman.loader import Loaded, add_paths, parse
+from dragoman.loader import Loaded, add_paths, parse, traceback_of
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
 from dragoman.renewal import Renewal, enter, is_bind_given, with_passed
 from dragoman.settings import Settings
@@ -310,6 +310,10 @@ class Process:
         except DragomanError as error:
             channel.failed(f"{error}\n{error.details}".rstrip("\n"))
             return error.exit_status
+        # No signal raises one here: a KeyboardInterrupt, say, is the application's own.
+        except BaseException as error:
+            channel.failed(f"loading the application ends with {type(error).__name__}\n{traceback_of(error)}")
+            return ApplicationError.exit_status
 
     def serve_forked(self, loaded: Loaded, channel: Channel, number: int) -> int:
         """Serve as worker `number` of a supervisor."""

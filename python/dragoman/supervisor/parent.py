@@ -22,7 +22,7 @@ from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
 from dragoman.supervisor.host import Host
 from dragoman.supervisor.molds import Molds
 from dragoman.supervisor.plan import Action, Event, Phase
-from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes
+from dragoman.supervisor.process import Process, cause_of, early_end_of, fork_worker, resident_bytes
 from dragoman.supervisor.reload import Reload
 from dragoman.supervisor.setbacks import LOADING, Place, Setbacks
 from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
@@ -174,11 +174,12 @@ class Supervisor:
             self.host.reload()
         # Whatever it is: those that serve depend on this process.
         except Exception as error:
-            self.log.error(f"not reloaded, what serves goes on: {error}")
+            cause = f"{error}\n{getattr(error, 'details', '')}".rstrip("\n")
+            self.log.error(f"not reloaded, what serves goes on: {cause}")
             self.host.notifier.ready(f"{self.host.serving()} (not reloaded: {error})")
             if when_done is not None:
-                when_done(str(error))
-            return str(error)
+                when_done(cause)
+            return cause
         watchers = self.reload_under_way.watchers if self.reload_under_way else ()
         watchers = (*watchers, when_done) if when_done is not None else watchers
         self.reload_under_way = Reload(self.host.settings.workers, watchers)
@@ -489,7 +490,7 @@ class Supervisor:
         if self.phase is Phase.SERVING:
             self.tell_death(process, exit_code, loss)
         if loss is Loss.RELOAD_FAILED:
-            self.end_reload(process.failure or f"a worker {cause_of(exit_code)} before it was ready")
+            self.end_reload(process.failure or f"a worker {early_end_of(exit_code)}")
             return
         has_settled = process.is_ready and time.monotonic() - process.started_at >= plan.SETTLED_S
         failed_starts = self.setbacks.add(process.place, has_served=process.is_ready, has_settled=has_settled)
@@ -497,13 +498,13 @@ class Supervisor:
         # Those of before say nothing of a reload, which may bring what mends them.
         if failed_starts >= plan.BOOT_TRIES and process.generation == self.fleet.generation:
             # Some of the new generation serve, and this one is tried on; whoever waits is told.
-            self.end_reload(f"worker {process.number} could not start: {process.failure or cause_of(exit_code)}")
+            self.end_reload(f"worker {process.number} could not start: {process.failure or early_end_of(exit_code)}")
             if not self.fleet.has_ready():
                 self.happen(Event.BOOT_HOPELESS)
 
     def tell_death(self, process: Process, exit_code: int, loss: Loss) -> None:
         """Log how a worker ended; a reason that was told for the one before is not told again."""
-        cause = process.failure or f"it {cause_of(exit_code)} before it was ready"
+        cause = process.failure or f"it {early_end_of(exit_code)}"
         if loss is Loss.RELOAD_FAILED:
             self.log.error(f"not reloaded, what serves goes on: {process.who} could not start: {cause}")
         elif process.failure:
@@ -512,8 +513,8 @@ class Supervisor:
         elif exit_code == 0 and process.is_ready:
             self.log.info(f"{process.who} has ended; another one takes its place")
         else:
-            when = "" if process.is_ready else " before it was ready"
-            self.log.error(f"{process.who} {cause_of(exit_code)}{when}; another one takes its place")
+            how = cause_of(exit_code) if process.is_ready else early_end_of(exit_code)
+            self.log.error(f"{process.who} {how}; another one takes its place")
 
     def signal_workers(self, number: int) -> None:
         """Send signal `number` to every worker."""
