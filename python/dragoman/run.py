@@ -67,7 +67,9 @@ def run(
         os.environ.update(settings.env)
         raise_descriptor_limit()
         process = Process(settings, reread or (lambda: settings), load, origin, predecessor, notifier, passed, fixed)
-        for notice in (*notices, *without_effect(settings), warning, supervisor.deaf_parent()):
+        # A successor whose predecessor is gone is no child of process 1 by anybody's plan.
+        deaf_parent = supervisor.deaf_parent() if predecessor is None else ""
+        for notice in (*notices, *without_effect(settings), warning, deaf_parent):
             if notice:
                 process.log.warning(notice)
         return process.run()
