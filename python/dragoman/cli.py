@@ -22,7 +22,7 @@ from dragoman.gunicorn_options import ARGUMENTS_VARIABLE, DEFAULT_FILE
 from dragoman.origins import Source
 from dragoman.settings import CONFIG_VARIABLE, Settings, misspelt, rows
 from dragoman.supervisor.commands import MOST_WORKERS
-from dragoman.values import cause_of, printable, whole
+from dragoman.values import cause_of, printable, whole, working_directory
 
 if TYPE_CHECKING:
     from dragoman.loader import Loaded
@@ -114,7 +114,7 @@ def invocation_of(params: dict[str, Any], environment: dict[str, str]) -> Invoca
             case text:
                 given[row.name] = [str(text)]
     try:
-        directory = os.getcwd()
+        directory = working_directory()
     except OSError as error:
         raise OperatorError(f"the working directory is not there any more: {error.strerror}") from None
     return Invocation(given, environment, params.get("config") or environment.get(CONFIG_VARIABLE, ""), directory)

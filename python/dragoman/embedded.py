@@ -32,8 +32,13 @@ OF_A_RUN = frozenset(
         *("application", "chdir", "pythonpath", "user", "group", "proc_name", "pid", "error_logfile", "log_format"),
         *("dev", "reload", "reload_extra_files"),
         *("workers", "preload", "hooks", "control_socket"),
-        *("start_timeout", "max_requests", "max_requests_jitter", "max_worker_memory", "worker_lifetime"),
+        *("start_timeout", "check_path", "max_requests", "max_requests_jitter", "max_worker_memory", "worker_lifetime"),
     }
+)
+# Why a reload fails where the application is an object.
+FIXED = (
+    "the application is an object of this very process, and cannot be loaded anew; start the script anew (SIGUSR2 does"
+    ' so without a pause), or serve the application by its name, such as "shop:app"'
 )
 # How long threads may take that are outside of the application, or whose connections have just been cut.
 ENDING_S = 5.0
@@ -64,11 +69,14 @@ def serve(application: WSGIApplication | str, *, bind: str | Sequence[str] | Non
     if isinstance(application, str):
         return serve_loaded(None, {"application": application, **given})
     loaded = checked(application, application_name(application))
-    return serve_loaded(lambda: loaded, {"workers": 0, **given})
+    return serve_loaded(lambda: loaded, {"workers": 0, **given}, fixed=FIXED)
 
 
-def serve_loaded(load: Callable[[], Loaded] | None, given: Mapping[str, object]) -> int:
-    """`serve` for an application that `load` gives in each process that serves; None: the one that `given` names."""
+def serve_loaded(load: Callable[[], Loaded] | None, given: Mapping[str, object], fixed: str = "") -> int:
+    """`serve` for an application that `load` gives in each process that serves; None: the one that `given` names.
+
+    fixed   why no reload can bring another application, if that is so
+    """
     if threading.current_thread() is not threading.main_thread():
         raise UsageError(
             "dragoman.serve has to be called in the main thread, which is where signals arrive;"
@@ -77,7 +85,7 @@ def serve_loaded(load: Callable[[], Loaded] | None, given: Mapping[str, object])
     environment = dict(os.environ)
     settings = keyword_settings(given, environment)
     with signals_put_back():
-        return run(settings, notices=misspelt(environment), load=load and partial(told, load))
+        return run(settings, notices=misspelt(environment), load=load and partial(told, load), fixed=fixed)
 
 
 def told(load: Callable[[], Loaded]) -> Loaded:

@@ -7,18 +7,18 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from dragoman import __version__, development, loader, supervisor, worker
+from dragoman import __version__, development, loader, readiness, supervisor, worker
 from dragoman.contract.report import Reporter
-from dragoman.errors import DragomanError, OperatorError
-from dragoman.hooks import HOOKS, Configuration, HookLog, Hooks, ServerView, WorkerView, load_hooks
-from dragoman.loader import Loaded, add_paths, parse
+from dragoman.errors import ApplicationError, DragomanError, OperatorError
+from dragoman.hooks import HOOKS, Configuration, HookLog, ServerView, WorkerView, load_hooks
+from dragoman.loader import Loaded, add_paths, parse, traceback_of
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
+from dragoman.renewal import Renewal, enter, is_bind_given, with_passed
 from dragoman.settings import Settings
 from dragoman.supervisor.changes import files_elsewhere
 from dragoman.supervisor.channel import Channel
@@ -28,20 +28,20 @@ from dragoman.values import Address, cause_of, counted, printable
 
 __all__ = ["run"]
 
-OF_DEVELOPMENT = ("dev", "reload", "reload_extra_files")
-
 
 def run(
     settings: Settings,
     notices: Sequence[str] = (),
     reread: Callable[[], Settings] | None = None,
     load: Callable[[], Loaded] | None = None,
+    fixed: str = "",
 ) -> int:
     """Serve until a signal ends it; the exit status. Raises DragomanError for what cannot be had.
 
     notices   warnings that were found before there was a log
     reread    gives the settings of a reload; without it they stay as they are
     load      gives the application, in each process that serves; by default the one that the settings name
+    fixed     why no reload can bring another application, if that is so
     """
     if sys.platform != "linux":
         raise OperatorError(f"only Linux is supported for now, and this is {sys.platform}")
@@ -50,6 +50,7 @@ def run(
         # A wrong string is answered before anything is opened.
         parse(settings.application)
     origin, predecessor = Origin.of_this_process(), take_predecessor()
+    origin.put_on_path(sys.path)
     # Before --env and the application can say something else of them.
     notifier = supervisor.Notifier(os.environ)
     passed, warning = supervisor.take_passed(os.environ, os.getpid())
@@ -66,9 +67,11 @@ def run(
         os.chdir(settings.chdir)
         os.environ.update(settings.env)
         raise_descriptor_limit()
-        process = Process(settings, reread or (lambda: settings), load, origin, predecessor, notifier, passed)
+        process = Process(settings, reread or (lambda: settings), load, origin, predecessor, notifier, passed, fixed)
+        # A successor whose predecessor is gone is no child of process 1 by anybody's plan.
+        deaf_parent = supervisor.deaf_parent() if predecessor is None else ""
         told = (*notices, *without_effect(settings), *development.notices(settings, is_given=load is not None))
-        for notice in (*told, warning, supervisor.deaf_parent()):
+        for notice in (*told, warning, deaf_parent):
             if notice:
                 process.log.warning(notice)
         return process.run()
@@ -79,8 +82,8 @@ def run(
 def without_effect(settings: Settings) -> Iterable[str]:
     """What was asked for of a supervisor where there is none."""
     if settings.workers == 0:
-        for name in ("max_requests", "max_worker_memory", "worker_lifetime", "control_socket"):
-            if settings.origins[name].is_given and getattr(settings, name) not in (0, "auto", "none"):
+        for name in ("max_requests", "max_worker_memory", "worker_lifetime", "control_socket", "check_path"):
+            if settings.origins[name].is_given and getattr(settings, name) not in (0, "", "auto", "none"):
                 yield f"{name} ({settings.origins[name]}) has no effect with workers = 0, which has no supervisor"
 
 
@@ -96,17 +99,20 @@ class Process:
         predecessor: Predecessor | None,
         notifier: supervisor.Notifier,
         passed: Sequence[Address],
+        fixed: str,
     ) -> None:
         self.settings = settings = with_passed(settings, passed)
-        self.reread = reread
+        self.renewal = Renewal(self, reread, passed)
         self.load_given = load
+        self.fixed = fixed
         self.origin = origin
         self.predecessor = predecessor
         self.notifier = notifier
-        self.passed = passed
         self.successor_pid = 0
         self.control: supervisor.Control | None = None
         self.name = ""
+        # Where it has been written, as an absolute path.
+        self.pid_file = ""
         self.supervisor_pid = os.getpid()
         self.started = 0  # workers, so far
         # Whom this process can still become; None once it has, and where nobody else is asked for.
@@ -116,9 +122,6 @@ class Process:
             self.log.paint = development.paint
         self.access_log_fd = access_log_fd(settings.access_logfile)
         self.listeners: Sequence[supervisor.Listener] = ()
-        # While a reload is under way: sockets that its settings do not name, and what goes on if it fails.
-        self.spare: Sequence[supervisor.Listener] = ()
-        self.before: tuple[Settings, Sequence[supervisor.Listener], Hooks, supervisor.Identity | None] | None = None
         self.hooks = load_hooks(settings.hooks, self.log)
         self.give_logs()
         # Asked once here, so that what is wrong is told before anything is forked.
@@ -137,15 +140,16 @@ class Process:
             handed_over=handed_over,
         )
         try:
-            write_pid_file(self.pid_path)
+            self.pid_file = self.pid_path and os.path.abspath(self.pid_path)
+            write_pid_file(self.pid_file)
             try:
                 return self.serve_alone() if settings.workers == 0 else self.supervise()
             finally:
-                remove_pid_file(self.pid_path)
+                remove_pid_file(self.pid_file)
         finally:
             # The files are a successor's, or still a predecessor's.
-            is_shared = self.successor_pid != 0 or self.predecessor is not None
-            supervisor.close_all([*self.listeners, *self.spare], keep_files=is_shared)
+            is_shared = self.successor_pid != 0 or (self.predecessor is not None and self.predecessor.is_alive)
+            supervisor.close_all([*self.listeners, *self.renewal.spare], keep_files=is_shared)
             if self.control is not None:
                 supervisor.close_control(self.control.socket, keep_file=is_shared)
 
@@ -171,7 +175,7 @@ class Process:
         status, stuck = self.serve(loaded, when_ready=when_ready, make=partial(LoneWorker, self.notifier))
         if stuck:
             # The way out that is left does not come back to the `finally` blocks of our callers.
-            remove_pid_file(self.pid_path)
+            remove_pid_file(self.pid_file)
             supervisor.close_all(self.listeners)
             worker.leave(status, stuck, self.log)
         return status
@@ -195,47 +199,26 @@ class Process:
             self.call_hook("on_exit")
 
     def reload(self) -> None:
-        """Take the settings as they are now: files and environment are read again, sockets opened that are new.
-
-        Nothing of before is let go until it is known that the application serves with them.
-        """
-        settings = self.read_again()
-        check_reloaded(self.settings, settings)
-        worker.check_options(settings, self.access_log_fd)
-        identity = supervisor.identity_of(settings.user, settings.group)
-        hooks = load_hooks(settings.hooks, self.log)
-        there = {listener.address: listener for listener in (*self.spare, *self.listeners)}
-        added = supervisor.open_all(
-            [address for address in settings.bind if str(address) not in there],
-            backlog=settings.backlog,
-            umask=settings.umask,
-            reuse_port=settings.reuse_port,
-            owner=identity,
-        )
-        there.update((listener.address, listener) for listener in added)
-        self.before = self.before or (self.settings, self.listeners, self.hooks, self.identity)
-        self.listeners = [there.pop(str(address)) for address in settings.bind]
-        self.spare = list(there.values())
-        self.use(settings, hooks, identity)
-        self.call_hook("on_reload")
-        self.reopen_logs()
+        """Take the settings as they are now. Raises DragomanError, and keeps those of before."""
+        self.renewal.begin()
 
     def reload_done(self) -> None:
-        """Let go of the sockets that nobody serves any more, and be commanded where the new settings say."""
-        if self.before is not None:
+        """Let go of what nobody serves with any more, and be commanded where the new settings say."""
+        if self.renewal.is_under_way:
             self.move_control()
-        supervisor.close_all(self.spare)
-        self.spare, self.before = [], None
+        self.renewal.finish()
 
     def reload_failed(self) -> None:
-        """Settings and sockets of before go on."""
-        if self.before is not None:
-            settings, listeners, hooks, identity = self.before
-            known = {listener.address for listener in listeners}
-            self.spare = [one for one in (*self.spare, *self.listeners) if one.address not in known]
-            self.listeners = listeners
-            self.use(settings, hooks, identity)
-            self.reload_done()
+        """What was before the reload goes on, settings and sockets."""
+        self.renewal.undo()
+
+    def write_pid(self, path: str) -> None:
+        """Write the process id to the file at `path`. Raises OperatorError."""
+        write_pid_file(path)
+
+    def remove_pid(self, path: str) -> None:
+        """Remove the file at `path`, if it is ours."""
+        remove_pid_file(path)
 
     def move_control(self) -> None:
         """Let commands find this server by its settings: the automatic socket is named after the first address."""
@@ -247,47 +230,25 @@ class Process:
         except OperatorError as error:
             self.log.warning(f"commands reach this server only where they did before: {error}")
 
-    def leave_commands(self) -> None:
+    def leave_supervisor(self) -> None:
         """In a child: nobody but the supervisor hears commands, and none waits at a socket where nobody does."""
         if self.control is not None:
             self.control.socket.close()
-
-    def use(self, settings: Settings, hooks: Hooks, identity: supervisor.Identity | None) -> None:
-        """The settings from now on."""
-        for name, _ in self.settings.env:
-            os.environ.pop(name, None)
-            if name in self.origin.environment:
-                os.environ[name] = self.origin.environment[name]
-        os.environ.update(settings.env)
-        self.settings, self.hooks, self.identity = settings, hooks, identity
-        self.set_title("supervisor")
-        self.log.least = Log(self.log.fd, settings.log_level).least
-        self.log.is_json = settings.log_format == "json"
+        if self.predecessor is not None:
+            self.predecessor.leave()
+        self.renewal.leave()
 
     @property
     def has_predecessor(self) -> bool:
         """Whether another supervisor serves until this one does."""
         return self.predecessor is not None
 
-    def read_again(self) -> Settings:
-        """The settings as they are now: relative paths start where the program was started."""
-        try:
-            here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.chdir(self.origin.directory)
-                return with_passed(self.reread(), self.passed)
-            finally:
-                os.fchdir(here)
-                os.close(here)
-        except OSError as error:
-            raise OperatorError(f'the directory of the start, "{self.origin.directory}": {error.strerror}') from None
-
-    def upgrade(self) -> int:
-        """Start a new supervisor from its program, with our sockets; its process id."""
-        self.successor_pid = start_successor(
+    def upgrade(self) -> tuple[int, socket.socket]:
+        """Start a new supervisor from its program, with our sockets."""
+        self.successor_pid, channel = start_successor(
             self.origin, self.listeners, self.control.socket if self.control is not None else None
         )
-        return self.successor_pid
+        return self.successor_pid, channel
 
     def upgrade_failed(self) -> None:
         """The new supervisor has ended: files are ours again."""
@@ -303,16 +264,20 @@ class Process:
 
     def work(self, channel: Channel, number: int) -> int:
         """The life of forked worker `number`."""
-        self.leave_commands()
+        self.leave_supervisor()
         self.set_title(f"worker {number}")
+        if not self.enter_or_tell(channel):
+            return OperatorError.exit_status
         self.call_hook("post_fork", number)
         loaded = self.load_or_tell(channel)
         return loaded if isinstance(loaded, int) else self.serve_forked(loaded, channel, number)
 
     def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
         """The life of the process from which, the application loaded, the workers are forked."""
-        self.leave_commands()
+        self.leave_supervisor()
         self.set_title("preload")
+        if not self.enter_or_tell(channel):
+            return OperatorError.exit_status
         before = open_descriptors()
         loaded = self.load_or_tell(channel)
         if isinstance(loaded, int):
@@ -332,13 +297,22 @@ class Process:
 
     def watching(self) -> None:
         """In the process that watches the files: be known as that, and hold nothing open that the workers serve."""
-        self.leave_commands()
+        self.leave_supervisor()
         self.stop_listening()
         self.set_title("watch")
 
     def load(self) -> Loaded:
         """The application that was given, or that the settings name. Raises DragomanError."""
         return loader.load(self.settings.application) if self.load_given is None else self.load_given()
+
+    def enter_or_tell(self, channel: Channel) -> bool:
+        """Go to --chdir anew: where the path has a link, a release may have been switched since this run began."""
+        try:
+            enter(self.settings.chdir)
+        except OperatorError as error:
+            channel.failed(str(error))
+            return False
+        return True
 
     def load_or_tell(self, channel: Channel) -> Loaded | int:
         """The application; if it cannot be served, why not is said over `channel`, and the exit status returned."""
@@ -351,6 +325,10 @@ class Process:
         except DragomanError as error:
             channel.failed(f"{error}\n{error.details}".rstrip("\n"))
             return error.exit_status
+        # No signal raises one here: a KeyboardInterrupt, say, is the application's own.
+        except BaseException as error:
+            channel.failed(f"loading the application ends with {type(error).__name__}\n{traceback_of(error)}")
+            return ApplicationError.exit_status
         finally:
             if self.settings.is_watching:
                 channel.files(files_elsewhere(self.settings.chdir))
@@ -364,6 +342,9 @@ class Process:
             channel.failed(f"no thread can be started ({error})")
             return OperatorError.exit_status
         self.call_hook("post_worker_init", number)
+        if self.settings.check_path and (cause := readiness.refusal(loaded, self.settings, self.log)):
+            channel.failed(cause)
+            return ApplicationError.exit_status
         status, stuck = self.serve(
             loaded,
             when_ready=lambda: channel.ready(loaded.name),
@@ -448,7 +429,7 @@ class Process:
 
     def stop_listening(self) -> None:
         """Close this process's copies: clients are refused once no process of the run has one, not left waiting."""
-        for listener in (*self.listeners, *self.spare):
+        for listener in (*self.listeners, *self.renewal.spare):
             listener.socket.close()
 
     def log_files(self) -> Sequence[tuple[int, str]]:
@@ -479,11 +460,14 @@ class Process:
         self.notifier.ready(self.serving())
         self.call_hook("when_ready")
         if self.predecessor is not None:
-            self.log.info(f"taking over from process {self.predecessor.pid}, which drains")
-            written, predecessor, self.predecessor = self.pid_path, self.predecessor, None
+            state = "which drains" if self.predecessor.is_alive else "which is gone"
+            self.log.info(f"taking over from process {self.predecessor.pid}, {state}")
+            written, predecessor, self.predecessor = self.pid_file, self.predecessor, None
             try:
                 if written:
-                    os.replace(written, self.pid_path)
+                    target = os.path.abspath(self.pid_path)
+                    os.replace(written, target)
+                    self.pid_file = target
             except OSError as error:
                 self.log.warning(f'--pid "{self.pid_path}": cannot be taken over: {error.strerror}')
             predecessor.drain()
@@ -507,15 +491,6 @@ class Process:
                 f"Ctrl-C stops at once; kill {pid} finishes the requests under way first",
             ]
         )
-
-
-def check_reloaded(before: Settings, after: Settings) -> None:
-    """Raise OperatorError for a changed setting that only a new start can apply."""
-    for name in ("chdir", "pythonpath", "pid", "control_socket", "error_logfile", "access_logfile", *OF_DEVELOPMENT):
-        if getattr(before, name) != getattr(after, name):
-            raise OperatorError(f"{name} has changed, which takes a new start (or SIGUSR2)")
-    if after.workers == 0:
-        raise OperatorError("workers = 0 serves without a supervisor, which takes a new start")
 
 
 def raise_descriptor_limit() -> None:
@@ -543,17 +518,6 @@ class LoneWorker(worker.Worker):
         """Tell it, and stop."""
         self.notifier.stopping()
         super().stop()
-
-
-def with_passed(settings: Settings, passed: Sequence[Address]) -> Settings:
-    """`settings` with the service manager's sockets for an address, where they give none themselves."""
-    return replace(settings, bind=tuple(passed)) if passed and not is_bind_given(settings) else settings
-
-
-def is_bind_given(settings: Settings) -> bool:
-    """Whether a flag, a variable or a file says where to listen."""
-    origin = settings.origins.get("bind")
-    return origin is not None and origin.is_given
 
 
 class EndedEarly(BaseException):

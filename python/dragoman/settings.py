@@ -126,6 +126,12 @@ class Settings:
         " more would have to, the slowest of these clients is cut.",
         then="the slowest client is cut", counter="peer_waits_cut",
     )
+    check_path: str = setting(
+        "Workers", "--check-path", "PATH", "", values.check_target,
+        doc="Path that the server asks each new worker for (GET) before it serves: one that does not answer 2xx or 3xx"
+        " has not started, so that a reload to an application that loads and cannot answer fails. A URL gives the"
+        " request a host and a scheme: https://shop.example/health. Time for it is part of --start-timeout.",
+    )
     preload: bool = setting(
         "Workers", "--preload", "", "false", values.flag, gunicorn="preload_app", is_flag=True,
         doc="Load the application once, before the workers are forked: they share its memory. A reload loads it anew.",

@@ -18,6 +18,7 @@ __all__ = [
     "address",
     "byte_size",
     "cause_of",
+    "check_target",
     "choice",
     "counted",
     "directories",
@@ -35,6 +36,7 @@ __all__ = [
     "server_field",
     "text",
     "whole",
+    "working_directory",
 ]
 
 LOG_ATOMS = tuple("hlutrmUqHsBbfaTDMLp")
@@ -194,10 +196,28 @@ def error_log(value: str) -> str:
 
 
 def directory(value: str) -> str:
-    """A directory that exists, as an absolute path."""
+    """A directory that exists, as an absolute path. Links stay: a release is switched by what they lead to."""
     if not value or "\0" in value or not Path(value).is_dir():
         raise ValueError("a directory that exists")
-    return str(Path(value).resolve())
+    path = Path(working_directory(), value)
+    if ".." in path.parts:
+        # What is above a link is above the directory that it leads to.
+        above = len(path.parts) - path.parts[::-1].index("..")
+        path = Path(os.path.realpath(Path(*path.parts[:above])), *path.parts[above:])
+    return str(path)
+
+
+def working_directory() -> str:
+    """The process's directory by the name that a shell knows it by (PWD), links and all, where that still is its name.
+
+    Raises OSError when it is not there any more.
+    """
+    here, name = os.getcwd(), os.environ.get("PWD", "")
+    try:
+        is_name = os.path.isabs(name) and os.path.samefile(name, here)
+    except (OSError, ValueError):
+        is_name = False
+    return os.path.normpath(name) if is_name and ".." not in Path(name).parts else here
 
 
 def directories(value: str) -> tuple[str, ...]:
@@ -241,6 +261,17 @@ def request_path(value: str) -> str:
         return ""
     if not re.fullmatch(r"/[!-\"$->@-~]*", value):
         raise ValueError("a path that starts with / and holds neither blanks nor ? or #, such as /ready")
+    return value
+
+
+def check_target(value: str) -> str:
+    """``"/health"``, or a URL whose host and scheme the request then has; ``""`` for ``none``."""
+    if value == "none":
+        return ""
+    if not re.fullmatch(r"(https?://[A-Za-z0-9.:\[\]-]+)?/[!-\"$-~]*", value):
+        raise ValueError(
+            "a path such as /health, or a URL such as https://shop.example/health, of ASCII without blanks"
+        )
     return value
 
 

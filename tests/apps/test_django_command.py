@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.kit import eventually
 from tests.support.commands import CommandServer, run_to_end
+from tests.support.server import run_command
 from tests.support.wire import DEADLINE_S, Wire
 
 MANAGE = """
@@ -108,6 +110,32 @@ def test_without_debug_workers_serve_and_static_files_do_not(project: Path) -> N
         facts = server.request("GET", "/facts").json()
         assert facts["parent"] == server.pid and facts["multiprocess"] is True
         assert server.request("GET", "/static/style.css").status == 404
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_reload_brings_the_code_that_is_there_by_then(project: Path, debug: bool) -> None:
+    control = str(project / "control")
+    flags = ("127.0.0.1:0", "--noreload", "--workers", "2", "--control-socket", control, "--drain-linger", "0")
+    with rundragoman(project, *flags, debug=debug) as server:
+        assert server.request("GET", "/facts").json()["text"] == "one"
+        (project / "project" / "view.py").write_text("TEXT = 'another'\n")
+        assert run_command("reload", "--wait", "--control-socket", control) == (0, "reloaded\n")
+        eventually(lambda: server.request("GET", "/facts").json()["text"] == "another", "the new code answers")
+        assert (server.request("GET", "/static/style.css").status == 200) is debug
+        (project / "project" / "wsgi.py").write_text("def application(:\n")
+        status, output = run_command("reload", "--wait", "--control-socket", control)
+        assert status == 1 and "SyntaxError" in output
+        assert server.request("GET", "/facts").json()["text"] == "another"
+
+
+def test_a_project_that_is_found_by_its_manage_py_alone_is_found_by_the_workers(project: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    manage = str(project / "manage.py")
+    with CommandServer(
+        manage, "rundragoman", "127.0.0.1:0", "--workers", "1", cwd=elsewhere, env=ENV | {"PROJECT_HOSTS": "*"}
+    ) as server:
+        assert server.request("GET", "/facts").json()["parent"] == server.pid
 
 
 @pytest.mark.parametrize(

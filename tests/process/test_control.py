@@ -254,3 +254,27 @@ def test_without_a_server_the_error_says_where_it_was_looked_for(path: Path) -> 
         told(path, "status")
     with pytest.raises(OperatorError, match="there is no socket to reach the server by"):
         ask("none", (), ["status"])
+
+
+@pytest.mark.parametrize("flags", [(), ("--preload",)])
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("raise KeyboardInterrupt", "loading the application ends with KeyboardInterrupt"),
+        ("import os; os._exit(7)", "ended with status 7 before it was ready; no exception has ended it, but os._exit"),
+        ("import os; os.kill(os.getpid(), 11)", "was killed by SIGSEGV before it was ready"),
+    ],
+)
+def test_a_reload_says_how_the_import_has_ended(
+    tmp_path: Path, path: Path, line: str, cause: str, flags: Sequence[str]
+) -> None:
+    shop = tmp_path / "shop.py"
+    shop.write_text(SHOP)
+    common = ("--workers", "1", "--chdir", str(tmp_path), "--drain-linger", "0", "--control-socket", str(path))
+    with Server("shop:app", *common, *flags, env={"PYTHONDONTWRITEBYTECODE": "1"}) as server:
+        shop.write_text(f"{SHOP}\n{line}\n")
+        answer = told(path, "reload", "--wait")
+        assert not answer["ok"] and cause in answer["text"]
+        if "Interrupt" in line:
+            assert "shop.py" in answer["text"]
+        assert server.request("GET", "/").body == b"shop"

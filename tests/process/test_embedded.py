@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.commands import CommandServer
 from tests.support.probe import Channel
-from tests.support.server import start_process
+from tests.support.server import run_command, start_process
 from tests.support.wire import DEADLINE_S, request_bytes
 
 SCRIPT = """
@@ -66,6 +66,23 @@ def test_a_script_that_asks_for_workers_is_their_supervisor(tmp_path: Path, prob
         assert server.stop() == 0
         # Once: the workers, which are forked in the middle of the script, never come to its next line.
         assert server.output.wait_for_end() == f"status 0\npid {server.pid}\nhandlers True\n"
+
+
+def test_a_reload_fails_where_the_application_is_an_object_and_says_why(tmp_path: Path, probe_listener: object) -> None:
+    control = str(tmp_path / "control")
+    with CommandServer(script(tmp_path, more=f", workers=1, control_socket={control!r}")) as server:
+        for flags in (("--wait",), ()):
+            status, output = run_command("reload", *flags, "--control-socket", control)
+            assert status == 1 and "cannot be loaded anew; start the script anew" in output
+        server.signal(signal.SIGHUP)
+        server.log.wait_for("(?s)(not reloaded, what serves goes on: the application is an object.*){3}")
+
+
+def test_a_reload_fails_where_the_script_has_imported_what_it_names(tmp_path: Path, probe_listener: object) -> None:
+    control, named = str(tmp_path / "control"), '"tests.process.apps_process:app"'
+    with CommandServer(script(tmp_path, named, f", workers=1, control_socket={control!r}")):
+        status, output = run_command("reload", "--control-socket", control)
+        assert status == 1 and "the supervisor itself has tests.process.apps_process imported" in output
 
 
 def test_an_application_can_be_named_as_on_the_command_line(tmp_path: Path, probe_listener: object) -> None:

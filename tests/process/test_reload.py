@@ -196,8 +196,9 @@ def test_ttin_and_ttou_change_the_number_of_workers_and_one_stays(shop: Shop) ->
             eventually(lambda wanted=wanted: len(workers(server)) == wanted, "a worker less")  # type: ignore[misc]
         since = len(server.log.text)
         server.signal(signal.SIGTTOU)
-        server.log.wait_for("1 worker from now on", since)
+        server.log.wait_for("the last worker stays", since)
         assert len(workers(server)) == 1
+        assert "from now on" not in server.log.text[since:]
 
 
 def test_winch_dismisses_all_workers_while_a_new_supervisor_is_there_and_its_end_brings_them_back(shop: Shop) -> None:

@@ -1,7 +1,6 @@
 """What the control socket's commands do to a supervisor, and what `status` says of it."""
 
 import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,17 +26,17 @@ def carry_out(supervisor: "Supervisor", words: Sequence[str], reply: Reply) -> N
         reply({"ok": False, "text": "the server is being stopped"})
         return
     match words:
-        case ["reload" | "scale", *_] if supervisor.upgrade_pid:
-            reply({"ok": False, "text": f"process {supervisor.upgrade_pid} is taking over"})
+        case ["reload" | "scale", *_] if supervisor.succession.pid:
+            reply({"ok": False, "text": f"process {supervisor.succession.pid} is taking over"})
         case ["reload"]:
-            supervisor.happen(Event.RELOAD)
-            reply({"ok": True, "text": "reloading; the log says how it ends, --wait waits for that"})
+            cause = supervisor.reload()
+            begun = "reloading; the log says how it ends, --wait waits for that"
+            reply({"ok": not cause, "text": f"{KEPT}: {cause}" if cause else begun})
         case ["reload", "--wait"]:
             supervisor.reload(
                 lambda cause: reply({"ok": not cause, "text": f"{KEPT}: {cause}" if cause else "reloaded"})
             )
         case ["stop"] | ["stop", "--now"]:
-            supervisor.stop_successor(signal.SIGINT if words[1:] else signal.SIGTERM)
             supervisor.happen(Event.INT if words[1:] else Event.TERM)
             reply({"ok": True, "text": "stopping"})
         case ["scale", count] if len(count) <= 4 and count.isdecimal() and 1 <= int(count) <= MOST_WORKERS:

@@ -53,8 +53,9 @@ class Host(Protocol):
     def stop_listening(self) -> None:
         """Close this process's copies of the listening sockets: a drain has begun."""
 
-    def upgrade(self) -> int:
-        """Start a new supervisor from its program, with our sockets; its process id. Raises DragomanError."""
+    def upgrade(self) -> tuple[int, socket.socket]:
+        """Start a new supervisor from its program, with our sockets: its process id, and a socket, which does not
+        wait, at which there is something to read once it serves. Raises DragomanError."""
 
     def upgrade_failed(self) -> None:
         """The new supervisor has ended, and this one goes on."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -11,7 +12,7 @@ from dragoman.errors import OperatorError
 from dragoman.supervisor.channel import Channel, Kind, channel_pair
 from dragoman.supervisor.mold import Mold, adopt_orphans, die_with_parent
 from dragoman.supervisor.plan import Phase
-from dragoman.supervisor.process import Process
+from dragoman.supervisor.process import Process, early_end_of
 from dragoman.supervisor.signals import CAUGHT, take_usual_signals
 from dragoman.supervisor.starting import Starting
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from dragoman.supervisor.parent import Supervisor
 
 __all__ = ["Molds"]
+
+# Between the end of what a process says and its own: it may have closed everything and go on, too.
+REAPED_S = 0.2
 
 
 class Molds:
@@ -87,12 +91,13 @@ class Molds:
 
     def lose(self, mold: Mold) -> None:
         """The process has ended, or has to."""
+        mold.failure = mold.failure or end_of(mold.pid)
         self.drop(mold.generation)
         supervisor = self.supervisor
         is_needed = supervisor.phase is Phase.SERVING and mold.generation == supervisor.fleet.generation
         if mold.is_ready or not is_needed:
             return
-        cause = mold.failure or "the process that loads it ended early"
+        cause = mold.failure
         if supervisor.fleet.abandon(can_restart=self.is_ready(supervisor.fleet.before)):
             supervisor.host.reload_failed()
             supervisor.log.error(f"not reloaded, what serves goes on: the application cannot be loaded: {cause}")
@@ -152,3 +157,15 @@ class Molds:
         """In a child: they are the supervisor's."""
         for mold in self.by_generation.values():
             mold.close()
+
+
+def end_of(pid: int) -> str:
+    """How the process that loads the application has ended, of which nothing more is to be heard."""
+    until = time.monotonic() + REAPED_S
+    while pid and time.monotonic() < until:
+        found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is not None:
+            code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+            return f"the process that loads it {early_end_of(code)}"
+        time.sleep(0.005)
+    return "the process that loads it ended early"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import NoReturn
 
-from dragoman.errors import ApplicationError, DragomanError
+from dragoman.errors import ApplicationError
 from dragoman.supervisor import plan
 from dragoman.supervisor.account import DrainAccount
 from dragoman.supervisor.channel import Channel, Kind, Message, read_messages
@@ -22,11 +22,12 @@ from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
 from dragoman.supervisor.host import Host
 from dragoman.supervisor.molds import Molds
 from dragoman.supervisor.plan import Action, Event, Phase
-from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes
+from dragoman.supervisor.process import Process, cause_of, early_end_of, fork_worker, resident_bytes
 from dragoman.supervisor.reload import Reload
 from dragoman.supervisor.setbacks import LOADING, Place, Setbacks
 from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
 from dragoman.supervisor.starting import Starting
+from dragoman.supervisor.succession import Succession
 from dragoman.supervisor.watch import Watcher
 from dragoman.values import counted
 
@@ -75,7 +76,7 @@ class Supervisor:
         self.has_started = False
         self.name = ""
         self.reload_under_way: Reload | None = None
-        self.upgrade_pid = 0
+        self.succession = Succession(self)
         self.when_started: Callable[[], None] = lambda: None
         self.selector = selectors.DefaultSelector()
         self.signals = Signals()
@@ -99,7 +100,7 @@ class Supervisor:
                 self.happen(event)
             self.reap()
             self.take_deadlines()
-            if not self.processes:
+            if not self.processes and not self.succession.is_ending:
                 self.happen(Event.ALL_GONE)
         if self.account is not None:
             self.account.tell(self.log, time.monotonic())
@@ -116,7 +117,7 @@ class Supervisor:
             self.deadline = None if grace is None else time.monotonic() + grace
             self.end_reload("the server is being stopped")
             if self.phase is Phase.SERVING:
-                self.tell_end()
+                self.tell_end(event)
                 self.molds.drop_all()
                 self.watcher.stop()
         if step.phase is Phase.DRAINING and self.account is None:
@@ -125,11 +126,11 @@ class Supervisor:
         for action in step.actions:
             self.act(action, place)
 
-    def tell_end(self) -> None:
-        """Let the service manager know that this process is about to end."""
-        if self.upgrade_pid:
+    def tell_end(self, event: Event) -> None:
+        """Let the service manager know that this process is about to end because of `event`."""
+        if self.succession.end(event):
             # The service goes on in the successor, and only who was the service until now is believed.
-            self.host.notifier.main_pid(self.upgrade_pid)
+            self.host.notifier.main_pid(self.succession.pid)
         else:
             self.host.notifier.stopping()
 
@@ -141,9 +142,10 @@ class Supervisor:
             case Action.INT_WORKERS:
                 self.signal_workers(signal.SIGINT)
             case Action.KILL_WORKERS:
-                alive = ", ".join(str(one.pid) for one in self.processes.values())
-                self.log.error(f"killing what has not ended in time: worker process {alive}")
+                if alive := ", ".join(str(one.pid) for one in self.processes.values()):
+                    self.log.error(f"killing what has not ended in time: worker process {alive}")
                 self.signal_workers(signal.SIGKILL)
+                self.succession.kill()
             case Action.CLOSE_LISTENERS:
                 self.host.stop_listening()
             case Action.REOPEN_LOGS:
@@ -160,18 +162,18 @@ class Supervisor:
             case Action.RELOAD:
                 self.reload()
             case Action.UPGRADE:
-                self.upgrade()
+                self.succession.begin()
             case Action.ADD_WORKER:
                 self.scale(self.fleet.wanted + 1)
             case Action.DROP_WORKER:
-                self.scale(max(1, self.fleet.wanted - 1))
+                self.drop_worker()
             case Action.DROP_WORKERS:
                 self.dismiss()
 
     # What is asked of the supervisor.
 
-    def reload(self, when_done: Callable[[str], None] | None = None, why: str = "") -> None:
-        """Read the settings again and replace the workers one after the other.
+    def reload(self, when_done: Callable[[str], None] | None = None, why: str = "") -> str:
+        """Read the settings again and replace the workers one after the other; why that has failed already, or "".
 
         why         in words, for the log
         when_done   called with "" once all are replaced, or with the cause why they are not
@@ -181,11 +183,12 @@ class Supervisor:
             self.host.reload()
         # Whatever it is: those that serve depend on this process.
         except Exception as error:
-            self.log.error(f"not reloaded, what serves goes on: {error}")
+            cause = f"{error}\n{getattr(error, 'details', '')}".rstrip("\n")
+            self.log.error(f"not reloaded, what serves goes on: {cause}")
             self.host.notifier.ready(f"{self.host.serving()} (not reloaded: {error})")
             if when_done is not None:
-                when_done(str(error))
-            return
+                when_done(cause)
+            return cause
         watchers = self.reload_under_way.watchers if self.reload_under_way else ()
         watchers = (*watchers, when_done) if when_done is not None else watchers
         self.reload_under_way = Reload(self.host.settings.workers, watchers)
@@ -193,6 +196,7 @@ class Supervisor:
         if not self.fleet.wanted:
             self.scale_now()
         self.log.info(f"{f'{why}, ' if why else ''}reloading: each worker leaves when its successor serves")
+        return ""
 
     def end_reload(self, cause: str = "") -> None:
         """The reload under way, if there is one, is over: `cause` says why it failed."""
@@ -208,37 +212,29 @@ class Supervisor:
     def scale_now(self) -> None:
         """The number of workers that the reload under way asks for, once one of its workers serves."""
         wanted = self.reload_under_way.take_workers() if self.reload_under_way else None
-        if wanted is not None and wanted != self.fleet.wanted:
+        if wanted is not None:
             self.scale(wanted)
 
     def scale(self, wanted: int) -> None:
         """So many workers from now on."""
+        if wanted == self.fleet.wanted:
+            return
         self.log.info(f"{counted(wanted, 'worker')} from now on, {self.fleet.wanted} until now")
         before = self.fleet.wanted
         self.fleet.scale(wanted)
         self.host.call_hook("nworkers_changed", new_value=wanted, old_value=before)
 
-    def stop_successor(self, number: int) -> None:
-        """Let the new supervisor of an upgrade end, too."""
-        if self.upgrade_pid:
-            os.kill(self.upgrade_pid, number)
+    def drop_worker(self) -> None:
+        """One worker less, but not the last."""
+        if self.fleet.wanted > 1:
+            self.scale(self.fleet.wanted - 1)
+        else:
+            self.log.info("the last worker stays")
 
     def dismiss(self) -> None:
         """Let all workers leave, while a new supervisor is there to serve: a terminal sends this when it is resized."""
-        if self.upgrade_pid:
+        if self.succession.pid:
             self.scale(0)
-
-    def upgrade(self) -> None:
-        """Let the program that is installed now take over."""
-        if self.upgrade_pid:
-            self.log.warning(f"the upgrade to process {self.upgrade_pid} is still under way")
-            return
-        try:
-            self.upgrade_pid = self.host.upgrade()
-        except DragomanError as error:
-            self.log.error(f"not upgraded, what serves goes on: {error}")
-            return
-        self.log.info(f"upgrading: process {self.upgrade_pid} takes over when it serves")
 
     def command(self, words: Sequence[str], reply: Reply) -> None:
         """Carry out what has come over the control socket."""
@@ -266,9 +262,10 @@ class Supervisor:
                 self.has_started = True
                 self.host.tell_start(self.name)
                 self.when_started()
+            # Their processes hold the sockets of before: clients of an address that is given up would wait for nobody.
+            self.molds.keep_only(self.fleet.generation)
             self.host.reload_done()
             self.end_reload()
-            self.molds.keep_only(self.fleet.generation)
             self.setbacks.keep_only(self.fleet.generation)
 
     def resting(self) -> Collection[int]:
@@ -492,12 +489,7 @@ class Supervisor:
             exit_code = os.waitstatus_to_exitcode(status)
             self.molds.reaped(pid)
             self.watcher.reaped(pid, exit_code)
-            if pid == self.upgrade_pid:
-                self.upgrade_pid = 0
-                self.host.upgrade_failed()
-                self.log.error(f"not upgraded, what serves goes on: process {pid} {cause_of(exit_code)}")
-                if not self.fleet.wanted and self.phase is Phase.SERVING:
-                    self.scale(self.host.settings.workers)
+            self.succession.reaped(pid, exit_code)
             for process in [one for one in self.processes.values() if one.pid == pid]:
                 self.bury(process, exit_code)
 
@@ -519,7 +511,7 @@ class Supervisor:
         if self.phase is Phase.SERVING:
             self.tell_death(process, exit_code, loss)
         if loss is Loss.RELOAD_FAILED:
-            self.end_reload(process.failure or f"a worker {cause_of(exit_code)} before it was ready")
+            self.end_reload(process.failure or f"a worker {early_end_of(exit_code)}")
             return
         has_settled = process.is_ready and time.monotonic() - process.started_at >= plan.SETTLED_S
         failed_starts = self.setbacks.add(process.place, has_served=process.is_ready, has_settled=has_settled)
@@ -527,13 +519,13 @@ class Supervisor:
         # Those of before say nothing of a reload, which may bring what mends them.
         if failed_starts >= self.boot_tries and process.generation == self.fleet.generation:
             # Some of the new generation serve, and this one is tried on; whoever waits is told.
-            self.end_reload(f"worker {process.number} could not start: {process.failure or cause_of(exit_code)}")
+            self.end_reload(f"worker {process.number} could not start: {process.failure or early_end_of(exit_code)}")
             if not self.fleet.has_ready():
                 self.give_up(process.place)
 
     def tell_death(self, process: Process, exit_code: int, loss: Loss) -> None:
         """Log how a worker ended; a reason that was told for the one before is not told again."""
-        cause = process.failure or f"it {cause_of(exit_code)} before it was ready"
+        cause = process.failure or f"it {early_end_of(exit_code)}"
         if loss is Loss.RELOAD_FAILED:
             self.log.error(f"not reloaded, what serves goes on: {process.who} could not start: {cause}")
         elif process.failure:
@@ -542,8 +534,8 @@ class Supervisor:
         elif exit_code == 0 and process.is_ready:
             self.log.info(f"{process.who} has ended; another one takes its place")
         else:
-            when = "" if process.is_ready else " before it was ready"
-            self.log.error(f"{process.who} {cause_of(exit_code)}{when}; another one takes its place")
+            how = cause_of(exit_code) if process.is_ready else early_end_of(exit_code)
+            self.log.error(f"{process.who} {how}; another one takes its place")
 
     def signal_workers(self, number: int) -> None:
         """Send signal `number` to every worker."""

@@ -148,7 +148,8 @@ SIGNALS: tuple[SignalRow, ...] = (
     SignalRow(
         "SIGHUP", Event.RELOAD,
         "Reads the settings again and replaces the workers one after the other: each leaves when its successor serves."
-        " If the first successor cannot start, the workers of before go on, and the log says why.",
+        " If the first successor cannot start, the workers of before go on, with the settings, sockets and logs of"
+        " before, and the log says why. What takes a new start: `--workers 0`, and `--control-socket` from or to none.",
         "Nothing.", "Ends, as every program does whose terminal is gone.",
     ),
     SignalRow(
@@ -160,11 +161,11 @@ SIGNALS: tuple[SignalRow, ...] = (
         "SIGUSR2", Event.UPGRADE,
         "Starts the program that is installed now, with the sockets of this one. When it serves, it ends this one as"
         " SIGTERM does, and takes the pid file over (FILE.2 until then); if it fails, this one goes on, and the log"
-        " says so.",
+        " says so. TERM, INT or QUIT to this one before then end both; if this one is killed, the new one goes on.",
         "Nothing.", "Ends.",
     ),
     SignalRow("SIGTTIN", Event.MORE, "One worker more.", "Nothing.", "As the system has it."),
-    SignalRow("SIGTTOU", Event.FEWER, "One worker less, but not none.", "Nothing.", "As the system has it."),
+    SignalRow("SIGTTOU", Event.FEWER, "One worker less, but not the last.", "Nothing.", "As the system has it."),
     SignalRow(
         "SIGWINCH", Event.DISMISS,
         "All workers leave and the supervisor stays, while a new supervisor is there (SIGUSR2); else nothing.",

@@ -12,7 +12,7 @@ from typing import NoReturn
 from dragoman.supervisor.channel import Channel, channel_pair
 from dragoman.supervisor.starting import Starting
 
-__all__ = ["Process", "cause_of", "fork_worker", "resident_bytes"]
+__all__ = ["Process", "cause_of", "early_end_of", "fork_worker", "resident_bytes"]
 
 
 @dataclass
@@ -97,6 +97,12 @@ def resident_bytes(pid: int) -> int:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, IndexError):
         return 0
+
+
+def early_end_of(exit_code: int) -> str:
+    """How a process has ended that was to serve and has not said why it cannot, in words."""
+    hint = "; no exception has ended it, but os._exit or something native in what it loads" if exit_code >= 0 else ""
+    return f"{cause_of(exit_code)} before it was ready{hint}"
 
 
 def cause_of(exit_code: int) -> str:

@@ -14,7 +14,7 @@ from dragoman.supervisor.privileges import Identity
 from dragoman.types import ListenerInfo
 from dragoman.values import Address, InheritedAddress, TcpAddress, UnixAddress, cause_of, printable
 
-__all__ = ["Listener", "close_all", "open_all"]
+__all__ = ["Listener", "close_all", "has_its_file", "open_all"]
 
 
 OURS = "address in use: by another --bind of this server; leave one of them out"
@@ -66,7 +66,8 @@ def open_all(
     ipv4_ports = {one.port for one in addresses if isinstance(one, TcpAddress) and one.host == "0.0.0.0"}
     try:
         for address in addresses:
-            if (fd := left.pop(str(address), None)) is not None:
+            is_reachable = not isinstance(address, UnixAddress) or is_socket(address.path)
+            if is_reachable and (fd := left.pop(str(address), None)) is not None:
                 opened.append(take_over(address, fd, backlog))
             elif isinstance(address, TcpAddress):
                 ipv6_only = address.host == "::" and address.port in ipv4_ports
@@ -92,9 +93,28 @@ def take_over(address: Address, fd: int, backlog: int) -> Listener:
     return replace(listener, address=str(address), url=f"unix:{address.path}", made=file_of(address.path))
 
 
+def is_socket(path: str) -> bool:
+    """Whether clients can still find a socket there: cleaners of temporary directories remove its file."""
+    try:
+        return stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
 def file_of(path: str) -> tuple[str, int, int]:
     status = os.stat(path, follow_symlinks=False)
     return os.path.abspath(path), status.st_dev, status.st_ino
+
+
+def has_its_file(listener: Listener) -> bool:
+    """Whether a unix socket can be reached by the path that the settings say, from this directory; others always."""
+    if listener.made is None:
+        return True
+    try:
+        status = os.stat(listener.address.removeprefix("unix:"), follow_symlinks=False)
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == listener.made[1:]
 
 
 def close_all(listeners: Sequence[Listener], *, keep_files: bool = False) -> None:

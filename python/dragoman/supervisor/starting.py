@@ -92,10 +92,16 @@ def told(dump: str) -> tuple[str, str]:
     threads = [tidy(thread) for thread in re.split(r"\n(?=\S)", dump.strip()) if "\n" in thread]
     if not threads:
         return " and does not say where it hangs", ""
-    # The last one is the oldest.
-    frame = next(filter(None, map(FRAME.match, threads[-1][1:])), None)
+    # The last one is the oldest. It may wait for a thread that is in the application.
+    inside = [one for one in threads if not (first_frame(one) or {"path": PACKAGE})["path"].startswith(PACKAGE)]
+    frame = first_frame((inside or threads)[-1])
     where = f", and hangs at {frame['path']}:{frame['line']}" if frame else ""
     return where, "\n".join(line for thread in threads for line in thread)
+
+
+def first_frame(lines: list[str]) -> re.Match[str] | None:
+    """Where a tidied thread is."""
+    return next(filter(None, map(FRAME.match, lines[1:])), None)
 
 
 def tidy(thread: str) -> list[str]:

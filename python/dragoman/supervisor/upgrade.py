@@ -4,16 +4,20 @@ import json
 import os
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dragoman.errors import OperatorError
 from dragoman.supervisor.sockets import Listener
+from dragoman.values import working_directory
 
 __all__ = ["Origin", "Predecessor", "start_successor", "take_predecessor"]
 
 VARIABLE = "DRAGOMAN_UPGRADE"
+# What is handed over beside the listeners, by names that no address has.
+CONTROL, CHANNEL = "control", "channel"
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,19 @@ class Origin:
     @classmethod
     def of_this_process(cls) -> "Origin":
         """To be asked before the settings change directory and environment."""
-        return cls(tuple(sys.orig_argv), os.getcwd(), dict(os.environ))
+        return cls(tuple(sys.orig_argv), working_directory(), dict(os.environ))
+
+    def put_on_path(self, path: list[str]) -> None:
+        """Let the directory of the start be found by its name: ``python -m`` has put what its links led to there."""
+        here = os.getcwd()
+        path[:] = [self.directory if one == here else one for one in path]
+
+    @property
+    def program(self) -> str:
+        """The interpreter, by the name that it was started by: that of the release which is there now."""
+        name = self.arguments[0] if self.arguments else ""
+        path = os.path.join(self.directory, name)
+        return path if "/" in name and os.access(path, os.X_OK) else sys.executable
 
 
 @dataclass(frozen=True)
@@ -37,43 +53,88 @@ class Predecessor:
     pid: int
     descriptors: Mapping[str, int] = field(default_factory=dict)
     control: int = -1
+    channel: int = -1
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still serves. It is our parent, as long as it lives."""
+        return os.getppid() == self.pid
+
+    def leave(self) -> None:
+        """In a child: only the supervisor has something to say."""
+        os.close(self.channel)
 
     def drain(self) -> None:
         """Tell it that this one serves now."""
-        # Our parent, as long as it lives: its number cannot have been given to another.
-        if os.getppid() == self.pid:
-            os.kill(self.pid, signal.SIGTERM)
+        with socket.socket(fileno=self.channel) as sock:
+            try:
+                sock.send(b"R")
+            except OSError:
+                pass  # it is gone
 
 
 def take_predecessor() -> Predecessor | None:
-    """What the environment says of a predecessor, taken out of it; None when there is none."""
+    """What the environment says of a predecessor, taken out of it; None when there is none.
+
+    It need not live any more: what counts is that the sockets which it tells of are there, in this very process. In a
+    program that has inherited the variable alone they are not.
+    """
     text = os.environ.pop(VARIABLE, "")
-    if not text:
+    try:
+        told = json.loads(text)
+        handed = {name: int(fd) for name, (fd, inode) in told["sockets"].items() if inode == inode_of(fd)}
+        found = Predecessor(
+            told["pid"],
+            {name: fd for name, fd in handed.items() if name not in (CONTROL, CHANNEL)},
+            handed.get(CONTROL, -1),
+            handed.get(CHANNEL, -1),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
-    told = json.loads(text)
-    if told["pid"] != os.getppid():
-        return None  # inherited by a program that an application has started
-    return Predecessor(told["pid"], told["descriptors"], told["control"])
+    if handed.keys() != told["sockets"].keys() or found.channel < 0:
+        return None
+    for fd in handed.values():
+        os.set_inheritable(fd, False)
+    return found
 
 
-def start_successor(origin: Origin, listeners: Sequence[Listener], control: socket.socket | None) -> int:
-    """Start the program of `origin` anew with our sockets; its process id. Raises OperatorError."""
+def inode_of(fd: int) -> int:
+    """The number of the socket that is open there, which no other one has; 0 where there is none."""
+    try:
+        status = os.fstat(fd)
+    except (OSError, OverflowError):
+        return 0
+    return status.st_ino if stat.S_ISSOCK(status.st_mode) else 0
+
+
+def start_successor(
+    origin: Origin, listeners: Sequence[Listener], control: socket.socket | None
+) -> tuple[int, socket.socket]:
+    """Start the program of `origin` anew with our sockets; its process id, and where it says that it serves.
+
+    Raises OperatorError.
+    """
     if os.getpid() == 1:
         raise OperatorError("process 1 cannot hand over to a child of its own; replace the container instead")
+    ours, theirs = socket.socketpair()
+    sockets = {listener.address: listener.socket for listener in listeners} | {CHANNEL: theirs}
+    if control is not None:
+        sockets[CONTROL] = control
     told = {
         "pid": os.getpid(),
-        "descriptors": {listener.address: listener.socket.fileno() for listener in listeners},
-        "control": -1 if control is None else control.fileno(),
+        "sockets": {name: (sock.fileno(), inode_of(sock.fileno())) for name, sock in sockets.items()},
     }
     environment = {**origin.environment, VARIABLE: json.dumps(told)}
-    sockets = [listener.socket for listener in listeners] + ([control] if control is not None else [])
-    try:
-        pid = os.fork()
-    except OSError as error:
-        raise OperatorError(f"no process can be started: {error.strerror}") from None
-    if pid == 0:
-        become_successor(origin, environment, sockets)
-    return pid
+    ours.setblocking(False)
+    with theirs:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            ours.close()
+            raise OperatorError(f"no process can be started: {error.strerror}") from None
+        if pid == 0:
+            become_successor(origin, environment, list(sockets.values()))
+    return pid, ours
 
 
 def become_successor(origin: Origin, environment: dict[str, str], sockets: Sequence[socket.socket]) -> None:
@@ -89,7 +150,7 @@ def become_successor(origin: Origin, environment: dict[str, str], sockets: Seque
         os.chdir(origin.directory)
         for one in sockets:
             one.set_inheritable(True)
-        os.execve(sys.executable, [*origin.arguments], environment)
+        os.execve(origin.program, [*origin.arguments], environment)
     except BaseException as error:
         os.write(2, f"dragoman: the program cannot be started: {error}\n".encode("utf-8", "backslashreplace"))
     finally:

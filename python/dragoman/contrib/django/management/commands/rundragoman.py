@@ -3,17 +3,19 @@
 import argparse
 import os
 import re
-from typing import Any
+import subprocess
+import sys
+import sysconfig
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.core.servers.basehttp import get_internal_wsgi_application
 from django.db import connections
 from django.utils import autoreload
 
+from dragoman.contrib.django.wsgi import load, name_of_application
 from dragoman.embedded import BackgroundServer, keyword_settings, serve_loaded
 from dragoman.errors import DragomanError
-from dragoman.loader import Loaded
 from dragoman.log import Log, open_log
 from dragoman.settings import Row, rows
 
@@ -63,7 +65,9 @@ class Command(BaseCommand):  # type: ignore[misc]
         if settings.DEBUG and given["workers"] is None:
             given["workers"] = "0"
         try:
-            return serve_loaded(lambda: self.load(options), given)
+            if keyword_settings(given, os.environ).workers:
+                become_supervisor(application_string(options), given)
+            return serve_loaded(lambda: load(has_static_files(options)), given)
         except DragomanError as error:
             raise CommandError(message_of(error), returncode=error.exit_status) from None
 
@@ -75,7 +79,7 @@ class Command(BaseCommand):  # type: ignore[misc]
             found = keyword_settings(given, os.environ)
             log = Log(open_log(found.error_logfile), found.log_level)
             given.pop("error_logfile")
-            loaded = self.load(options)
+            loaded = load(has_static_files(options))
             server = BackgroundServer(loaded.application, given, os.environ, log=log, name=loaded.name)
             server.start()
         except DragomanError as error:
@@ -95,15 +99,41 @@ class Command(BaseCommand):  # type: ignore[misc]
         # Workers must not share the connections that this has opened.
         connections.close_all()
 
-    def load(self, options: dict[str, Any]) -> Loaded:
-        """The application of settings.WSGI_APPLICATION, behind the static files where DEBUG serves them."""
-        application = get_internal_wsgi_application()
-        if settings.DEBUG and not options["nostatic"] and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
-            from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: PLC0415 - of an app that is there
 
-            application = StaticFilesHandler(application)
-        path = settings.WSGI_APPLICATION or "django.core.wsgi.get_wsgi_application()"
-        return Loaded(application, ":".join(path.rpartition(".")[::2]))
+def has_static_files(options: dict[str, Any]) -> bool:
+    """Whether the server is to serve them, too."""
+    return settings.DEBUG and not options["nostatic"] and "django.contrib.staticfiles" in settings.INSTALLED_APPS
+
+
+def application_string(options: dict[str, Any]) -> str:
+    """The application as `dragoman` takes it on its command line."""
+    if has_static_files(options):
+        return "dragoman.contrib.django.wsgi:with_static_files()"
+    return name_of_application()
+
+
+def become_supervisor(application: str, given: dict[str, Any]) -> NoReturn:
+    """Go on as `python -m dragoman`: a process that has imported the project could not load it anew at a reload."""
+    by_name = {row.name: row for row in rows()}
+    # Files are not read, here neither.
+    flags = ["--config", os.devnull, f"--pythonpath={','.join(own_paths())}"]
+    for name, value in given.items():
+        for text in [value] if isinstance(value, str) else value or ():
+            flags.append(by_name[name].flag if by_name[name].is_flag else f"{by_name[name].flag}={text}")
+    # Set by `--settings` too, which the new program does not have.
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings.SETTINGS_MODULE}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    interpreter = [sys.executable, *subprocess._args_from_interpreter_flags()]  # type: ignore[attr-defined]
+    os.execve(sys.executable, [*interpreter, "-m", "dragoman", *flags, "--", application], environment)
+
+
+def own_paths() -> list[str]:
+    """The directories that manage.py and Django's options have put on ``sys.path``: no new interpreter has them."""
+    usual = {os.path.realpath(path) for path in sysconfig.get_paths().values()}
+    usual |= {os.path.realpath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep)}
+    usual.add(os.path.realpath(os.getcwd()))
+    return [path for path in sys.path if os.path.isdir(path) and os.path.realpath(path) not in usual]
 
 
 def add_setting(group: Any, row: Row, taken: Any) -> None:
