@@ -16,12 +16,14 @@ from typing import Any, NoReturn
 from dragoman import __version__, loader, supervisor, worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import DragomanError, OperatorError
+from dragoman.forking import ForkHooks
 from dragoman.hooks import HOOKS, Configuration, HookLog, Hooks, ServerView, WorkerView, load_hooks
 from dragoman.loader import Loaded, add_paths, parse
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
 from dragoman.settings import Settings
 from dragoman.supervisor.channel import Channel
 from dragoman.supervisor.mold import fork_dangers, open_descriptors, serve_orders
+from dragoman.supervisor.signals import CAUGHT
 from dragoman.supervisor.upgrade import Origin, Predecessor, start_successor, take_predecessor
 from dragoman.values import Address, cause_of, counted, printable
 
@@ -33,12 +35,16 @@ def run(
     notices: Sequence[str] = (),
     reread: Callable[[], Settings] | None = None,
     load: Callable[[], Loaded] | None = None,
+    *,
+    is_last: bool = False,
 ) -> int:
     """Serve until a signal ends it; the exit status. Raises DragomanError for what cannot be had.
 
     notices   warnings that were found before there was a log
     reread    gives the settings of a reload; without it they stay as they are
     load      gives the application, in each process that serves; by default the one that the settings name
+    is_last   the process ends here instead of returning: exit functions, which may wait for what a hook has started,
+              have a deadline then
     """
     if sys.platform != "linux":
         raise OperatorError(f"only Linux is supported for now, and this is {sys.platform}")
@@ -67,7 +73,10 @@ def run(
         for notice in (*notices, *without_effect(settings), warning, supervisor.deaf_parent()):
             if notice:
                 process.log.warning(notice)
-        return process.run()
+        status = process.run()
+        if is_last:
+            worker.leave(status, (), process.log)
+        return status
     except EndedEarly:
         return 0
 
@@ -104,6 +113,10 @@ class Process:
         self.control: supervisor.Control | None = None
         self.name = ""
         self.supervisor_pid = os.getpid()
+        # Stands for that process in its children, where the kernel can do that.
+        self.supervisor_fd = -1
+        self.channel: Channel | None = None
+        self.ordered: socket.socket | None = None
         self.started = 0  # workers, so far
         # Whom this process can still become; None once it has, and where nobody else is asked for.
         self.identity = supervisor.identity_of(settings.user, settings.group)
@@ -153,6 +166,7 @@ class Process:
         """Serve in this very process."""
         # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
         signal.signal(signal.SIGUSR1, lambda number, frame: self.reopen_logs())
+        self.guard_forks()
         self.set_title("server")
         self.drop_rights()
         loaded = self.load()
@@ -173,6 +187,7 @@ class Process:
     def supervise(self) -> int:
         """Serve in forked workers, and look after them here."""
         self.set_title("supervisor")
+        self.supervisor_fd = own_pidfd()
         handed_over = self.predecessor.control if self.predecessor is not None else -1
         if handed_over >= 0:
             sock = socket.socket(fileno=handed_over)
@@ -181,6 +196,7 @@ class Process:
             self.control = supervisor.Control(sock)
         elif (opened := supervisor.open_control(self.settings.control_socket, self.settings.bind)) is not None:
             self.control = supervisor.Control(opened)
+        self.guard_forks()
         self.call_hook("on_starting")
         self.call_hook("nworkers_changed", new_value=self.settings.workers, old_value=None)
         try:
@@ -241,6 +257,24 @@ class Process:
         except OperatorError as error:
             self.log.warning(f"commands reach this server only where they did before: {error}")
 
+    def guard_forks(self, channel: Channel | None = None, ordered: socket.socket | None = None) -> None:
+        """From now on: what hooks or the application fork in this process gets neither its signals nor its sockets."""
+        self.channel, self.ordered = channel, ordered
+        self.fork_hooks = ForkHooks(CAUGHT, self)
+        self.fork_hooks.register()
+
+    def note_fork(self) -> None:
+        """Nothing of ours has to know."""
+
+    def forget_in_child(self) -> None:
+        """In a child that somebody else has forked: it is not to hold the address, nor what tells of our end."""
+        self.stop_listening()
+        self.leave_commands()
+        if self.channel is not None:
+            self.channel.socket.close()
+        if self.ordered is not None:
+            self.ordered.close()
+
     def leave_commands(self) -> None:
         """In a child: nobody but the supervisor hears commands, and none waits at a socket where nobody does."""
         if self.control is not None:
@@ -297,6 +331,7 @@ class Process:
     def work(self, channel: Channel, number: int) -> int:
         """The life of forked worker `number`."""
         self.leave_commands()
+        self.guard_forks(channel)
         self.set_title(f"worker {number}")
         self.call_hook("post_fork", number)
         loaded = self.load_or_tell(channel)
@@ -305,6 +340,7 @@ class Process:
     def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
         """The life of the process from which, the application loaded, the workers are forked."""
         self.leave_commands()
+        self.guard_forks(channel, ordered)
         self.set_title("preload")
         before = open_descriptors()
         loaded = self.load_or_tell(channel)
@@ -316,6 +352,7 @@ class Process:
 
         def live(channel: Channel, number: int) -> NoReturn:
             become()
+            self.guard_forks(channel)
             self.set_title(f"worker {number}")
             self.call_hook("post_fork", number)
             os._exit(self.serve_forked(loaded, channel, number))
@@ -419,7 +456,7 @@ class Process:
 
     def drain_with_supervisor(self, channel: Channel) -> None:
         """Wait for the end of the supervisor, in a thread of its own, and drain then."""
-        channel.wait_for_end()
+        channel.wait_for_end(self.supervisor_pid, self.supervisor_fd)
         self.log.error("the supervisor is gone; draining")
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -492,6 +529,14 @@ def check_reloaded(before: Settings, after: Settings) -> None:
             raise OperatorError(f"{name} has changed, which takes a new start (or SIGUSR2)")
     if after.workers == 0:
         raise OperatorError("workers = 0 serves without a supervisor, which takes a new start")
+
+
+def own_pidfd() -> int:
+    """A descriptor that stands for this process, for its children; -1 where the kernel has none (before Linux 5.3)."""
+    try:
+        return os.pidfd_open(os.getpid())
+    except OSError:
+        return -1
 
 
 def raise_descriptor_limit() -> None:

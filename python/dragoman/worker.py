@@ -255,7 +255,7 @@ def leave(status: int, stuck: Iterable[str], log: Log) -> NoReturn:
     """
     for request in stuck:
         log.warning(f"ending with a request still in the application: {printable(request)}")
-    watchdog = threading.Timer(ATEXIT_S, os._exit, (status,))
+    watchdog = threading.Timer(ATEXIT_S, give_up, (status, log))
     watchdog.daemon = True
     try:
         watchdog.start()
@@ -264,6 +264,19 @@ def leave(status: int, stuck: Iterable[str], log: Log) -> NoReturn:
             stream.flush()
     except BaseException as error:
         log.error(f"an exit function fails: {traceback_of(error)}")
+    finally:
+        os._exit(status)
+
+
+def give_up(status: int, log: Log) -> NoReturn:
+    """End the process though its exit functions have not ended, and name what they may wait for."""
+    try:
+        others = [one for one in threading.enumerate() if one is not threading.main_thread()]
+        left = [f"thread {printable(one.name)}" for one in others if not one.daemon]
+        if (started := sys.modules.get("multiprocessing.process")) is not None:
+            left += [f"process {one.pid} ({printable(one.name)})" for one in started.active_children()]
+        named = f"; left behind: {', '.join(left)}" if left else ""
+        log.warning(f"exit functions take longer than {ATEXIT_S:g} s, and are not waited for{named}")
     finally:
         os._exit(status)
 

@@ -234,7 +234,7 @@ def test_workers_see_the_death_of_their_supervisor(run: Callable[..., Run]) -> N
         """
         channel.ready()
         say(f"worker {os.getpid()}")
-        channel.wait_for_end()
+        channel.wait_for_end(os.getppid())
         say("supervisor gone")
         return 0
         """

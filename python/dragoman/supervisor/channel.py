@@ -1,6 +1,8 @@
 """The socket pair between the supervisor and a worker: what the worker has to say, and whether the other end lives."""
 
 import json
+import os
+import select
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ __all__ = ["Channel", "Kind", "Message", "channel_pair", "read_messages"]
 
 # Well within the buffer of a socket pair, so that a worker never waits for a supervisor that is busy.
 MESSAGE_BYTES = 32 * 1024
+# Between two looks at who our parent is, where the kernel does not tell of a process's end.
+LOOK_MS = 1000
 
 
 class Kind(Enum):
@@ -58,12 +62,22 @@ class Channel:
         """The worker leaves: what became of the requests since it was told to."""
         self.send(Kind.DRAINED, json.dumps(account))
 
-    def wait_for_end(self) -> None:
-        """Returns when the supervisor is gone. It never writes."""
-        try:
-            self.socket.recv(1)
-        except OSError:
-            pass
+    def wait_for_end(self, pid: int, pidfd: int = -1) -> None:
+        """Returns when the supervisor, process `pid`, is gone. It never writes.
+
+        pidfd   stands for it (pidfd_open(2)): a process that somebody has forked there may hold its end of the channel
+        """
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        if pidfd >= 0:
+            poll.register(pidfd, select.POLLIN)
+        was_other = False
+        while not poll.poll(None if pidfd >= 0 else LOOK_MS):
+            # Twice: with --preload the first parent is the one that has forked us.
+            is_other = os.getppid() != pid
+            if is_other and was_other:
+                return
+            was_other = is_other
 
     def send(self, kind: Kind, text: str) -> None:
         try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NoReturn
 
+from dragoman.forking import fork_own
 from dragoman.supervisor.channel import Channel, Kind, Message, channel_pair, read_messages
 from dragoman.supervisor.starting import Stacks, Starting
 
@@ -42,7 +43,7 @@ class Mold:
         ours, theirs = channel_pair()
         orders, ordered = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            pid = os.fork()
+            pid = fork_own()
             if pid == 0:
                 ours.close()
                 orders.close()
@@ -120,7 +121,7 @@ def fork_twice(live: Callable[[], NoReturn], to_close: Iterable[socket.socket]) 
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        between = os.fork()
+        between = fork_own()
     except OSError:
         os.close(reader)
         os.close(writer)
@@ -128,7 +129,7 @@ def fork_twice(live: Callable[[], NoReturn], to_close: Iterable[socket.socket]) 
     if between == 0:
         try:
             os.close(reader)
-            pid = os.fork()
+            pid = fork_own()
             if pid == 0:
                 os.close(writer)
                 for one in to_close:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import NoReturn
 
 from dragoman.errors import ApplicationError, DragomanError
+from dragoman.forking import ForkHooks
 from dragoman.supervisor import plan
 from dragoman.supervisor.account import DrainAccount
 from dragoman.supervisor.channel import Channel, Kind, Message, read_messages
@@ -82,6 +83,8 @@ class Supervisor:
         """Start the workers and turn until the plan has ended; the exit status."""
         self.selector.register(self.signals.socket, selectors.EVENT_READ)
         self.signals.catch()
+        fork_hooks = ForkHooks(CAUGHT, self)
+        fork_hooks.register()
         # What is loaded stays, and stays shared: a collection in a worker would write to every page that it looks at.
         gc.collect()
         gc.freeze()
@@ -323,21 +326,28 @@ class Supervisor:
         status = 1
         try:
             take_usual_signals(self.host.reopen_logs)
-            # The ends of the others' channels among them: with a copy open, a worker would not see the parent's death;
-            # and nobody but the supervisor listens for commands.
-            for key in list(self.selector.get_map().values()):
-                key.fileobj.close()  # type: ignore[union-attr]
-            self.molds.close()
-            for process in self.processes.values():
-                process.starting.end()
-            self.selector.close()
-            self.signals.close()
+            self.forget_in_child()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             status = work()
         except BaseException:
             self.log.error(f"a worker fails: {traceback.format_exc().rstrip()}")
         finally:
             os._exit(status)
+
+    def note_fork(self) -> None:
+        """A hook has forked a process, which is no business of ours; it is reaped."""
+
+    def forget_in_child(self) -> None:
+        """In a child, let go of what is the supervisor's."""
+        # The ends of the workers' channels among them: with a copy open, a worker would not see the parent's death; and
+        # nobody but the supervisor listens for commands.
+        for key in list(self.selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+        self.molds.close()
+        for process in self.processes.values():
+            process.starting.end()
+        self.selector.close()
+        self.signals.close()
 
     def rest(self) -> None:
         """No worker can be started now: try again after the back-off, or give up."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from dragoman.forking import fork_own
 from dragoman.supervisor.channel import Channel, channel_pair
 from dragoman.supervisor.starting import Starting
 
@@ -76,7 +77,7 @@ def fork_worker(
     sys.stderr.flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
-        pid = os.fork()
+        pid = fork_own()
         if pid == 0:
             ours.close()
             live(Channel(theirs, starting.stacks), before)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dragoman.errors import OperatorError
+from dragoman.forking import fork_own
 from dragoman.supervisor.sockets import Listener
 
 __all__ = ["Origin", "Predecessor", "start_successor", "take_predecessor"]
@@ -68,7 +69,7 @@ def start_successor(origin: Origin, listeners: Sequence[Listener], control: sock
     environment = {**origin.environment, VARIABLE: json.dumps(told)}
     sockets = [listener.socket for listener in listeners] + ([control] if control is not None else [])
     try:
-        pid = os.fork()
+        pid = fork_own()
     except OSError as error:
         raise OperatorError(f"no process can be started: {error.strerror}") from None
     if pid == 0:
