@@ -350,8 +350,13 @@ class Process:
             self.log.warning(f"--preload: {danger}")
         channel.ready(loaded.name)
 
+        # Taken back in the workers: here it is ours, so that the workers can be forked (`serve_orders`).
+        of_application = signal.getsignal(signal.SIGCHLD)
+
         def live(channel: Channel, number: int) -> NoReturn:
             become()
+            if of_application is not None:
+                signal.signal(signal.SIGCHLD, of_application)
             self.guard_forks(channel)
             self.set_title(f"worker {number}")
             self.call_hook("post_fork", number)

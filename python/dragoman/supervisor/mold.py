@@ -96,6 +96,8 @@ def serve_orders(ordered: socket.socket, own: Channel, live: Callable[[Channel, 
 
     The worker becomes the supervisor's child (`adopt_orphans`): a process between the two ends at once.
     """
+    # The application may ignore it, or reap whatever ends: its workers are to be waited for here alone.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     gc.collect()
     gc.freeze()
     while True:
@@ -160,9 +162,13 @@ def die_with_parent() -> None:
 
 
 def open_descriptors() -> dict[int, str]:
-    """The process's descriptors and what they stand for (proc(5), fd)."""
-    found = {}
-    for name in os.listdir("/proc/self/fd"):
+    """The process's descriptors and what they stand for (proc(5), fd); nothing where there is no /proc."""
+    found: dict[int, str] = {}
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:
+        return found  # without /proc nothing is known
+    for name in names:
         try:
             found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
         except OSError:

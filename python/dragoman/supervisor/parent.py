@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import NoReturn
 
-from dragoman.errors import ApplicationError, DragomanError
+from dragoman.errors import ApplicationError, DragomanError, OperatorError
 from dragoman.forking import ForkHooks
 from dragoman.supervisor import plan
 from dragoman.supervisor.account import DrainAccount
@@ -301,9 +301,7 @@ class Supervisor:
                 starting = Starting(self.host.settings.start_timeout)
                 process = fork_worker(key, number, generation, starting, CAUGHT, self.become_worker(number))
         except OSError as error:
-            self.setbacks.add((generation, number))
-            self.happen(Event.WORKER_UNBOOTABLE, (generation, number))
-            self.log.error(f"worker {number} cannot be started: {error.strerror or error}")
+            self.fork_failed((generation, number), f"worker {number} cannot be started: {error.strerror or error}")
             return
         self.fleet.started(number, generation)
         lifetime_s = self.host.settings.worker_lifetime
@@ -312,6 +310,24 @@ class Supervisor:
             process.retire_at = process.started_at + lifetime_s * random.uniform(0.9, 1.1)
         self.processes[key] = process
         self.selector.register(process.channel, selectors.EVENT_READ, lambda: self.hear(process))  # type: ignore[arg-type]
+
+    def fork_failed(self, place: Place, cause: str) -> None:
+        """The machine has no process for that place; at `LOADING`, for the application of --preload."""
+        generation, number = place
+        is_current = generation == self.fleet.generation
+        if is_current and self.fleet.abandon(can_restart=self.molds.is_ready(self.fleet.before)):
+            self.host.reload_failed()
+            self.log.error(f"not reloaded, what serves goes on: {cause}")
+            self.end_reload(cause)
+            return
+        self.log.error(cause)
+        failed_starts = self.setbacks.add(place)
+        self.setbacks.rest(place, time.monotonic())
+        if failed_starts >= plan.BOOT_TRIES and is_current:
+            self.end_reload(cause)
+            if not self.fleet.has_ready():
+                self.happen(Event.BOOT_HOPELESS)
+                self.exit_status = OperatorError.exit_status
 
     def become_worker(self, number: int) -> Callable[[Channel, set[int | signal.Signals]], NoReturn]:
         """The child's way: it ends inside of this function, and nothing of the parent's stack is unwound."""
