@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -23,9 +22,10 @@ from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log
 from dragoman.settings import Settings
 from dragoman.supervisor.channel import Channel
 from dragoman.supervisor.mold import fork_dangers, open_descriptors, serve_orders
+from dragoman.supervisor.pidfile import PidFile
 from dragoman.supervisor.signals import CAUGHT
 from dragoman.supervisor.upgrade import Origin, Predecessor, start_successor, take_predecessor
-from dragoman.values import Address, cause_of, counted, printable
+from dragoman.values import Address, counted
 
 __all__ = ["run"]
 
@@ -112,6 +112,7 @@ class Process:
         self.successor_pid = 0
         self.control: supervisor.Control | None = None
         self.name = ""
+        self.pid_file = PidFile("")
         self.supervisor_pid = os.getpid()
         # Stands for that process in its children, where the kernel can do that.
         self.supervisor_fd = -1
@@ -144,11 +145,11 @@ class Process:
             handed_over=handed_over,
         )
         try:
-            write_pid_file(self.pid_path)
+            self.pid_file = PidFile(self.pid_path)
             try:
                 return self.serve_alone() if settings.workers == 0 else self.supervise()
             finally:
-                remove_pid_file(self.pid_path)
+                self.pid_file.remove()
         finally:
             # The files are a successor's, or still a predecessor's.
             is_shared = self.successor_pid != 0 or self.predecessor is not None
@@ -179,7 +180,7 @@ class Process:
         status, stuck = self.serve(loaded, when_ready=when_ready, make=partial(LoneWorker, self.notifier))
         if stuck:
             # The way out that is left does not come back to the `finally` blocks of our callers.
-            remove_pid_file(self.pid_path)
+            self.pid_file.remove()
             supervisor.close_all(self.listeners)
             worker.leave(status, stuck, self.log)
         return status
@@ -499,10 +500,9 @@ class Process:
         self.call_hook("when_ready")
         if self.predecessor is not None:
             self.log.info(f"taking over from process {self.predecessor.pid}, which drains")
-            written, predecessor, self.predecessor = self.pid_path, self.predecessor, None
+            predecessor, self.predecessor = self.predecessor, None
             try:
-                if written:
-                    os.replace(written, self.pid_path)
+                self.pid_file.rename(self.pid_path)
             except OSError as error:
                 self.log.warning(f'--pid "{self.pid_path}": cannot be taken over: {error.strerror}')
             predecessor.drain()
@@ -588,20 +588,3 @@ class EndedEarly(BaseException):
 
 def end_early(number: int, frame: FrameType | None) -> None:
     raise EndedEarly
-
-
-def write_pid_file(path: str) -> None:
-    if path:
-        try:
-            Path(path).write_text(f"{os.getpid()}\n")
-        except OSError as error:
-            raise OperatorError(f'--pid "{printable(path)}": cannot be written: {cause_of(error, path)}') from None
-
-
-def remove_pid_file(path: str) -> None:
-    # Only our own: a successor may have written its id already.
-    try:
-        if path and Path(path).read_text().strip() == str(os.getpid()):
-            Path(path).unlink()
-    except OSError:
-        pass

@@ -166,7 +166,7 @@ class Settings:
     )
     pid: str = setting(
         "Process", "-p --pid", "FILE", "", values.optional, gunicorn="pidfile",
-        doc="File to write the process id to; removed at the end.",
+        doc="File to write the process id to; removed at the end. That of a live process is left, and ends the start.",
     )
 
     start_timeout: float = setting(

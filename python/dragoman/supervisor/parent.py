@@ -313,8 +313,7 @@ class Supervisor:
 
     def fork_failed(self, place: Place, cause: str) -> None:
         """The machine has no process for that place; at `LOADING`, for the application of --preload."""
-        generation, number = place
-        is_current = generation == self.fleet.generation
+        is_current = place[0] == self.fleet.generation
         if is_current and self.fleet.abandon(can_restart=self.molds.is_ready(self.fleet.before)):
             self.host.reload_failed()
             self.log.error(f"not reloaded, what serves goes on: {cause}")
