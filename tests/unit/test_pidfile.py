@@ -17,8 +17,10 @@ from dragoman.supervisor.pidfile import PidFile
 def other() -> Iterator[int]:
     """A process that lives."""
     with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as process:
-        yield process.pid
-        process.kill()
+        try:
+            yield process.pid
+        finally:
+            process.kill()
 
 
 def gone() -> int:
