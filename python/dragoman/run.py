@@ -197,6 +197,12 @@ class Process:
             self.control = supervisor.Control(sock)
         elif (opened := supervisor.open_control(self.settings.control_socket, self.settings.bind)) is not None:
             self.control = supervisor.Control(opened)
+        elif self.settings.control_socket != "none":
+            address = supervisor.control_address(self.settings.control_socket, self.settings.bind)
+            self.log.warning(
+                f"no commands reach this server: its automatic control socket is {supervisor.holder_of(address)}'s;"
+                " --control-socket PATH gives it one of its own"
+            )
         self.guard_forks()
         self.call_hook("on_starting")
         self.call_hook("nworkers_changed", new_value=self.settings.workers, old_value=None)
