@@ -70,7 +70,13 @@ def run(
         os.environ.update(settings.env)
         raise_descriptor_limit()
         process = Process(settings, reread or (lambda: settings), load, origin, predecessor, notifier, passed)
-        for notice in (*notices, *without_effect(settings), warning, supervisor.deaf_parent()):
+        for notice in (
+            *notices,
+            *without_effect(settings),
+            warning,
+            worker.spool_warning(settings),
+            supervisor.deaf_parent(),
+        ):
             if notice:
                 process.log.warning(notice)
         status = process.run()

@@ -287,7 +287,8 @@ class Settings:
     spool_directory: str = setting(
         "Limits", "--spool-directory", "DIRECTORY", "", values.optional,
         doc="Directory for temporary files: long chunked request bodies, and with --threads 1 responses that wait for"
-        " slow clients. Without one, Python's tempfile.gettempdir().",
+        " slow clients. Without one, Python's tempfile.gettempdir(); where nothing can be written to, 507 for what"
+        " does not fit into memory.",
     )
     spool_quota: int = setting(
         "Limits", "--spool-quota", "BYTES", "1G", values.byte_size(0, 1 << 50), unit="bytes",

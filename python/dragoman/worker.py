@@ -25,7 +25,7 @@ from dragoman.settings import Settings
 from dragoman.types import ListenerInfo, WSGIApplication
 from dragoman.values import printable
 
-__all__ = ["Worker", "check_options", "leave", "options_of", "serve"]
+__all__ = ["Worker", "check_options", "leave", "options_of", "serve", "spool_warning"]
 
 # Threads that are outside of the application return at once; this is for those that are just leaving it.
 JOIN_S = 0.3
@@ -304,8 +304,8 @@ def check_options(settings: Settings, access_log_fd: int) -> None:
 
 def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
     """The settings as the engine takes them: milliseconds, bytes, descriptors."""
-    spool_directory = settings.spool_directory or tempfile.gettempdir()
-    if not os.access(spool_directory, os.W_OK | os.X_OK):
+    spool_directory = settings.spool_directory or temporary_directory()
+    if spool_directory and not os.access(spool_directory, os.W_OK | os.X_OK):
         why = "cannot be written to" if os.path.isdir(spool_directory) else "there is no such directory"
         raise OperatorError(f'--spool-directory "{printable(spool_directory)}": {why}')
     return {
@@ -339,8 +339,8 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
         "limit_trailers": settings.limit_trailers,
         "body_buffer": settings.body_buffer,
         "chunked_memory": settings.chunked_memory,
-        "spool_directory": spool_directory,
-        "spool_quota": settings.spool_quota,
+        "spool_directory": spool_directory or os.sep,
+        "spool_quota": settings.spool_quota if spool_directory else 0,
         "output_buffer": settings.output_buffer,
         "queue": settings.queue,
         "queue_ms": milliseconds(settings.queue_timeout),
@@ -348,6 +348,24 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
         "access_log_fd": access_log_fd,
         "access_log_format": settings.access_logformat,
     }
+
+
+def temporary_directory() -> str:
+    """The directory that programs of this machine write such files to; "" where there is none, on a read-only disk."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return ""
+
+
+def spool_warning(settings: Settings) -> str:
+    """What cannot be served for want of a directory; "" when there is one."""
+    if settings.spool_directory or temporary_directory():
+        return ""
+    return (
+        f"no directory for temporary files can be written to: chunked request bodies above {settings.chunked_memory}"
+        " bytes get 507; --spool-directory names one, --chunked-memory sets the bytes that stay in memory"
+    )
 
 
 def requests_until_used_up(settings: Settings) -> int:
