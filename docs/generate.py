@@ -59,7 +59,8 @@ all of them: `drained 412 requests in 3.1 s, 0 dropped, 2 cut (GET /sse, GET /x)
   named.
 - idle connections closed: a request may have been on its way there, which a server cannot know.
 
-Where anything was dropped or cut, the supervisor's line is a warning.
+Where anything was dropped or cut, the supervisor's line is a warning. It names the workers that were killed in the
+middle: what such a worker had told last is counted, and it may have cut more.
 
 ## Exit status
 

@@ -346,6 +346,8 @@ class Process:
         self.leave_commands()
         self.guard_forks(channel)
         self.set_title(f"worker {number}")
+        if self.has_hook("worker_abort"):
+            signal.signal(signal.SIGABRT, lambda *_: self.call_hook("worker_abort", number))
         self.call_hook("post_fork", number)
         loaded = self.load_or_tell(channel)
         return loaded if isinstance(loaded, int) else self.serve_forked(loaded, channel, number)
@@ -405,6 +407,7 @@ class Process:
             when_ready=lambda: channel.ready(loaded.name),
             channel=channel,
             when_quit=lambda: self.call_hook("worker_int", number),
+            when_late=lambda: self.call_hook("worker_abort", number),
         )
         self.call_hook("worker_exit", number)
         worker.leave(status, stuck, self.log)
@@ -422,6 +425,10 @@ class Process:
             **more,
         }
         self.hooks.call(name, *(known[argument] for argument in HOOKS[name].arguments))
+
+    def has_hook(self, name: str) -> bool:
+        """Whether the file of --hooks has a function of that name."""
+        return name in self.hooks.functions
 
     def set_title(self, part: str) -> None:
         """Show this process as that part of the run."""
@@ -447,6 +454,7 @@ class Process:
         make: Callable[..., worker.Worker] = worker.Worker,
         channel: Channel | None = None,
         when_quit: Callable[[], None] = lambda: None,
+        when_late: Callable[[], None] = lambda: None,
     ) -> tuple[int, list[str]]:
         """Serve `loaded` until a signal ends it: exit status, and the requests that are still in the application."""
         one = make(
@@ -460,6 +468,7 @@ class Process:
         # The engine has copies of its own: when it closes them at a drain, no other one of this process may be left.
         self.stop_listening()
         if channel is not None:
+            one.tell_so_far, one.when_late = channel.so_far, when_late
             one.when_used_up = partial(channel.retire, f"it has answered {self.settings.max_requests} requests or more")
         stuck = worker.serve(
             one,

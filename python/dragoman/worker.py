@@ -63,6 +63,10 @@ class Worker:
         self.has_drained = False
         self.is_late = False
         self.when_used_up: Callable[[], None] = do_nothing
+        # Called with the account of a drain whenever it has changed, and when the graceful timeout is over.
+        self.tell_so_far: Callable[[Mapping[str, object]], None] | None = None
+        self.when_late: Callable[[], None] = do_nothing
+        self.told: Mapping[str, object] = {}
         self.exit_status = 0
         self.has_warned_of_threads = False
         with refusals_with_flags():
@@ -101,9 +105,20 @@ class Worker:
         """Act on the engine's events until it has drained, or has been stopped."""
         while not self.is_stopping and not self.has_drained:
             self.act(self.server.wait(None if self.drain_until is None else DRAINING_TICK_S))
+            self.tell_drain()
             if not self.has_drained and self.drain_until is not None and time.monotonic() >= self.drain_until:
                 self.is_late = True
+                self.when_late()
                 self.stop()
+
+    def tell_drain(self) -> None:
+        """Say how the drain goes, for the case that this process hangs before its end."""
+        if self.tell_so_far is None or self.drain_until is None or (account := self.server.account()) is None:
+            return
+        counted = {name: account[name] for name in ("answered", "dropped", "cut", "cut_requests")}
+        if counted != self.told:
+            self.told = counted
+            self.tell_so_far(counted)
 
     def drain(self, *, is_replaced: bool = False) -> None:
         """Accept nothing more and answer what is under way; `mind` returns then, or after the graceful timeout.

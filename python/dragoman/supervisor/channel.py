@@ -24,6 +24,7 @@ class Kind(Enum):
     READY = b"R"  # the application of this name is loaded, and requests are answered
     FAILED = b"F"  # the application cannot be served, and this is why; the worker ends after it
     RETIRE = b"T"  # this worker wants a successor, for this reason, and serves until it has one
+    SO_FAR = b"S"  # this worker is to leave, and this has become of its requests until now
     DRAINED = b"D"  # this worker leaves, and this became of its last requests
     ENDED = b""  # the other end is gone; nothing more comes
 
@@ -58,6 +59,10 @@ class Channel:
         """A successor is asked for, because of `why`; the worker serves until it is told to leave."""
         self.send(Kind.RETIRE, why)
 
+    def so_far(self, account: Mapping[str, object]) -> None:
+        """What has become of the requests until now: the last word of a worker that hangs."""
+        self.send(Kind.SO_FAR, json.dumps(account), socket.MSG_DONTWAIT)
+
     def drained(self, account: Mapping[str, object]) -> None:
         """The worker leaves: what became of the requests since it was told to."""
         self.send(Kind.DRAINED, json.dumps(account))
@@ -79,9 +84,9 @@ class Channel:
                 return
             was_other = is_other
 
-    def send(self, kind: Kind, text: str) -> None:
+    def send(self, kind: Kind, text: str, flags: int = 0) -> None:
         try:
-            self.socket.send(kind.value + text.encode("utf-8", "backslashreplace")[: MESSAGE_BYTES - 1])
+            self.socket.send(kind.value + text.encode("utf-8", "backslashreplace")[: MESSAGE_BYTES - 1], flags)
         except OSError:
             pass  # the supervisor is gone: wait_for_end() returns
 

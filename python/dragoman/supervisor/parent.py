@@ -15,7 +15,7 @@ from typing import NoReturn
 from dragoman.errors import ApplicationError, DragomanError, OperatorError
 from dragoman.forking import ForkHooks
 from dragoman.supervisor import plan
-from dragoman.supervisor.account import DrainAccount
+from dragoman.supervisor.account import DrainAccount, with_requests
 from dragoman.supervisor.channel import Channel, Kind, Message, read_messages
 from dragoman.supervisor.commands import carry_out
 from dragoman.supervisor.control import Control, Reply
@@ -23,7 +23,7 @@ from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
 from dragoman.supervisor.host import Host
 from dragoman.supervisor.molds import Molds
 from dragoman.supervisor.plan import Action, Event, Phase
-from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes
+from dragoman.supervisor.process import Process, cause_of, fork_worker, resident_bytes, signal_of
 from dragoman.supervisor.reload import Reload
 from dragoman.supervisor.setbacks import LOADING, Place, Setbacks
 from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
@@ -32,8 +32,11 @@ from dragoman.values import counted
 
 __all__ = ["Supervisor", "supervise"]
 
-# How much longer than its own deadlines a worker may take before it is killed.
-DRAIN_GRACE_S = 10.0
+# A worker whose graceful timeout is over says what it has cut. One that is silent for so long hangs, and is killed.
+HANG_GRACE_S = 3.0
+# How long one that has said it may take to leave: its exit functions have 5 s (worker.py, ATEXIT_S).
+LEAVING_GRACE_S = 7.0
+DRAIN_GRACE_S = HANG_GRACE_S + LEAVING_GRACE_S
 STOP_GRACE_S = 5.0
 # Between two looks at the workers' memory.
 LOOK_S = 1.0
@@ -109,7 +112,7 @@ class Supervisor:
         step = plan.step(self.phase, event)
         if step.phase is not self.phase:
             grace = {
-                Phase.DRAINING: self.drain_bound_s(),
+                Phase.DRAINING: self.drain_bound_s(DRAIN_GRACE_S),
                 Phase.STOPPING: STOP_GRACE_S,
             }.get(step.phase)
             self.deadline = None if grace is None else time.monotonic() + grace
@@ -136,6 +139,8 @@ class Supervisor:
         match action:
             case Action.TERM_WORKERS:
                 self.signal_workers(signal.SIGTERM)
+                for process in self.processes.values():
+                    process.kill_at = process.kill_at or time.monotonic() + self.drain_bound_s(HANG_GRACE_S)
             case Action.INT_WORKERS:
                 self.signal_workers(signal.SIGINT)
             case Action.KILL_WORKERS:
@@ -376,7 +381,7 @@ class Supervisor:
         """Tell a worker to finish what it has begun, and to leave."""
         self.fleet.drained(process.key)
         process.starting.end()
-        process.kill_at = time.monotonic() + self.drain_bound_s()
+        process.kill_at = time.monotonic() + self.drain_bound_s(HANG_GRACE_S)
         # A worker takes this one for "somebody else serves already": without the drain delay.
         process.signal(signal.SIGUSR2 if process.is_ready else signal.SIGTERM)
 
@@ -400,7 +405,12 @@ class Supervisor:
                     self.scale_now()
             case Kind.FAILED:
                 process.failure = process.failure or message.text
+            case Kind.SO_FAR:
+                process.told = message.text
             case Kind.DRAINED:
+                process.told, process.has_drained = message.text, True
+                if process.kill_at is not None:
+                    process.kill_at = time.monotonic() + LEAVING_GRACE_S
                 # One that was replaced before has told the log itself.
                 if self.account is not None:
                     self.account.add(message.text)
@@ -458,6 +468,8 @@ class Supervisor:
 
     def press(self, process: Process) -> None:
         """A worker is not ready in time: it says where it is, and is killed then."""
+        if not process.starting.has_asked and self.host.has_hook("worker_abort"):
+            process.signal(signal.SIGABRT)
         if cause := process.starting.overdue(process.pid):
             process.failure = process.failure or cause
             process.signal(signal.SIGKILL)
@@ -465,7 +477,7 @@ class Supervisor:
     def kill(self, process: Process) -> None:
         """A worker that was told to leave is still there."""
         process.kill_at = None
-        self.log.error(f"{process.who} has not left in time and is killed")
+        self.log.error(f"{process.who} has not left in time and is killed{with_requests(process.told)}")
         process.signal(signal.SIGKILL)
 
     def retire_old(self, process: Process) -> None:
@@ -514,6 +526,8 @@ class Supervisor:
             process.close()
         del self.processes[process.key]
         loss = self.fleet.gone(process.key)
+        if self.account is not None and process.is_ready and not process.has_drained and exit_code < 0:
+            self.account.lose(process.told, f"{process.who} {signal_of(exit_code)}")
         self.host.call_hook("child_exit", process.number, process.pid)
         if loss is Loss.LEFT:
             return
@@ -554,10 +568,10 @@ class Supervisor:
         for process in self.processes.values():
             process.signal(number)
 
-    def drain_bound_s(self) -> float:
-        """How long a worker may take to leave."""
+    def drain_bound_s(self, grace_s: float) -> float:
+        """How long a worker may take to leave, which knows its own deadlines."""
         settings = self.host.settings
-        return settings.graceful_timeout + settings.drain_delay + DRAIN_GRACE_S
+        return settings.graceful_timeout + settings.drain_delay + grace_s
 
 
 def do_nothing() -> None:
