@@ -4,10 +4,10 @@ import os
 import signal
 import threading
 import weakref
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
-__all__ = ["ForkHooks", "fork_own"]
+__all__ = ["ForkHooks", "Letting", "fork_own"]
 
 
 class Holder(Protocol):
@@ -48,6 +48,16 @@ class ForkHooks:
         for number, handler in self.handlers.items():
             if signal.getsignal(number) is handler:
                 signal.signal(number, signal.SIG_DFL)
+
+
+class Letting:
+    """A holder of descriptors that nothing but the child has to know of: it closes them by `close`."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self.forget_in_child = close
+
+    def note_fork(self) -> None:
+        """Nothing has to be known."""
 
 
 def fork_own() -> int:

@@ -52,7 +52,9 @@ HOOKS: Mapping[str, Hook] = {
     "post_fork": Hook(("server", "worker"), "worker", "after the fork, before the application is loaded"),
     "post_worker_init": Hook(("worker",), "worker", "when the application is loaded"),
     "worker_int": Hook(("worker",), "worker", "at SIGINT or SIGQUIT"),
-    "worker_abort": Hook(("worker",), "worker", "before a worker that hangs is ended"),
+    "worker_abort": Hook(
+        ("worker",), "worker", "before a worker that hangs is ended: at the graceful timeout, or at the start timeout"
+    ),
     "child_exit": Hook(("server", "worker"), "supervisor", "after a worker has ended"),
     "worker_exit": Hook(("server", "worker"), "worker", "as the last thing of a worker that ends by itself"),
     "nworkers_changed": Hook(

@@ -1,13 +1,11 @@
 """One run of the server, from its settings to its exit status: logs, sockets, then one worker or several."""
 
 import os
-import resource
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
@@ -15,12 +13,14 @@ from typing import Any, NoReturn
 from dragoman import __version__, loader, supervisor, worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import DragomanError, OperatorError
-from dragoman.forking import ForkHooks
+from dragoman.forking import ForkHooks, Letting
 from dragoman.hooks import HOOKS, Configuration, HookLog, Hooks, ServerView, WorkerView, load_hooks
 from dragoman.loader import Loaded, add_paths, parse
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
 from dragoman.settings import Settings
+from dragoman.supervisor.activation import is_bind_given, with_passed
 from dragoman.supervisor.channel import Channel
+from dragoman.supervisor.kernel import own_pidfd, raise_descriptor_limit
 from dragoman.supervisor.mold import fork_dangers, open_descriptors, serve_orders
 from dragoman.supervisor.pidfile import PidFile
 from dragoman.supervisor.signals import CAUGHT
@@ -273,13 +273,10 @@ class Process:
     def guard_forks(self, channel: Channel | None = None, ordered: socket.socket | None = None) -> None:
         """From now on: what hooks or the application fork in this process gets neither its signals nor its sockets."""
         self.channel, self.ordered = channel, ordered
-        self.fork_hooks = ForkHooks(CAUGHT, self)
+        self.fork_hooks = ForkHooks(CAUGHT, Letting(self.let_go))
         self.fork_hooks.register()
 
-    def note_fork(self) -> None:
-        """Nothing of ours has to know."""
-
-    def forget_in_child(self) -> None:
+    def let_go(self) -> None:
         """In a child that somebody else has forked: it is not to hold the address, nor what tells of our end."""
         self.stop_listening()
         self.leave_commands()
@@ -557,23 +554,6 @@ def check_reloaded(before: Settings, after: Settings) -> None:
         raise OperatorError("workers = 0 serves without a supervisor, which takes a new start")
 
 
-def own_pidfd() -> int:
-    """A descriptor that stands for this process, for its children; -1 where the kernel has none (before Linux 5.3)."""
-    try:
-        return os.pidfd_open(os.getpid())
-    except OSError:
-        return -1
-
-
-def raise_descriptor_limit() -> None:
-    """Let the process open as many descriptors as it may: the soft limit is for programs that call select(2)."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):
-        pass  # above what the kernel allows: it stays as it is
-
-
 class LoneWorker(worker.Worker):
     """A worker that is the whole service: the service manager hears from it when the end begins."""
 
@@ -590,17 +570,6 @@ class LoneWorker(worker.Worker):
         """Tell it, and stop."""
         self.notifier.stopping()
         super().stop()
-
-
-def with_passed(settings: Settings, passed: Sequence[Address]) -> Settings:
-    """`settings` with the service manager's sockets for an address, where they give none themselves."""
-    return replace(settings, bind=tuple(passed)) if passed and not is_bind_given(settings) else settings
-
-
-def is_bind_given(settings: Settings) -> bool:
-    """Whether a flag, a variable or a file says where to listen."""
-    origin = settings.origins.get("bind")
-    return origin is not None and origin.is_given
 
 
 class EndedEarly(BaseException):

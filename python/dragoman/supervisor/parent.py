@@ -13,7 +13,7 @@ from functools import partial
 from typing import NoReturn
 
 from dragoman.errors import ApplicationError, DragomanError, OperatorError
-from dragoman.forking import ForkHooks
+from dragoman.forking import ForkHooks, Letting
 from dragoman.supervisor import plan
 from dragoman.supervisor.account import DrainAccount, with_requests
 from dragoman.supervisor.channel import Channel, Kind, Message, read_messages
@@ -86,7 +86,7 @@ class Supervisor:
         """Start the workers and turn until the plan has ended; the exit status."""
         self.selector.register(self.signals.socket, selectors.EVENT_READ)
         self.signals.catch()
-        fork_hooks = ForkHooks(CAUGHT, self)
+        fork_hooks = ForkHooks(CAUGHT, Letting(self.let_go))
         fork_hooks.register()
         # What is loaded stays, and stays shared: a collection in a worker would write to every page that it looks at.
         gc.collect()
@@ -346,7 +346,7 @@ class Supervisor:
         status = 1
         try:
             take_usual_signals(self.host.reopen_logs)
-            self.forget_in_child()
+            self.let_go()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             status = work()
         except BaseException:
@@ -354,10 +354,7 @@ class Supervisor:
         finally:
             os._exit(status)
 
-    def note_fork(self) -> None:
-        """A hook has forked a process, which is no business of ours; it is reaped."""
-
-    def forget_in_child(self) -> None:
+    def let_go(self) -> None:
         """In a child, let go of what is the supervisor's."""
         # The ends of the workers' channels among them: with a copy open, a worker would not see the parent's death; and
         # nobody but the supervisor listens for commands.
