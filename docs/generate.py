@@ -7,7 +7,7 @@ from dragoman.contract.rule import Rule
 from dragoman.contract.rules import RULES
 from dragoman.flags import default_text, meaning
 from dragoman.gunicorn_options import OPTIONS, Fate, Option
-from dragoman.hooks import HOOKS, REFUSED, UNCALLED
+from dragoman.hooks import HOOKS, UNCALLED
 from dragoman.settings import GROUPS, Row, rows
 from dragoman.supervisor.plan import SIGNALS
 
@@ -290,7 +290,7 @@ def gunicorn_page() -> str:
     )
 
 
-HOOK_FATES = (("refused", REFUSED), ("not called, which is logged", UNCALLED))
+HOOK_FATES = (("not called, which is logged", UNCALLED),)
 HOOKS_INTRO = """
 ## Hooks
 

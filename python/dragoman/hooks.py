@@ -20,7 +20,6 @@ from dragoman.values import TcpAddress, UnixAddress, printable
 
 __all__ = [
     "HOOKS",
-    "REFUSED",
     "UNCALLED",
     "Configuration",
     "HookLog",
@@ -64,10 +63,12 @@ HOOKS: Mapping[str, Hook] = {
     ),
     "on_exit": Hook(("server",), "supervisor", "as its last thing"),
 }
-MIDDLEWARE = "it would cost every request; wrap the application in a WSGI middleware instead"
-REFUSED: Mapping[str, str] = {"pre_request": MIDDLEWARE, "post_request": MIDDLEWARE}
+# They take gunicorn's own Request and Response, which do not exist here; an imitation of both would be right for some.
+MIDDLEWARE = "there are no request objects of gunicorn's to give it; wrap the application in a WSGI middleware instead"
 DIRTY = BY_NAME["dirty_apps"].says
 UNCALLED: Mapping[str, str] = {
+    "pre_request": MIDDLEWARE,
+    "post_request": MIDDLEWARE,
     "pre_exec": "an upgrade starts the new server without it",
     "ssl_context": BY_NAME["certfile"].says,
     "on_dirty_starting": DIRTY,
@@ -280,16 +281,14 @@ class Hooks:
 def load_hooks(path: str, log: Log) -> Hooks:
     """The hooks of the file at `path`; none for ``""``.
 
-    Raises OperatorError with the place for a file that cannot be read or fails, and for functions that are never called
-    or take other arguments.
+    One that is never called is told with the reason, and the others are called. Raises OperatorError with the place for
+    a file that cannot be read or fails, and for functions that take other arguments.
     """
     if not path:
         return Hooks({}, log)
     names = run_file(path, "--hooks")
     functions = {}
     for name, value in names.items():
-        if reason := REFUSED.get(name):
-            raise OperatorError(f'--hooks "{printable(path)}": {name} ({place_of(value)}) is not called: {reason}')
         if name in UNCALLED:
             log.warning(f"the hook {name} ({place_of(value)}) is not called: {UNCALLED[name]}")
         if name in HOOKS:
