@@ -9,7 +9,7 @@ from dragoman.contract.rules import GROUPS as RULE_GROUPS
 from dragoman.contract.rules import Rule
 from dragoman.flags import default_text, meaning
 from dragoman.gunicorn_options import OPTIONS, Fate, Option
-from dragoman.hooks import HOOKS, REFUSED, UNCALLED
+from dragoman.hooks import HOOKS, UNCALLED
 from dragoman.settings import GROUPS, Row, rows
 from dragoman.supervisor.plan import SIGNALS
 
@@ -61,7 +61,8 @@ all of them: `drained 412 requests in 3.1 s, 0 dropped, 2 cut (GET /sse, GET /x)
   named.
 - idle connections closed: a request may have been on its way there, which a server cannot know.
 
-Where anything was dropped or cut, the supervisor's line is a warning.
+Where anything was dropped or cut, the supervisor's line is a warning. It names the workers that were killed in the
+middle: what such a worker had told last is counted, and it may have cut more.
 
 ## Exit status
 
@@ -397,7 +398,7 @@ def gunicorn_page() -> str:
     )
 
 
-HOOK_FATES = (("refused", REFUSED), ("not called, which is logged", UNCALLED))
+HOOK_FATES = (("not called, which is logged", UNCALLED),)
 HOOKS_INTRO = """
 ## Hooks
 

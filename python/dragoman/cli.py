@@ -186,7 +186,7 @@ def run_serve(check_config: bool = False, print_config: bool = False, **params: 
     except ImportError as error:
         raise no_engine(error) from None
 
-    return run(settings, notices, reread=lambda: with_application(invocation.read()))
+    return run(settings, notices, reread=lambda: with_application(invocation.read()), is_last=True)
 
 
 def try_start(settings: Settings, notices: Iterable[str]) -> None:

@@ -1,17 +1,17 @@
-"""What has to be done around ``os.fork`` in a process that serves: registered once, for the engines that are there."""
+"""What has to be done around ``os.fork`` in a process of a server: registered once, for those who hold what serves."""
 
 import os
 import signal
 import threading
 import weakref
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
-__all__ = ["ForkHooks"]
+__all__ = ["ForkHooks", "Letting", "fork_own"]
 
 
-class Engine(Protocol):
-    """What has to know of a fork."""
+class Holder(Protocol):
+    """Who holds descriptors that serve, and has to know of a fork: an engine, a supervisor."""
 
     def note_fork(self) -> None:
         """A child may hold copies of our descriptors."""
@@ -29,14 +29,47 @@ class ForkHooks:
     They act as long as somebody holds them: what os.register_at_fork has taken it never gives back.
     """
 
-    def __init__(self, numbers: Iterable[int], engine: Engine) -> None:
-        """Those of `engine`; numbers: the signals that it handles, none where it leaves them to others."""
-        self.numbers = tuple(numbers)
-        self.engine = engine
+    def __init__(self, numbers: Iterable[int], holder: Holder) -> None:
+        """Those of `holder`; numbers: the signals that it handles, none where it leaves them to others.
+
+        Their handlers are in place: one that the application sets later is its own, and its children keep it.
+        """
+        self.handlers = {number: signal.getsignal(number) for number in numbers}
+        self.holder = holder
 
     def register(self) -> None:
         """From now on, for every ``os.fork``."""
         HOOKS.add(self)
+
+    def take_handlers(self) -> None:
+        """In the child: its signals have their usual effect."""
+        if self.handlers:
+            signal.set_wakeup_fd(-1)
+        for number, handler in self.handlers.items():
+            if signal.getsignal(number) is handler:
+                signal.signal(number, signal.SIG_DFL)
+
+
+class Letting:
+    """A holder of descriptors that nothing but the child has to know of: it closes them by `close`."""
+
+    def __init__(self, close: Callable[[], None]) -> None:
+        self.forget_in_child = close
+
+    def note_fork(self) -> None:
+        """Nothing has to be known."""
+
+
+def fork_own() -> int:
+    """``os.fork`` for a process of the server itself, which lets go by its own means of what it is not to have.
+
+    The hooks do not act, and are not there in the child.
+    """
+    FORKING.is_own = True
+    try:
+        return os.fork()
+    finally:
+        FORKING.is_own = False
 
 
 HOOKS: "weakref.WeakSet[ForkHooks]" = weakref.WeakSet()
@@ -47,6 +80,7 @@ class Forking(threading.local):
 
     hooks: Sequence[ForkHooks] = ()
     mask: Collection[int] = ()
+    is_own = False
 
 
 FORKING = Forking()
@@ -54,26 +88,23 @@ FORKING = Forking()
 
 def before_fork() -> None:
     """In the thread that forks: hold its signals back."""
-    FORKING.hooks = tuple(HOOKS)
+    FORKING.hooks = () if FORKING.is_own else tuple(HOOKS)
     if FORKING.hooks:
-        FORKING.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {n for one in FORKING.hooks for n in one.numbers})
+        FORKING.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {n for one in FORKING.hooks for n in one.handlers})
 
 
 def after_fork_in_parent() -> None:
-    """The engines learn that a child may hold copies of their descriptors."""
+    """They learn that a child may hold copies of their descriptors."""
     for one in FORKING.hooks:
-        one.engine.note_fork()
+        one.holder.note_fork()
     after_fork()
 
 
 def after_fork_in_child() -> None:
     """Usual signals, and no descriptor that serves."""
     for one in FORKING.hooks:
-        if one.numbers:
-            signal.set_wakeup_fd(-1)
-        for number in one.numbers:
-            signal.signal(number, signal.SIG_DFL)
-        one.engine.forget_in_child()
+        one.take_handlers()
+        one.holder.forget_in_child()
     HOOKS.clear()
     after_fork()
 

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import importlib
 import inspect
 import json
 import os
@@ -29,15 +30,24 @@ __all__ = [
 ]
 
 SHOWN_CHARACTERS = 60
-# Worker classes that call the application in one thread; with `threads` above 1 gunicorn takes gthread instead.
-SYNC = ("sync", "gunicorn.workers.sync.SyncWorker", "SyncWorker")
-THREADED = ("gthread", "gunicorn.workers.gthread.ThreadWorker", "ThreadWorker")
+# Classes of gunicorn's and others', by what is known of them without importing anything.
+SYNC, THREADED = "sync", "gthread"
+KNOWN = {"SyncWorker": SYNC, "ThreadWorker": THREADED, "GeventWorker": "gevent", "EventletWorker": "eventlet"}
+SHORT = (SYNC, THREADED, "gevent", "gevent_wsgi", "gevent_pywsgi", "eventlet", "tornado", "asgi")
+UNKNOWN_CLASS = (
+    "the class cannot be found from here, and may call the application in one thread, which is taken for granted;"
+    " to be looked at"
+)
+OWN_CLASS = "a class of its own, which calls the application in one thread"
 
 ONE_THREAD = (
     "gunicorn's sync worker runs one call at a time, and the application may rely on it. One that is thread-safe is"
     " served better without this line."
 )
 ONE_WORKER = "gunicorn's default. Without this line there is a worker for each CPU."
+NO_LIMIT = "0 is no limit in gunicorn; this is the greatest value, and limit_head bounds the whole head."
+# The greatest values of the settings that have no limit at 0 in gunicorn.
+MOST = {"limit_request_line": '"1M"', "limit_request_field_size": '"1M"', "limit_request_fields": "10000"}
 NO_BODY_LIMIT = "gunicorn has no limit; without this line it is 64 MiB."
 
 
@@ -48,7 +58,6 @@ class Line:
     name: str
     value: str
     comment: str = ""
-    is_commented_out: bool = False
     # Computed by the file from what it found on the machine where it was imported.
     is_of_machine: bool = False
 
@@ -104,6 +113,9 @@ def take(made: Imported, option: Option, value: object) -> None:
         if value is None or value in ("", [], ()) or (option.is_flag and not value):
             return
         row = next(row for row in rows() if row.name == option.says)
+        if option.name in MOST and str(value) == "0":
+            made.lines.append(Line(row.name, MOST[option.name], NO_LIMIT))
+            return
         try:
             made.lines.append(Line(row.name, toml(row, option.name, value, made)))
         except ValueError as error:
@@ -169,50 +181,77 @@ def take_concurrency(made: Imported, found: Mapping[str, object], environment: M
     """Workers and threads are read together: gunicorn's classes decide how many calls run at once."""
     if not any(line.name == "workers" for line in made.lines) and not environment.get("WEB_CONCURRENCY"):
         made.lines.append(Line("workers", "1", ONE_WORKER))
-    worker_class = found.get("worker_class") or "sync"
+    worker_class = found.get("worker_class") or SYNC
     name = worker_class if isinstance(worker_class, str) else getattr(worker_class, "__name__", str(worker_class))
     threads = found.get("threads") or 1
-    is_sync = name in SYNC and str(threads) == "1"
-    if is_sync:
+    kind = kind_of(worker_class)
+    if kind == SYNC and str(threads) != "1" and (name == SYNC or name.endswith("SyncWorker")) and name == worker_class:
+        kind = THREADED  # gunicorn does the same, for the text alone
+    if kind in (SYNC, ""):
         made.lines.append(Line("threads", "1", ONE_THREAD))
-    elif name in SYNC + THREADED:
+    elif kind == THREADED:
         take(made, BY_NAME["threads"], threads)
     elif "threads" in found:
         made.notices.append(f"threads = {shown(threads)}: the {name} worker does not use it; it stays at its default")
-    if "worker_class" in found and not is_sync:
+    if not kind:
+        made.omitted.append(f"worker_class = {shown(name)}: {UNKNOWN_CLASS}")
+    elif kind == SYNC and name not in (SYNC, "SyncWorker", "gunicorn.workers.sync.SyncWorker"):
+        not_used = f"; it has one thread whatever threads = {shown(threads)} says" if str(threads) != "1" else ""
+        made.notices.append(f"worker_class = {shown(name)}: {OWN_CLASS}{not_used}")
+    elif "worker_class" in found and kind != SYNC:
         told = made.omitted if "uvicorn" in name.lower() or name == "asgi" else made.notices
         told.append(f"worker_class = {shown(name)}: {worker_class_notice(name)}")
     made.lines.append(Line("limit_body", "0", NO_BODY_LIMIT))
 
 
+def kind_of(worker_class: object) -> str:
+    """How a worker class calls the application: `SYNC` in one thread, `THREADED`, or its name; "" if nobody knows.
+
+    A class that is none of the known ones, and derives from none of them, has the one thread of gunicorn's base class.
+    """
+    if isinstance(worker_class, str):
+        name = worker_class.rpartition("#")[2]  # egg:gunicorn#sync
+        if name in SHORT or "uvicorn" in name.lower():
+            return name
+        module, _, attribute = name.rpartition(".")
+        if module.startswith("gunicorn.workers.") and attribute in KNOWN:
+            return KNOWN[attribute]
+        if not module:
+            return KNOWN.get(name, "")
+        try:
+            worker_class = getattr(importlib.import_module(module), attribute)
+        except (Exception, SystemExit):
+            return ""
+    if not isinstance(worker_class, type):
+        return ""
+    if any("uvicorn" in base.__module__ for base in worker_class.__mro__):
+        return worker_class.__name__
+    return next((KNOWN[base.__name__] for base in worker_class.__mro__ if base.__name__ in KNOWN), SYNC)
+
+
 def take_hooks(made: Imported, names: Mapping[str, object], path: str) -> None:
     """Let the file itself be the file of hooks, when it defines any."""
     defined = [name for name in hooks.HOOKS if name in names]
-    stopping = [name for name in hooks.REFUSED if name in names]
-    for name in stopping:
-        made.omitted.append(f"{name}: {hooks.REFUSED[name]}")
     made.omitted += [f"{name}: {reason}" for name, reason in hooks.UNCALLED.items() if name in names]
     if not defined:
         return
     if any(line.name == "chdir" for line in made.lines):
         path = os.path.abspath(path)
-    if stopping:
-        comment = f"{', '.join(defined)}: take this line once {' and '.join(stopping)} is gone from the file."
-        made.lines.append(Line("hooks", quoted(path), comment, is_commented_out=True))
-        made.omitted.append(f"{', '.join(defined)}: not called until {' and '.join(stopping)} is gone from {path}")
-    else:
-        made.lines.append(Line("hooks", quoted(path), f"{', '.join(defined)}: called with gunicorn's arguments."))
+    made.lines.append(Line("hooks", quoted(path), f"{', '.join(defined)}: called with gunicorn's arguments."))
 
 
 def strangers(names: Mapping[str, object]) -> Iterator[str]:
     """A sentence for each name that gunicorn ignores without a word, and that may have been meant as a setting."""
-    known = [*BY_NAME, *hooks.HOOKS, *hooks.REFUSED, *hooks.UNCALLED]
+    known = [*BY_NAME, *hooks.HOOKS, *hooks.UNCALLED]
+    # gunicorn's file has other names than its command line: --preload is preload_app.
+    by_flag = {flag.strip("-").replace("-", "_"): option.name for option in OPTIONS for flag in option.flags}
     ignored = []
     for name, value in names.items():
         if name in known or name.startswith("_") or isinstance(value, ModuleType) or inspect.isclass(value):
             continue
         is_own = not callable(value) or getattr(value, "__module__", "") == hooks.MODULE_NAME
-        near = difflib.get_close_matches(name.lower(), known, 1, cutoff=0.85)
+        of_flag = by_flag.get(name.lower())
+        near = [of_flag] if of_flag else difflib.get_close_matches(name.lower(), known, 1, cutoff=0.85)
         if near and is_own:
             yield f"{printable(name)} is no setting of gunicorn's, which ignores it; was {near[0]} meant?"
         elif isinstance(value, str | int | float | list | tuple | dict):
@@ -266,7 +305,7 @@ def toml_of(made: Imported, source: str) -> str:
     for line in sorted(made.lines, key=lambda line: order.index(line.name)):
         if line.comment:
             parts.append(wrapped(line.comment))
-        parts.append(f"{'# ' if line.is_commented_out else ''}{line.name} = {line.value}\n")
+        parts.append(f"{line.name} = {line.value}\n")
     if made.omitted:
         parts.append("\n# Without an equivalent:\n")
         parts += [wrapped(f"- {printable(sentence)}", indent="  ") for sentence in made.omitted]

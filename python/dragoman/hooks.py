@@ -20,7 +20,6 @@ from dragoman.values import TcpAddress, UnixAddress, printable
 
 __all__ = [
     "HOOKS",
-    "REFUSED",
     "UNCALLED",
     "Configuration",
     "HookLog",
@@ -52,7 +51,9 @@ HOOKS: Mapping[str, Hook] = {
     "post_fork": Hook(("server", "worker"), "worker", "after the fork, before the application is loaded"),
     "post_worker_init": Hook(("worker",), "worker", "when the application is loaded"),
     "worker_int": Hook(("worker",), "worker", "at SIGINT or SIGQUIT"),
-    "worker_abort": Hook(("worker",), "worker", "before a worker that hangs is ended"),
+    "worker_abort": Hook(
+        ("worker",), "worker", "before a worker that hangs is ended: at the graceful timeout, or at the start timeout"
+    ),
     "child_exit": Hook(("server", "worker"), "supervisor", "after a worker has ended"),
     "worker_exit": Hook(("server", "worker"), "worker", "as the last thing of a worker that ends by itself"),
     "nworkers_changed": Hook(
@@ -62,10 +63,12 @@ HOOKS: Mapping[str, Hook] = {
     ),
     "on_exit": Hook(("server",), "supervisor", "as its last thing"),
 }
-MIDDLEWARE = "it would cost every request; wrap the application in a WSGI middleware instead"
-REFUSED: Mapping[str, str] = {"pre_request": MIDDLEWARE, "post_request": MIDDLEWARE}
+# They take gunicorn's own Request and Response, which do not exist here; an imitation of both would be right for some.
+MIDDLEWARE = "there are no request objects of gunicorn's to give it; wrap the application in a WSGI middleware instead"
 DIRTY = BY_NAME["dirty_apps"].says
 UNCALLED: Mapping[str, str] = {
+    "pre_request": MIDDLEWARE,
+    "post_request": MIDDLEWARE,
     "pre_exec": "an upgrade starts the new server without it",
     "ssl_context": BY_NAME["certfile"].says,
     "on_dirty_starting": DIRTY,
@@ -278,16 +281,14 @@ class Hooks:
 def load_hooks(path: str, log: Log) -> Hooks:
     """The hooks of the file at `path`; none for ``""``.
 
-    Raises OperatorError with the place for a file that cannot be read or fails, and for functions that are never called
-    or take other arguments.
+    One that is never called is told with the reason, and the others are called. Raises OperatorError with the place for
+    a file that cannot be read or fails, and for functions that take other arguments.
     """
     if not path:
         return Hooks({}, log)
     names = run_file(path, "--hooks")
     functions = {}
     for name, value in names.items():
-        if reason := REFUSED.get(name):
-            raise OperatorError(f'--hooks "{printable(path)}": {name} ({place_of(value)}) is not called: {reason}')
         if name in UNCALLED:
             log.warning(f"the hook {name} ({place_of(value)}) is not called: {UNCALLED[name]}")
         if name in HOOKS:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dragoman.errors import OperatorError
-from dragoman.supervisor.control import PREFIX, control_address
+from dragoman.supervisor.control import PREFIX, control_address, credentials_of
 from dragoman.values import Address, printable
 
 __all__ = ["COMMANDS", "ask", "status_text"]
@@ -36,6 +36,7 @@ def ask(control_socket: str, bind: Sequence[Address], words: Sequence[str]) -> M
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         try:
             sock.connect(address)
+            check_peer(sock, address)
             sock.sendall(json.dumps(list(words)).encode() + b"\n")
             answer = b"".join(iter(lambda: sock.recv(65536), b""))
         except OSError as error:
@@ -49,6 +50,20 @@ def ask(control_socket: str, bind: Sequence[Address], words: Sequence[str]) -> M
         raise OperatorError(f"the server at {shown} gave no answer: it has ended, or belongs to another user")
     found: Mapping[str, Any] = json.loads(answer)
     return found
+
+
+def check_peer(sock: socket.socket, address: str) -> None:
+    """Raise OperatorError when another user listens there: an abstract name is whose who takes it first."""
+    pid, uid = credentials_of(sock)
+    # Root may command everybody's server, where it has been told the path of the socket.
+    if uid in (0, os.geteuid()) or (os.geteuid() == 0 and not address.startswith("\0")):
+        return
+    shown = printable(address.replace("\0", "@", 1))
+    who = f"process {pid}" if pid else "a process"
+    raise OperatorError(
+        f"{who} of user {uid} listens at the control socket {shown}, and is not believed: neither root nor this user"
+        f" ({os.geteuid()}) runs it"
+    )
 
 
 def servers() -> list[str]:

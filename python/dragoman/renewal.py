@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from dragoman import loader, supervisor, worker
@@ -12,11 +12,13 @@ from dragoman.errors import OperatorError
 from dragoman.hooks import Hooks, load_hooks
 from dragoman.log import Log, Output, access_log_fd, open_log
 from dragoman.settings import Settings
+from dragoman.supervisor.activation import with_passed
+from dragoman.supervisor.pidfile import PidFile
 from dragoman.supervisor.sockets import has_its_file
 from dragoman.supervisor.upgrade import Origin
 from dragoman.values import Address, cause_of, printable
 
-__all__ = ["Renewal", "Renewed", "enter", "is_bind_given", "with_passed"]
+__all__ = ["Renewal", "Renewed", "enter"]
 
 # How long a socket that we have closed may stay in the hands of a process of ours that is just ending.
 LEAVING_S = 3.0
@@ -34,7 +36,7 @@ class Renewed(Protocol):
     identity: supervisor.Identity | None
     log: Log
     access_log_fd: int
-    pid_file: str
+    pid_file: PidFile
     origin: Origin
     # Why no reload can bring other code; "" where it can.
     fixed: str
@@ -42,12 +44,6 @@ class Renewed(Protocol):
     @property
     def pid_path(self) -> str:
         """Where the settings want the pid file."""
-
-    def write_pid(self, path: str) -> None:
-        """Write the pid file. Raises OperatorError."""
-
-    def remove_pid(self, path: str) -> None:
-        """Remove it, if it is ours."""
 
     def call_hook(self, name: str) -> None:
         """Call a function of the operator's."""
@@ -69,7 +65,7 @@ class Standing:
     identity: supervisor.Identity | None
     error_log_fd: int
     access_log_fd: int
-    pid_file: str
+    pid_file: PidFile
     # A descriptor: its path may be a link that leads elsewhere by now.
     directory: int
 
@@ -137,8 +133,8 @@ class Renewal:
         if self.before is None:
             return
         standing, self.before = self.before, None
-        if standing.pid_file != self.run.pid_file:
-            self.run.remove_pid(standing.pid_file)
+        if standing.pid_file is not self.run.pid_file:
+            standing.pid_file.remove()
         os.close(standing.directory)
         self.close_logs(standing.error_log_fd, standing.access_log_fd)
 
@@ -151,8 +147,8 @@ class Renewal:
         run.listeners = standing.listeners
         os.fchdir(standing.directory)
         self.use(standing.settings, standing.hooks, standing.identity, standing.error_log_fd, standing.access_log_fd)
-        if run.pid_file != standing.pid_file:
-            run.remove_pid(run.pid_file)
+        if run.pid_file is not standing.pid_file:
+            run.pid_file.remove()
             run.pid_file = standing.pid_file
         # They may have been led elsewhere, where a relative path was of another directory.
         run.reopen_logs()
@@ -201,7 +197,7 @@ class Renewal:
             return standing
         os.close(standing.directory)
         if standing.pid_file not in (self.before.pid_file, self.run.pid_file):
-            self.run.remove_pid(standing.pid_file)
+            standing.pid_file.remove()
         return self.before
 
     def go_back(self, standing: Standing, opened: Sequence[int], added: Sequence[supervisor.Listener]) -> None:
@@ -210,8 +206,8 @@ class Renewal:
         os.fchdir(standing.directory)
         os.close(standing.directory)
         supervisor.close_all(added)
-        if run.pid_file != standing.pid_file:
-            run.remove_pid(run.pid_file)
+        if run.pid_file is not standing.pid_file:
+            run.pid_file.remove()
             run.pid_file = standing.pid_file
         for fd in opened:
             os.close(fd)
@@ -263,10 +259,8 @@ class Renewal:
             path = run.pid_path and os.path.abspath(run.pid_path)
         finally:
             run.settings = before
-        if path != run.pid_file:
-            if path:
-                run.write_pid(path)
-            run.pid_file = path
+        if path != run.pid_file.path:
+            run.pid_file = PidFile(path)
 
     def use(
         self,
@@ -298,14 +292,3 @@ def enter(directory: str) -> None:
         os.chdir(directory)
     except OSError as error:
         raise OperatorError(f'--chdir "{printable(directory)}": {cause_of(error, directory)}') from None
-
-
-def with_passed(settings: Settings, passed: Sequence[Address]) -> Settings:
-    """`settings` with the service manager's sockets for an address, where they give none themselves."""
-    return replace(settings, bind=tuple(passed)) if passed and not is_bind_given(settings) else settings
-
-
-def is_bind_given(settings: Settings) -> bool:
-    """Whether a flag, a variable or a file says where to listen."""
-    origin = settings.origins.get("bind")
-    return origin is not None and origin.is_given

@@ -1,30 +1,33 @@
 """One run of the server, from its settings to its exit status: logs, sockets, then one worker or several."""
 
 import os
-import resource
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from dragoman import __version__, development, loader, readiness, supervisor, worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import ApplicationError, DragomanError, OperatorError
+from dragoman.forking import ForkHooks, Letting
 from dragoman.hooks import HOOKS, Configuration, HookLog, ServerView, WorkerView, load_hooks
 from dragoman.loader import Loaded, add_paths, parse, traceback_of
 from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
-from dragoman.renewal import Renewal, enter, is_bind_given, with_passed
+from dragoman.renewal import Renewal, enter
 from dragoman.settings import Settings
+from dragoman.supervisor.activation import is_bind_given, with_passed
 from dragoman.supervisor.changes import files_elsewhere
 from dragoman.supervisor.channel import Channel
+from dragoman.supervisor.kernel import own_pidfd, raise_descriptor_limit
 from dragoman.supervisor.mold import fork_dangers, open_descriptors, serve_orders
+from dragoman.supervisor.pidfile import PidFile
+from dragoman.supervisor.signals import CAUGHT
 from dragoman.supervisor.upgrade import Origin, Predecessor, start_successor, take_predecessor
-from dragoman.values import Address, cause_of, counted, printable
+from dragoman.values import Address, counted
 
 __all__ = ["run"]
 
@@ -35,6 +38,8 @@ def run(
     reread: Callable[[], Settings] | None = None,
     load: Callable[[], Loaded] | None = None,
     fixed: str = "",
+    *,
+    is_last: bool = False,
 ) -> int:
     """Serve until a signal ends it; the exit status. Raises DragomanError for what cannot be had.
 
@@ -42,6 +47,8 @@ def run(
     reread    gives the settings of a reload; without it they stay as they are
     load      gives the application, in each process that serves; by default the one that the settings name
     fixed     why no reload can bring another application, if that is so
+    is_last   the process ends here instead of returning: exit functions, which may wait for what a hook has started,
+              have a deadline then
     """
     if sys.platform != "linux":
         raise OperatorError(f"only Linux is supported for now, and this is {sys.platform}")
@@ -71,10 +78,13 @@ def run(
         # A successor whose predecessor is gone is no child of process 1 by anybody's plan.
         deaf_parent = supervisor.deaf_parent() if predecessor is None else ""
         told = (*notices, *without_effect(settings), *development.notices(settings, is_given=load is not None))
-        for notice in (*told, warning, deaf_parent):
+        for notice in (*told, warning, worker.spool_warning(settings), deaf_parent):
             if notice:
                 process.log.warning(notice)
-        return process.run()
+        status = process.run()
+        if is_last:
+            worker.leave(status, (), process.log)
+        return status
     except EndedEarly:
         return 0
 
@@ -111,9 +121,12 @@ class Process:
         self.successor_pid = 0
         self.control: supervisor.Control | None = None
         self.name = ""
-        # Where it has been written, as an absolute path.
-        self.pid_file = ""
+        self.pid_file = PidFile("")
         self.supervisor_pid = os.getpid()
+        # Stands for that process in its children, where the kernel can do that.
+        self.supervisor_fd = -1
+        self.channel: Channel | None = None
+        self.ordered: socket.socket | None = None
         self.started = 0  # workers, so far
         # Whom this process can still become; None once it has, and where nobody else is asked for.
         self.identity = supervisor.identity_of(settings.user, settings.group)
@@ -140,12 +153,11 @@ class Process:
             handed_over=handed_over,
         )
         try:
-            self.pid_file = self.pid_path and os.path.abspath(self.pid_path)
-            write_pid_file(self.pid_file)
+            self.pid_file = PidFile(self.pid_path and os.path.abspath(self.pid_path))
             try:
                 return self.serve_alone() if settings.workers == 0 else self.supervise()
             finally:
-                remove_pid_file(self.pid_file)
+                self.pid_file.remove()
         finally:
             # The files are a successor's, or still a predecessor's.
             is_shared = self.successor_pid != 0 or (self.predecessor is not None and self.predecessor.is_alive)
@@ -163,6 +175,7 @@ class Process:
         """Serve in this very process."""
         # Logs may be rotated while the application is loaded; the worker's own handler comes with its engine.
         signal.signal(signal.SIGUSR1, lambda number, frame: self.reopen_logs())
+        self.guard_forks()
         self.set_title("server")
         self.drop_rights()
         loaded = self.load()
@@ -175,7 +188,7 @@ class Process:
         status, stuck = self.serve(loaded, when_ready=when_ready, make=partial(LoneWorker, self.notifier))
         if stuck:
             # The way out that is left does not come back to the `finally` blocks of our callers.
-            remove_pid_file(self.pid_file)
+            self.pid_file.remove()
             supervisor.close_all(self.listeners)
             worker.leave(status, stuck, self.log)
         return status
@@ -183,6 +196,7 @@ class Process:
     def supervise(self) -> int:
         """Serve in forked workers, and look after them here."""
         self.set_title("supervisor")
+        self.supervisor_fd = own_pidfd()
         handed_over = self.predecessor.control if self.predecessor is not None else -1
         if handed_over >= 0:
             sock = socket.socket(fileno=handed_over)
@@ -191,6 +205,13 @@ class Process:
             self.control = supervisor.Control(sock)
         elif (opened := supervisor.open_control(self.settings.control_socket, self.settings.bind)) is not None:
             self.control = supervisor.Control(opened)
+        elif self.settings.control_socket != "none":
+            address = supervisor.control_address(self.settings.control_socket, self.settings.bind)
+            self.log.warning(
+                f"no commands reach this server: its automatic control socket is {supervisor.holder_of(address)}'s;"
+                " --control-socket PATH gives it one of its own"
+            )
+        self.guard_forks()
         self.call_hook("on_starting")
         self.call_hook("nworkers_changed", new_value=self.settings.workers, old_value=None)
         try:
@@ -212,14 +233,6 @@ class Process:
         """What was before the reload goes on, settings and sockets."""
         self.renewal.undo()
 
-    def write_pid(self, path: str) -> None:
-        """Write the process id to the file at `path`. Raises OperatorError."""
-        write_pid_file(path)
-
-    def remove_pid(self, path: str) -> None:
-        """Remove the file at `path`, if it is ours."""
-        remove_pid_file(path)
-
     def move_control(self) -> None:
         """Let commands find this server by its settings: the automatic socket is named after the first address."""
         settings = self.settings
@@ -229,6 +242,21 @@ class Process:
             self.control.move(settings.control_socket, settings.bind)
         except OperatorError as error:
             self.log.warning(f"commands reach this server only where they did before: {error}")
+
+    def guard_forks(self, channel: Channel | None = None, ordered: socket.socket | None = None) -> None:
+        """From now on: what hooks or the application fork in this process gets neither its signals nor its sockets."""
+        self.channel, self.ordered = channel, ordered
+        self.fork_hooks = ForkHooks(CAUGHT, Letting(self.let_go))
+        self.fork_hooks.register()
+
+    def let_go(self) -> None:
+        """In a child that somebody else has forked: it is not to hold the address, nor what tells of our end."""
+        self.stop_listening()
+        self.leave_supervisor()
+        if self.channel is not None:
+            self.channel.socket.close()
+        if self.ordered is not None:
+            self.ordered.close()
 
     def leave_supervisor(self) -> None:
         """In a child: nobody but the supervisor hears commands, and none waits at a socket where nobody does."""
@@ -265,9 +293,12 @@ class Process:
     def work(self, channel: Channel, number: int) -> int:
         """The life of forked worker `number`."""
         self.leave_supervisor()
+        self.guard_forks(channel)
         self.set_title(f"worker {number}")
         if not self.enter_or_tell(channel):
             return OperatorError.exit_status
+        if self.has_hook("worker_abort"):
+            signal.signal(signal.SIGABRT, lambda *_: self.call_hook("worker_abort", number))
         self.call_hook("post_fork", number)
         loaded = self.load_or_tell(channel)
         return loaded if isinstance(loaded, int) else self.serve_forked(loaded, channel, number)
@@ -275,6 +306,7 @@ class Process:
     def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
         """The life of the process from which, the application loaded, the workers are forked."""
         self.leave_supervisor()
+        self.guard_forks(channel, ordered)
         self.set_title("preload")
         if not self.enter_or_tell(channel):
             return OperatorError.exit_status
@@ -286,8 +318,14 @@ class Process:
             self.log.warning(f"--preload: {danger}")
         channel.ready(loaded.name)
 
+        # Taken back in the workers: here it is ours, so that the workers can be forked (`serve_orders`).
+        of_application = signal.getsignal(signal.SIGCHLD)
+
         def live(channel: Channel, number: int) -> NoReturn:
             become()
+            if of_application is not None:
+                signal.signal(signal.SIGCHLD, of_application)
+            self.guard_forks(channel)
             self.set_title(f"worker {number}")
             self.call_hook("post_fork", number)
             os._exit(self.serve_forked(loaded, channel, number))
@@ -350,6 +388,7 @@ class Process:
             when_ready=lambda: channel.ready(loaded.name),
             channel=channel,
             when_quit=lambda: self.call_hook("worker_int", number),
+            when_late=lambda: self.call_hook("worker_abort", number),
         )
         self.call_hook("worker_exit", number)
         worker.leave(status, stuck, self.log)
@@ -367,6 +406,10 @@ class Process:
             **more,
         }
         self.hooks.call(name, *(known[argument] for argument in HOOKS[name].arguments))
+
+    def has_hook(self, name: str) -> bool:
+        """Whether the file of --hooks has a function of that name."""
+        return name in self.hooks.functions
 
     def set_title(self, part: str) -> None:
         """Show this process as that part of the run."""
@@ -392,6 +435,7 @@ class Process:
         make: Callable[..., worker.Worker] = worker.Worker,
         channel: Channel | None = None,
         when_quit: Callable[[], None] = lambda: None,
+        when_late: Callable[[], None] = lambda: None,
     ) -> tuple[int, list[str]]:
         """Serve `loaded` until a signal ends it: exit status, and the requests that are still in the application."""
         report = Reporter(self.log.error, loaded.name)
@@ -408,6 +452,7 @@ class Process:
         # The engine has copies of its own: when it closes them at a drain, no other one of this process may be left.
         self.stop_listening()
         if channel is not None:
+            one.tell_so_far, one.when_late = channel.so_far, when_late
             one.when_used_up = partial(channel.retire, f"it has answered {self.settings.max_requests} requests or more")
         stuck = worker.serve(
             one,
@@ -423,7 +468,7 @@ class Process:
 
     def drain_with_supervisor(self, channel: Channel) -> None:
         """Wait for the end of the supervisor, in a thread of its own, and drain then."""
-        channel.wait_for_end()
+        channel.wait_for_end(self.supervisor_pid, self.supervisor_fd)
         self.log.error("the supervisor is gone; draining")
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -462,12 +507,9 @@ class Process:
         if self.predecessor is not None:
             state = "which drains" if self.predecessor.is_alive else "which is gone"
             self.log.info(f"taking over from process {self.predecessor.pid}, {state}")
-            written, predecessor, self.predecessor = self.pid_file, self.predecessor, None
+            predecessor, self.predecessor = self.predecessor, None
             try:
-                if written:
-                    target = os.path.abspath(self.pid_path)
-                    os.replace(written, target)
-                    self.pid_file = target
+                self.pid_file.rename(self.pid_path and os.path.abspath(self.pid_path))
             except OSError as error:
                 self.log.warning(f'--pid "{self.pid_path}": cannot be taken over: {error.strerror}')
             predecessor.drain()
@@ -491,15 +533,6 @@ class Process:
                 f"Ctrl-C stops at once; kill {pid} finishes the requests under way first",
             ]
         )
-
-
-def raise_descriptor_limit() -> None:
-    """Let the process open as many descriptors as it may: the soft limit is for programs that call select(2)."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):
-        pass  # above what the kernel allows: it stays as it is
 
 
 class LoneWorker(worker.Worker):
@@ -526,20 +559,3 @@ class EndedEarly(BaseException):
 
 def end_early(number: int, frame: FrameType | None) -> None:
     raise EndedEarly
-
-
-def write_pid_file(path: str) -> None:
-    if path:
-        try:
-            Path(path).write_text(f"{os.getpid()}\n")
-        except OSError as error:
-            raise OperatorError(f'--pid "{printable(path)}": cannot be written: {cause_of(error, path)}') from None
-
-
-def remove_pid_file(path: str) -> None:
-    # Only our own: a successor may have written its id already.
-    try:
-        if path and Path(path).read_text().strip() == str(os.getpid()):
-            Path(path).unlink()
-    except OSError:
-        pass

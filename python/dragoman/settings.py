@@ -183,7 +183,7 @@ class Settings:
     )
     pid: str = setting(
         "Process", "-p --pid", "FILE", "", values.optional, gunicorn="pidfile",
-        doc="File to write the process id to; removed at the end.",
+        doc="File to write the process id to; removed at the end. That of a live process is left, and ends the start.",
     )
 
     start_timeout: float = setting(
@@ -316,7 +316,7 @@ class Settings:
         "Limits", "--spool-directory", "DIRECTORY", "", values.optional,
         doc="Directory for temporary files: long chunked request bodies, and with --threads 1 responses that wait for"
         " slow clients. They have no name there and are for the user of the worker alone. Without one, Python's"
-        " tempfile.gettempdir().",
+        " tempfile.gettempdir(); where nothing can be written to, 507 for what does not fit into memory.",
         then="500 for a body that cannot be kept there", counter="spool_refusals",
     )
     spool_quota: int = setting(

@@ -25,7 +25,7 @@ from dragoman.settings import Settings
 from dragoman.types import ListenerInfo, WSGIApplication
 from dragoman.values import printable
 
-__all__ = ["Worker", "check_options", "leave", "options_of", "serve"]
+__all__ = ["Worker", "check_options", "leave", "options_of", "serve", "spool_warning"]
 
 # Threads that are outside of the application return at once; this is for those that are just leaving it.
 JOIN_S = 0.3
@@ -63,6 +63,10 @@ class Worker:
         self.has_drained = False
         self.is_late = False
         self.when_used_up: Callable[[], None] = do_nothing
+        # Called with the account of a drain whenever it has changed, and when the graceful timeout is over.
+        self.tell_so_far: Callable[[Mapping[str, object]], None] | None = None
+        self.when_late: Callable[[], None] = do_nothing
+        self.told: Mapping[str, object] = {}
         self.exit_status = 0
         self.has_warned_of_threads = False
         with refusals_with_flags():
@@ -101,9 +105,20 @@ class Worker:
         """Act on the engine's events until it has drained, or has been stopped."""
         while not self.is_stopping and not self.has_drained:
             self.act(self.server.wait(None if self.drain_until is None else DRAINING_TICK_S))
+            self.tell_drain()
             if not self.has_drained and self.drain_until is not None and time.monotonic() >= self.drain_until:
                 self.is_late = True
+                self.when_late()
                 self.stop()
+
+    def tell_drain(self) -> None:
+        """Say how the drain goes, for the case that this process hangs before its end."""
+        if self.tell_so_far is None or self.drain_until is None or (account := self.server.account()) is None:
+            return
+        counted = {name: account[name] for name in ("answered", "dropped", "cut", "cut_requests")}
+        if counted != self.told:
+            self.told = counted
+            self.tell_so_far(counted)
 
     def drain(self, *, is_replaced: bool = False) -> None:
         """Accept nothing more and answer what is under way; `mind` returns then, or after the graceful timeout.
@@ -255,7 +270,7 @@ def leave(status: int, stuck: Iterable[str], log: Log) -> NoReturn:
     """
     for request in stuck:
         log.warning(f"ending with a request still in the application: {printable(request)}")
-    watchdog = threading.Timer(ATEXIT_S, os._exit, (status,))
+    watchdog = threading.Timer(ATEXIT_S, give_up, (status, log))
     watchdog.daemon = True
     try:
         watchdog.start()
@@ -264,6 +279,19 @@ def leave(status: int, stuck: Iterable[str], log: Log) -> NoReturn:
             stream.flush()
     except BaseException as error:
         log.error(f"an exit function fails: {traceback_of(error)}")
+    finally:
+        os._exit(status)
+
+
+def give_up(status: int, log: Log) -> NoReturn:
+    """End the process though its exit functions have not ended, and name what they may wait for."""
+    try:
+        others = [one for one in threading.enumerate() if one is not threading.main_thread()]
+        left = [f"thread {printable(one.name)}" for one in others if not one.daemon]
+        if (started := sys.modules.get("multiprocessing.process")) is not None:
+            left += [f"process {one.pid} ({printable(one.name)})" for one in started.active_children()]
+        named = f"; left behind: {', '.join(left)}" if left else ""
+        log.warning(f"exit functions take longer than {ATEXIT_S:g} s, and are not waited for{named}")
     finally:
         os._exit(status)
 
@@ -291,8 +319,8 @@ def check_options(settings: Settings, access_log_fd: int) -> None:
 
 def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
     """The settings as the engine takes them: milliseconds, bytes, descriptors."""
-    spool_directory = settings.spool_directory or tempfile.gettempdir()
-    if not os.access(spool_directory, os.W_OK | os.X_OK):
+    spool_directory = settings.spool_directory or temporary_directory()
+    if spool_directory and not os.access(spool_directory, os.W_OK | os.X_OK):
         why = "cannot be written to" if os.path.isdir(spool_directory) else "there is no such directory"
         raise OperatorError(f'--spool-directory "{printable(spool_directory)}": {why}')
     return {
@@ -326,8 +354,8 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
         "limit_trailers": settings.limit_trailers,
         "body_buffer": settings.body_buffer,
         "chunked_memory": settings.chunked_memory,
-        "spool_directory": spool_directory,
-        "spool_quota": settings.spool_quota,
+        "spool_directory": spool_directory or os.sep,
+        "spool_quota": settings.spool_quota if spool_directory else 0,
         "held_memory": settings.held_memory or memory.share(settings.workers, memory.available()),
         "output_buffer": settings.output_buffer,
         "queue": settings.queue,
@@ -338,6 +366,24 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
         "access_log_fd": access_log_fd,
         "access_log_format": settings.access_logformat,
     }
+
+
+def temporary_directory() -> str:
+    """The directory that programs of this machine write such files to; "" where there is none, on a read-only disk."""
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return ""
+
+
+def spool_warning(settings: Settings) -> str:
+    """What cannot be served for want of a directory; "" when there is one."""
+    if settings.spool_directory or temporary_directory():
+        return ""
+    return (
+        f"no directory for temporary files can be written to: chunked request bodies above {settings.chunked_memory}"
+        " bytes get 507; --spool-directory names one, --chunked-memory sets the bytes that stay in memory"
+    )
 
 
 def requests_until_used_up(settings: Settings) -> int:

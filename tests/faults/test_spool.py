@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.kit import TMPFS, eventually, on_tmpfs, tmpfs_of
+from tests.faults.kit import TMPFS, eventually, on_tmpfs, tmpfs_of, unshare
 from tests.support.probe import Channel
 from tests.support.server import Server
 from tests.support.wire import Wire, chunked_request_bytes, request_bytes
@@ -164,3 +164,24 @@ def test_with_one_thread_a_slow_reader_gets_its_response_whole_though_the_disk_i
             body = wire.read_body(head)
         assert body == b"".join(bytes([65 + number % 26]) * 65536 for number in range(64))
         eventually(lambda: used(server) == 0, "the room is free")
+
+
+READ_ONLY = """
+for one in /tmp /var/tmp /usr/tmp /dev/shm "$PWD"; do
+    if [ -d "$one" ]; then mount --bind "$one" "$one" && mount -o remount,bind,ro "$one" || exit 1; fi
+done
+cd "$PWD" && exec "$@"
+"""
+
+
+def test_a_machine_without_a_directory_to_write_to_serves_and_says_so(probe_listener: object) -> None:
+    wrapper = [*unshare("--mount"), "sh", "-c", READ_ONLY, "sh"]
+    env = {"TMPDIR": "/nowhere", "PYTHONDONTWRITEBYTECODE": "1"}
+    with Server(APP, "--workers", "1", *SPOOLS_SOON, wrapper=wrapper, env=env) as server:
+        server.log.wait_for(r"\[WARNING\] .*no directory.*507")
+        with server.connect() as wire:
+            wire.send(chunked_request_bytes("/length", chunks(10 * KIB)))
+            assert wire.read_response().json() == 10 * KIB
+        with server.connect() as wire:
+            assert send_and_read(wire, chunked_request_bytes("/length", chunks(600 * KIB))) == 507
+        assert server.request("GET", "/hello").body == b"hello"

@@ -11,7 +11,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -278,3 +278,53 @@ def test_a_reload_says_how_the_import_has_ended(
         if "Interrupt" in line:
             assert "shop.py" in answer["text"]
         assert server.request("GET", "/").body == b"shop"
+
+
+SQUATTER = """
+import os, socket, sys
+sock = socket.socket(socket.AF_UNIX)
+os.setuid(int(sys.argv[2]))
+sock.bind(chr(0) + sys.argv[1])
+sock.listen()
+print("listening", flush=True)
+while True:
+    peer, _ = sock.accept()
+    peer.sendall(b'{"ok": true, "text": "reloaded"}\\n')
+    peer.close()
+"""
+
+
+@contextmanager
+def squatter(name: str, uid: int) -> Iterator[int]:
+    """Another program that listens at the abstract name, as that user."""
+    command = [sys.executable, "-c", SQUATTER, name, str(uid)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        try:
+            yield process.pid
+        finally:
+            process.kill()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return int(sock.getsockname()[1])
+
+
+def test_an_answer_of_another_user_is_not_believed() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be another user")
+    where = address(f"127.0.0.1:{free_port()}")
+    with squatter(f"dragoman-0-{where}", 65534) as pid:
+        with pytest.raises(OperatorError, match=rf"process {pid} of user 65534"):
+            ask("auto", (where,), ("reload", "--wait"))
+
+
+def test_a_server_whose_automatic_name_is_taken_says_by_whom(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+    bind, uid = f"127.0.0.1:{free_port()}", os.getuid()
+    with squatter(f"dragoman-{uid}-{bind}", uid) as pid:
+        with Server(
+            "shop:app", "--workers", "1", "--chdir", str(tmp_path), "--drain-linger", "0", binds=(bind,)
+        ) as server:
+            server.log.wait_for(rf"\[WARNING\] .*commands.* process {pid} of user {uid}")

@@ -209,3 +209,16 @@ def test_the_account_of_all_workers_names_what_the_graceful_timeout_has_cut(chan
             assert server.wait() == 0
         last = server.log.text.strip().splitlines()[-1]
         assert re.search(r"\[WARNING\] all workers: drained 0 requests in .* 1 cut \(GET /held", last)
+
+
+def test_a_worker_whose_call_holds_the_interpreter_lock_is_killed_soon_and_told_of(channel: Channel) -> None:
+    flags = ("--workers", "1", "--drain-linger", "0", "--graceful-timeout", "0.5")
+    with Server("tests.process.apps_holding:app", *flags) as server, server.connect() as wire:
+        wire.send(request_bytes("GET", channel.target("/holding")))
+        channel.expect("call")
+        channel.open("go")
+        channel.expect("holds")
+        began_at = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began_at < 8
+        assert re.search(r"\[WARNING\] all workers: .*; worker 1 \(pid \d+\) was killed", server.log.wait_for_end())

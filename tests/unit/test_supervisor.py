@@ -59,6 +59,9 @@ class Host:
     def call_hook(self, name, number=0, pid=None, **more):
         pass
 
+    def has_hook(self, name):
+        return False
+
     def reload_done(self):
         pass
 
@@ -234,7 +237,7 @@ def test_workers_see_the_death_of_their_supervisor(run: Callable[..., Run]) -> N
         """
         channel.ready()
         say(f"worker {os.getpid()}")
-        channel.wait_for_end()
+        channel.wait_for_end(os.getppid())
         say("supervisor gone")
         return 0
         """
@@ -305,3 +308,51 @@ def test_a_storm_of_signals_is_one_drain(run: Callable[..., Run]) -> None:
         one.send(signal.SIGTERM)
     assert one.status() == 0
     assert one.said.count("got SIGTERM") == 2
+
+
+DEAF = """
+import json
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+channel.ready()
+account = {"answered": 3, "dropped": 0, "cut": 1, "cut_requests": ["GET /stuck"]}
+"""
+
+
+def test_the_requests_of_a_worker_that_is_killed_are_cut_and_named(run: Callable[..., Run]) -> None:
+    one = run(DEAF + "channel.so_far(account)\ntime.sleep(60)", workers=1, graceful_timeout="0.1")
+    one.wait_for("all ready")
+    one.send(signal.SIGTERM)
+    assert one.status() == 0
+    assert re.search(r"\[ERROR\] worker 1 \(pid \d+\) has not left in time and is killed: GET /stuck", one.said)
+    assert re.search(
+        r"\[WARNING\] all workers: drained 3 requests in [1-5]\.\d s, 0 dropped, 1 cut \(GET /stuck\);"
+        r" worker 1 \(pid \d+\) was killed by SIGKILL, and may have cut more",
+        one.said,
+    )
+
+
+def test_a_worker_that_is_killed_without_a_word_is_told_of(run: Callable[..., Run]) -> None:
+    one = run(DEAF + "time.sleep(60)", workers=1, graceful_timeout="0.1")
+    one.wait_for("all ready")
+    one.send(signal.SIGTERM)
+    assert one.status() == 0
+    assert re.search(r"\[WARNING\] all workers: drained 0 .* 0 cut; worker 1 \(pid \d+\) was killed by", one.said)
+
+
+def test_a_worker_that_has_told_its_account_has_time_for_its_exit_functions(run: Callable[..., Run]) -> None:
+    one = run(
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+        channel.ready()
+        until_signal(signal.SIGTERM)
+        channel.drained({"answered": 3, "dropped": 0, "cut": 0, "cut_requests": []})
+        time.sleep(4)
+        return 0
+        """,
+        workers=1,
+        graceful_timeout="0.1",
+    )
+    one.wait_for("all ready")
+    one.send(signal.SIGTERM)
+    assert one.status() == 0
+    assert "killed" not in one.said

@@ -2,7 +2,7 @@
 
 from dragoman.supervisor.activation import take_passed
 from dragoman.supervisor.container import deaf_parent
-from dragoman.supervisor.control import Control, close_control, open_control
+from dragoman.supervisor.control import Control, close_control, control_address, holder_of, open_control
 from dragoman.supervisor.notify import Notifier
 from dragoman.supervisor.parent import supervise
 from dragoman.supervisor.privileges import Identity, identity_of
@@ -16,7 +16,9 @@ __all__ = [
     "Notifier",
     "close_all",
     "close_control",
+    "control_address",
     "deaf_parent",
+    "holder_of",
     "identity_of",
     "open_all",
     "open_control",

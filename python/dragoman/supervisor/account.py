@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from dragoman.log import Log
 from dragoman.values import printable
 
-__all__ = ["DrainAccount"]
+__all__ = ["DrainAccount", "with_requests"]
 
 # As many as one worker names.
 NAMED = 5
@@ -21,6 +21,8 @@ class DrainAccount:
     dropped: int = 0
     cut: int = 0
     named: list[str] = field(default_factory=list)
+    # Workers that have not come to the end of their drain, and how they ended, in words.
+    killed: list[str] = field(default_factory=list)
 
     def add(self, text: str) -> None:
         """What one worker has told: the engine's account as JSON."""
@@ -30,6 +32,12 @@ class DrainAccount:
         self.cut += told["cut"]
         self.named += told["cut_requests"]
 
+    def lose(self, text: str, how: str) -> None:
+        """A worker has ended in the middle: `text` is the last that it has told, or "", and `how` names it."""
+        if text:
+            self.add(text)
+        self.killed.append(how)
+
     def tell(self, log: Log, now: float) -> None:
         """The last line of a run; a warning where requests were lost."""
         named = f" ({', '.join(printable(one) for one in self.named[:NAMED])})" if self.named else ""
@@ -37,4 +45,11 @@ class DrainAccount:
             f"all workers: drained {self.answered} requests in {now - self.began_at:.1f} s, {self.dropped} dropped,"
             f" {self.cut} cut{named}"
         )
-        log.write("warning" if self.dropped or self.cut else "info", line)
+        line += "".join(f"; {how}, and may have cut more" for how in self.killed)
+        log.write("warning" if self.dropped or self.cut or self.killed else "info", line)
+
+
+def with_requests(text: str) -> str:
+    """``": GET /stuck"``, the requests that an account names; ``""`` where there is none."""
+    named = json.loads(text)["cut_requests"] if text else []
+    return f": {', '.join(printable(one) for one in named[:NAMED])}" if named else ""

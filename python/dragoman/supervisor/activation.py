@@ -2,13 +2,14 @@
 
 import os
 import re
-from collections.abc import MutableMapping
-from dataclasses import dataclass
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, replace
 
 from dragoman.errors import OperatorError
-from dragoman.values import InheritedAddress, printable
+from dragoman.settings import Settings
+from dragoman.values import Address, InheritedAddress, printable
 
-__all__ = ["PassedAddress", "take_passed"]
+__all__ = ["PassedAddress", "is_bind_given", "take_passed", "with_passed"]
 
 # SD_LISTEN_FDS_START: the descriptors follow on standard error's.
 FIRST_FD = 3
@@ -51,3 +52,14 @@ def take_passed(environment: MutableMapping[str, str], pid: int) -> tuple[tuple[
         except OSError:
             pass  # nothing is open there: opening the listener says so
     return passed, ""
+
+
+def with_passed(settings: Settings, passed: Sequence[Address]) -> Settings:
+    """`settings` with the service manager's sockets for an address, where they give none themselves."""
+    return replace(settings, bind=tuple(passed)) if passed and not is_bind_given(settings) else settings
+
+
+def is_bind_given(settings: Settings) -> bool:
+    """Whether a flag, a variable or a file says where to listen."""
+    origin = settings.origins.get("bind")
+    return origin is not None and origin.is_given

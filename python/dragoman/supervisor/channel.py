@@ -1,6 +1,8 @@
 """The socket pair between the supervisor and a worker: what the worker has to say, and whether the other end lives."""
 
 import json
+import os
+import select
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +16,8 @@ __all__ = ["Channel", "Kind", "Message", "channel_pair", "read_messages"]
 MESSAGE_BYTES = 32 * 1024
 # A path has up to 4,096 bytes; few have so many.
 FILES_IN_A_MESSAGE = 50
+# Between two looks at who our parent is, where the kernel does not tell of a process's end.
+LOOK_MS = 1000
 
 
 class Kind(Enum):
@@ -23,6 +27,7 @@ class Kind(Enum):
     FAILED = b"F"  # the application cannot be served, and this is why; the worker ends after it
     RETIRE = b"T"  # this worker wants a successor, for this reason, and serves until it has one
     FILES = b"M"  # modules were loaded from these files, paths and stamps in JSON
+    SO_FAR = b"S"  # this worker is to leave, and this has become of its requests until now
     DRAINED = b"D"  # this worker leaves, and this became of its last requests
     ENDED = b""  # the other end is gone; nothing more comes
 
@@ -63,20 +68,34 @@ class Channel:
         """A successor is asked for, because of `why`; the worker serves until it is told to leave."""
         self.send(Kind.RETIRE, why)
 
+    def so_far(self, account: Mapping[str, object]) -> None:
+        """What has become of the requests until now: the last word of a worker that hangs."""
+        self.send(Kind.SO_FAR, json.dumps(account), socket.MSG_DONTWAIT)
+
     def drained(self, account: Mapping[str, object]) -> None:
         """The worker leaves: what became of the requests since it was told to."""
         self.send(Kind.DRAINED, json.dumps(account))
 
-    def wait_for_end(self) -> None:
-        """Returns when the supervisor is gone. It never writes."""
-        try:
-            self.socket.recv(1)
-        except OSError:
-            pass
+    def wait_for_end(self, pid: int, pidfd: int = -1) -> None:
+        """Returns when the supervisor, process `pid`, is gone. It never writes.
 
-    def send(self, kind: Kind, text: str) -> None:
+        pidfd   stands for it (pidfd_open(2)): a process that somebody has forked there may hold its end of the channel
+        """
+        poll = select.poll()
+        poll.register(self.socket, select.POLLIN)
+        if pidfd >= 0:
+            poll.register(pidfd, select.POLLIN)
+        was_other = False
+        while not poll.poll(None if pidfd >= 0 else LOOK_MS):
+            # Twice: with --preload the first parent is the one that has forked us.
+            is_other = os.getppid() != pid
+            if is_other and was_other:
+                return
+            was_other = is_other
+
+    def send(self, kind: Kind, text: str, flags: int = 0) -> None:
         try:
-            self.socket.send(kind.value + text.encode("utf-8", "backslashreplace")[: MESSAGE_BYTES - 1])
+            self.socket.send(kind.value + text.encode("utf-8", "backslashreplace")[: MESSAGE_BYTES - 1], flags)
         except OSError:
             pass  # the supervisor is gone: wait_for_end() returns
 

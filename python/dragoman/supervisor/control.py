@@ -13,7 +13,17 @@ from typing import Any, Protocol
 from dragoman.errors import OperatorError
 from dragoman.values import Address, cause_of, printable
 
-__all__ = ["PREFIX", "Commanded", "Control", "Reply", "close_control", "control_address", "open_control"]
+__all__ = [
+    "PREFIX",
+    "Commanded",
+    "Control",
+    "Reply",
+    "close_control",
+    "control_address",
+    "credentials_of",
+    "holder_of",
+    "open_control",
+]
 
 REQUEST_BYTES = 4096
 # What abstract names begin with, before the user's id.
@@ -122,7 +132,7 @@ class Control:
             return
         sock = open_control(path, bind)
         if sock is None:
-            raise OperatorError("another server is commanded there")
+            raise OperatorError(f"{holder_of(control_address(path, bind))} is commanded there")
         before, self.socket = self.socket, sock
         if self.commanded is not None:
             self.commanded.forget(before)
@@ -136,7 +146,7 @@ class Control:
         except OSError:
             return  # it has gone away already, or there is no descriptor left: the next one may have one
         connection.setblocking(False)
-        if user_of(connection) not in (0, os.geteuid()):
+        if credentials_of(connection)[1] not in (0, os.geteuid()):
             connection.close()
             return
         received = bytearray()
@@ -189,7 +199,18 @@ def drop(commanded: Commanded, connection: socket.socket) -> None:
         connection.close()
 
 
-def user_of(connection: socket.socket) -> int:
-    """The peer's user id (unix(7), SO_PEERCRED)."""
-    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return int(uid)
+def credentials_of(connection: socket.socket) -> tuple[int, int]:
+    """The peer's process and user id (unix(7), SO_PEERCRED); process 0 is one that cannot be seen from here."""
+    pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(pid), int(uid)
+
+
+def holder_of(address: str) -> str:
+    """Who listens at `address`, in words."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(address)
+            pid, uid = credentials_of(probe)
+        except OSError:
+            return "another process"
+    return f"process {pid} of user {uid}" if pid else f"a process of user {uid}"

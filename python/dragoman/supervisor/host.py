@@ -63,5 +63,8 @@ class Host(Protocol):
     def call_hook(self, name: str, number: int = 0, pid: int | None = None, **more: object) -> None:
         """Call a function of the operator's; `number` and `pid` are the worker that it is about."""
 
+    def has_hook(self, name: str) -> bool:
+        """Whether the operator has a function of that name."""
+
     def status(self) -> Mapping[str, Any]:
         """What ``dragoman status`` says of the run: version, name, listeners."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NoReturn
 
+from dragoman.forking import fork_own
 from dragoman.supervisor.channel import Channel, Kind, Message, channel_pair, read_messages
 from dragoman.supervisor.starting import Stacks, Starting
 
@@ -42,7 +43,7 @@ class Mold:
         ours, theirs = channel_pair()
         orders, ordered = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            pid = os.fork()
+            pid = fork_own()
             if pid == 0:
                 ours.close()
                 orders.close()
@@ -95,6 +96,8 @@ def serve_orders(ordered: socket.socket, own: Channel, live: Callable[[Channel, 
 
     The worker becomes the supervisor's child (`adopt_orphans`): a process between the two ends at once.
     """
+    # The application may ignore it, or reap whatever ends: its workers are to be waited for here alone.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     gc.collect()
     gc.freeze()
     while True:
@@ -120,7 +123,7 @@ def fork_twice(live: Callable[[], NoReturn], to_close: Iterable[socket.socket]) 
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        between = os.fork()
+        between = fork_own()
     except OSError:
         os.close(reader)
         os.close(writer)
@@ -128,7 +131,7 @@ def fork_twice(live: Callable[[], NoReturn], to_close: Iterable[socket.socket]) 
     if between == 0:
         try:
             os.close(reader)
-            pid = os.fork()
+            pid = fork_own()
             if pid == 0:
                 os.close(writer)
                 for one in to_close:
@@ -159,9 +162,13 @@ def die_with_parent() -> None:
 
 
 def open_descriptors() -> dict[int, str]:
-    """The process's descriptors and what they stand for (proc(5), fd)."""
-    found = {}
-    for name in os.listdir("/proc/self/fd"):
+    """The process's descriptors and what they stand for (proc(5), fd); nothing where there is no /proc."""
+    found: dict[int, str] = {}
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:
+        return found  # without /proc nothing is known
+    for name in names:
         try:
             found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
         except OSError:

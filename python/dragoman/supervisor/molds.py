@@ -13,6 +13,7 @@ from dragoman.supervisor.channel import Channel, Kind, channel_pair
 from dragoman.supervisor.mold import Mold, adopt_orphans, die_with_parent
 from dragoman.supervisor.plan import Phase
 from dragoman.supervisor.process import Process, early_end_of
+from dragoman.supervisor.setbacks import LOADING
 from dragoman.supervisor.signals import CAUGHT, take_usual_signals
 from dragoman.supervisor.starting import Starting
 
@@ -65,8 +66,7 @@ class Molds:
         try:
             mold = Mold.fork(generation, Starting(supervisor.host.settings.start_timeout), live)
         except OSError as error:
-            supervisor.log.error(f"the application cannot be loaded: {error.strerror}")
-            supervisor.rest()
+            supervisor.fork_failed((generation, LOADING), f"the application cannot be loaded: {error.strerror}")
             return
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import NoReturn
 
-from dragoman.errors import ApplicationError
+from dragoman.errors import ApplicationError, OperatorError
+from dragoman.forking import ForkHooks, Letting
 from dragoman.supervisor import plan
-from dragoman.supervisor.account import DrainAccount
+from dragoman.supervisor.account import DrainAccount, with_requests
 from dragoman.supervisor.channel import Channel, Kind, Message, read_messages
 from dragoman.supervisor.commands import carry_out
 from dragoman.supervisor.control import Control, Reply
@@ -22,7 +23,7 @@ from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
 from dragoman.supervisor.host import Host
 from dragoman.supervisor.molds import Molds
 from dragoman.supervisor.plan import Action, Event, Phase
-from dragoman.supervisor.process import Process, cause_of, early_end_of, fork_worker, resident_bytes
+from dragoman.supervisor.process import Process, cause_of, early_end_of, fork_worker, resident_bytes, signal_of
 from dragoman.supervisor.reload import Reload
 from dragoman.supervisor.setbacks import LOADING, Place, Setbacks
 from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
@@ -33,8 +34,11 @@ from dragoman.values import counted
 
 __all__ = ["Supervisor", "supervise"]
 
-# How much longer than its own deadlines a worker may take before it is killed.
-DRAIN_GRACE_S = 10.0
+# A worker whose graceful timeout is over says what it has cut. One that is silent for so long hangs, and is killed.
+HANG_GRACE_S = 3.0
+# How long one that has said it may take to leave: its exit functions have 5 s (worker.py, ATEXIT_S).
+LEAVING_GRACE_S = 7.0
+DRAIN_GRACE_S = HANG_GRACE_S + LEAVING_GRACE_S
 STOP_GRACE_S = 5.0
 # Between two looks at the workers' memory.
 LOOK_S = 1.0
@@ -85,6 +89,8 @@ class Supervisor:
         """Start the workers and turn until the plan has ended; the exit status."""
         self.selector.register(self.signals.socket, selectors.EVENT_READ)
         self.signals.catch()
+        fork_hooks = ForkHooks(CAUGHT, Letting(self.let_go))
+        fork_hooks.register()
         if self.host.settings.is_watching:
             self.watcher.start()
         # What is loaded stays, and stays shared: a collection in a worker would write to every page that it looks at.
@@ -111,7 +117,7 @@ class Supervisor:
         step = plan.step(self.phase, event)
         if step.phase is not self.phase:
             grace = {
-                Phase.DRAINING: self.drain_bound_s(),
+                Phase.DRAINING: self.drain_bound_s(DRAIN_GRACE_S),
                 Phase.STOPPING: STOP_GRACE_S,
             }.get(step.phase)
             self.deadline = None if grace is None else time.monotonic() + grace
@@ -139,6 +145,8 @@ class Supervisor:
         match action:
             case Action.TERM_WORKERS:
                 self.signal_workers(signal.SIGTERM)
+                for process in self.processes.values():
+                    process.kill_at = process.kill_at or time.monotonic() + self.drain_bound_s(HANG_GRACE_S)
             case Action.INT_WORKERS:
                 self.signal_workers(signal.SIGINT)
             case Action.KILL_WORKERS:
@@ -304,9 +312,7 @@ class Supervisor:
                 starting = Starting(self.host.settings.start_timeout)
                 process = fork_worker(key, number, generation, starting, CAUGHT, self.become_worker(number))
         except OSError as error:
-            self.setbacks.add((generation, number))
-            self.happen(Event.WORKER_UNBOOTABLE, (generation, number))
-            self.log.error(f"worker {number} cannot be started: {error.strerror or error}")
+            self.fork_failed((generation, number), f"worker {number} cannot be started: {error.strerror or error}")
             return
         self.fleet.started(number, generation)
         lifetime_s = self.host.settings.worker_lifetime
@@ -315,6 +321,23 @@ class Supervisor:
             process.retire_at = process.started_at + lifetime_s * random.uniform(0.9, 1.1)
         self.processes[key] = process
         self.selector.register(process.channel, selectors.EVENT_READ, lambda: self.hear(process))  # type: ignore[arg-type]
+
+    def fork_failed(self, place: Place, cause: str) -> None:
+        """The machine has no process for that place; at `LOADING`, for the application of --preload."""
+        is_current = place[0] == self.fleet.generation
+        if is_current and self.fleet.abandon(can_restart=self.molds.is_ready(self.fleet.before)):
+            self.host.reload_failed()
+            self.log.error(f"not reloaded, what serves goes on: {cause}")
+            self.end_reload(cause)
+            return
+        self.log.error(cause)
+        failed_starts = self.setbacks.add(place)
+        self.setbacks.rest(place, time.monotonic())
+        if failed_starts >= plan.BOOT_TRIES and is_current:
+            self.end_reload(cause)
+            if not self.fleet.has_ready():
+                self.happen(Event.BOOT_HOPELESS)
+                self.exit_status = OperatorError.exit_status
 
     def become_worker(self, number: int) -> Callable[[Channel, set[int | signal.Signals]], NoReturn]:
         """The child's way: it ends inside of this function, and nothing of the parent's stack is unwound."""
@@ -329,21 +352,25 @@ class Supervisor:
         status = 1
         try:
             take_usual_signals(self.host.reopen_logs)
-            # The ends of the others' channels among them: with a copy open, a worker would not see the parent's death;
-            # and nobody but the supervisor listens for commands.
-            for key in list(self.selector.get_map().values()):
-                key.fileobj.close()  # type: ignore[union-attr]
-            self.molds.close()
-            for process in self.processes.values():
-                process.starting.end()
-            self.selector.close()
-            self.signals.close()
+            self.let_go()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             status = work()
         except BaseException:
             self.log.error(f"a worker fails: {traceback.format_exc().rstrip()}")
         finally:
             os._exit(status)
+
+    def let_go(self) -> None:
+        """In a child, let go of what is the supervisor's."""
+        # The ends of the workers' channels among them: with a copy open, a worker would not see the parent's death; and
+        # nobody but the supervisor listens for commands.
+        for key in list(self.selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+        self.molds.close()
+        for process in self.processes.values():
+            process.starting.end()
+        self.selector.close()
+        self.signals.close()
 
     def rest(self) -> None:
         """No worker can be started now: try again after the back-off, or give up."""
@@ -366,7 +393,7 @@ class Supervisor:
         """Tell a worker to finish what it has begun, and to leave."""
         self.fleet.drained(process.key)
         process.starting.end()
-        process.kill_at = time.monotonic() + self.drain_bound_s()
+        process.kill_at = time.monotonic() + self.drain_bound_s(HANG_GRACE_S)
         # A worker takes this one for "somebody else serves already": without the drain delay.
         process.signal(signal.SIGUSR2 if process.is_ready else signal.SIGTERM)
 
@@ -390,7 +417,12 @@ class Supervisor:
                     self.scale_now()
             case Kind.FAILED:
                 process.failure = process.failure or message.text
+            case Kind.SO_FAR:
+                process.told = message.text
             case Kind.DRAINED:
+                process.told, process.has_drained = message.text, True
+                if process.kill_at is not None:
+                    process.kill_at = time.monotonic() + LEAVING_GRACE_S
                 # One that was replaced before has told the log itself.
                 if self.account is not None:
                     self.account.add(message.text)
@@ -450,6 +482,8 @@ class Supervisor:
 
     def press(self, process: Process) -> None:
         """A worker is not ready in time: it says where it is, and is killed then."""
+        if not process.starting.has_asked and self.host.has_hook("worker_abort"):
+            process.signal(signal.SIGABRT)
         if cause := process.starting.overdue(process.pid):
             process.failure = process.failure or cause
             process.signal(signal.SIGKILL)
@@ -457,7 +491,7 @@ class Supervisor:
     def kill(self, process: Process) -> None:
         """A worker that was told to leave is still there."""
         process.kill_at = None
-        self.log.error(f"{process.who} has not left in time and is killed")
+        self.log.error(f"{process.who} has not left in time and is killed{with_requests(process.told)}")
         process.signal(signal.SIGKILL)
 
     def retire_old(self, process: Process) -> None:
@@ -502,6 +536,8 @@ class Supervisor:
             process.close()
         del self.processes[process.key]
         loss = self.fleet.gone(process.key)
+        if self.account is not None and process.is_ready and not process.has_drained and exit_code < 0:
+            self.account.lose(process.told, f"{process.who} {signal_of(exit_code)}")
         self.host.call_hook("child_exit", process.number, process.pid)
         if loss is Loss.LEFT:
             return
@@ -542,10 +578,10 @@ class Supervisor:
         for process in self.processes.values():
             process.signal(number)
 
-    def drain_bound_s(self) -> float:
-        """How long a worker may take to leave."""
+    def drain_bound_s(self, grace_s: float) -> float:
+        """How long a worker may take to leave, which knows its own deadlines."""
         settings = self.host.settings
-        return settings.graceful_timeout + settings.drain_delay + DRAIN_GRACE_S
+        return settings.graceful_timeout + settings.drain_delay + grace_s
 
 
 def do_nothing() -> None:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from dragoman.forking import fork_own
 from dragoman.supervisor.channel import Channel, channel_pair
 from dragoman.supervisor.starting import Starting
 
-__all__ = ["Process", "cause_of", "early_end_of", "fork_worker", "resident_bytes"]
+__all__ = ["Process", "cause_of", "early_end_of", "fork_worker", "resident_bytes", "signal_of"]
 
 
 @dataclass
@@ -30,6 +31,9 @@ class Process:
     failure: str = ""
     # When its lifetime is over, and when it is killed because it has not left; monotonic, None for never.
     retire_at: float | None = None
+    # The account of its drain, as JSON, and whether that is its last word.
+    told: str = ""
+    has_drained: bool = False
     kill_at: float | None = None
 
     @property
@@ -76,7 +80,7 @@ def fork_worker(
     sys.stderr.flush()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
-        pid = os.fork()
+        pid = fork_own()
         if pid == 0:
             ours.close()
             live(Channel(theirs, starting.stacks), before)
@@ -109,9 +113,14 @@ def cause_of(exit_code: int) -> str:
     """How a process has ended, in words; `exit_code` as of os.waitstatus_to_exitcode."""
     if exit_code >= 0:
         return f"ended with status {exit_code}"
+    hint = " (by somebody, or by the kernel when memory ran out)" if exit_code == -signal.SIGKILL else ""
+    return f"{signal_of(exit_code)}{hint}"
+
+
+def signal_of(exit_code: int) -> str:
+    """The signal by which a process was killed, in words; `exit_code` < 0."""
     try:
         name = signal.Signals(-exit_code).name
     except ValueError:
         name = f"signal {-exit_code}"
-    hint = " (by somebody, or by the kernel when memory ran out)" if name == "SIGKILL" else ""
-    return f"was killed by {name}{hint}"
+    return f"was killed by {name}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dragoman.errors import OperatorError
+from dragoman.forking import fork_own
 from dragoman.supervisor.sockets import Listener
 from dragoman.values import working_directory
 
@@ -128,7 +129,7 @@ def start_successor(
     ours.setblocking(False)
     with theirs:
         try:
-            pid = os.fork()
+            pid = fork_own()
         except OSError as error:
             ours.close()
             raise OperatorError(f"no process can be started: {error.strerror}") from None

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from dragoman.forking import fork_own
 from dragoman.supervisor.changes import Stamp, Watched, changes, look
 from dragoman.supervisor.channel import channel_pair
 from dragoman.supervisor.plan import Phase
@@ -51,7 +52,7 @@ class Watcher:
         ours, theirs = channel_pair()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, CAUGHT)
         try:
-            self.pid = os.fork()
+            self.pid = fork_own()
             if self.pid == 0:
                 ours.close()
                 supervisor.run_child(lambda: live(supervisor, theirs, watched, stamps), before)
