@@ -15,6 +15,7 @@ use crate::scheduler::Job;
 use crate::serve::ServingThread;
 use crate::spool::SpoolError;
 use crate::sys::{self, Transfer};
+use dragoman_http1::MAX_EMPTY_LINES;
 use dragoman_http1::response::CONTINUE;
 use std::os::fd::AsFd;
 
@@ -411,9 +412,10 @@ impl<G: Gateway> Engine<G> {
 
 /// Whether a message that need not be readable otherwise is a HEAD request, whose answer has no body.
 pub(crate) fn is_head(mut message: &[u8]) -> bool {
-    // RFC 9112 §2.2: empty lines before the request line count for nothing, here too.
-    while let Some(rest) = message.strip_prefix(b"\r\n") {
-        message = rest;
+    // RFC 9112 §2.2: empty lines before the request line count for nothing, here too. Where there are too many of them
+    // the message is refused before its method has come, and what comes with them must not make another answer of it.
+    for _ in 0..MAX_EMPTY_LINES {
+        message = message.strip_prefix(b"\r\n").unwrap_or(message);
     }
     message.starts_with(b"HEAD ")
 }
@@ -424,4 +426,18 @@ fn is_due<G: Gateway>(thread: &ServingThread<G>, planned: &Planned<'_>, answered
         || answered >= BATCH_REQUESTS
         || thread.outgoing.tail.len() >= BATCH_BYTES
         || thread.outgoing.queue.bytes() > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_head;
+
+    #[test]
+    fn the_method_is_that_behind_the_empty_lines_that_are_skipped_and_no_further() {
+        assert!(is_head(b"HEAD / HTTP/1.1\r\n"));
+        assert!(is_head(b"\r\n\r\n\r\nHEAD / HTTP/1.1\r\n"));
+        assert!(!is_head(b"\r\n\r\n\r\n\r\nHEAD / HTTP/1.1\r\n"));
+        assert!(!is_head(b"GET / HTTP/1.1\r\n"));
+        assert!(!is_head(b"\r\n\r\n\r\n\r\n"));
+    }
 }

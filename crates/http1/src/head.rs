@@ -6,7 +6,7 @@ mod scanner;
 mod target;
 
 pub use fields::{FieldTable, fields};
-pub use request_line::{RequestLine, request_line};
+pub use request_line::{MAX_EMPTY_LINES, RequestLine, request_line};
 pub use scanner::Scanner;
 pub use target::{TargetForm, decode_path};
 

@@ -35,7 +35,10 @@ pub use body::{ChunkedDecoder, Decoded};
 pub use connection::keeps_alive;
 pub use error::{Reject, RejectKind};
 pub use framing::{ConnectionOptions, FieldFacts, Framing, Host};
-pub use head::{FieldTable, RequestLine, Scanner, TargetForm, Version, check_host, decode_path, fields, request_line};
+pub use head::{
+    FieldTable, MAX_EMPTY_LINES, RequestLine, Scanner, TargetForm, Version, check_host, decode_path, fields,
+    request_line,
+};
 pub use limits::Limits;
 pub use response::{BodyLength, FieldError, FieldKind, Framed, ResponseHead, StatusError};
 pub use status::reason;

@@ -31,7 +31,7 @@ pub struct RequestLine<'b> {
 }
 
 /// RFC 9112 §2.2 asks to skip at least one empty line that an old client sent after a body; a flood of them is none.
-pub(super) const MAX_EMPTY_LINES: usize = 3;
+pub const MAX_EMPTY_LINES: usize = 3;
 
 /// Parses the request line at the start of `buffer`; `None` while the line is incomplete.
 ///
