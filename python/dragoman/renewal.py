@@ -109,16 +109,16 @@ class Renewal:
             identity = supervisor.identity_of(settings.user, settings.group)
             hooks = load_hooks(settings.hooks, run.log)
             ours = [*self.spare, *run.listeners]
-            kept = {one.address: one for one in ours if has_its_file(one)}
-            added = self.open_sockets([one for one in settings.bind if str(one) not in kept], settings, identity)
+            kept, missing = shared_out(settings.bind, [one for one in ours if has_its_file(one)])
+            added = self.open_sockets(missing, settings, identity)
             self.write_pid(settings)
         except BaseException:
             self.go_back(standing, opened, added)
             raise
         self.before = self.keep(standing)
         self.opened += opened
-        kept.update((one.address, one) for one in added)
-        run.listeners = [kept[str(address)] for address in settings.bind]
+        new = iter(added)
+        run.listeners = [one or next(new) for one in kept]
         self.spare = [one for one in ours if one not in run.listeners]
         self.use(settings, hooks, identity, error_log_fd, log_fd)
         run.call_hook("on_reload")
@@ -284,6 +284,24 @@ class Renewal:
         if error_log_fd != run.log.fd:
             run.log.fd, run.log.output = error_log_fd, Output(error_log_fd)
         run.access_log_fd = access_log_fd
+
+
+def shared_out(
+    addresses: Sequence[Address], listeners: Sequence[supervisor.Listener]
+) -> tuple[list[supervisor.Listener | None], list[Address]]:
+    """For each address the listener that is there already, or None; and the addresses that have none.
+
+    An address may stand there twice: port 0 takes another port each time.
+    """
+    left, found, missing = list(listeners), list[supervisor.Listener | None](), list[Address]()
+    for address in addresses:
+        one = next((one for one in left if one.address == str(address)), None)
+        found.append(one)
+        if one is None:
+            missing.append(address)
+        else:
+            left.remove(one)
+    return found, missing
 
 
 def enter(directory: str) -> None:

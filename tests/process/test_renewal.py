@@ -210,6 +210,16 @@ def test_an_address_that_a_reload_gives_up_is_refused_to_clients_and_can_be_had_
             assert version(server) == "1"
 
 
+def test_several_free_ports_stay_what_they_are(configured: Configured) -> None:
+    common = {"control_socket": configured.path("control")}
+    with configured.serve(bind=["127.0.0.1:0", "127.0.0.1:0"], **common) as server:
+        first, second = (int(port) for port in server.log.wait_for(r":(\d+)\n.*:(\d+)$").groups())
+        configured.write(bind=["127.0.0.1:0"], **common)
+        assert configured.reload("--wait") == (0, "reloaded\n")
+        eventually(lambda: is_refused(second), "one is given up")
+        assert not is_refused(first)
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         return int(sock.getsockname()[1])
