@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Cpus", "available", "count"]
+__all__ = ["Cpus", "available", "count", "directories", "read_text"]
 
 Read = Callable[[str], str]
 
@@ -57,8 +57,8 @@ def quotas_of(read: Read) -> Iterator[float]:
             yield int(quota) / int(period)
 
 
-def directories(groups: str, mounts: str) -> Iterator[tuple[str, bool]]:
-    """Where the CPU controller's files of the process lie, from its own group up to the mount; whether they are v2's.
+def directories(groups: str, mounts: str, controller: str = "cpu") -> Iterator[tuple[str, bool]]:
+    """Where the controller's files of the process lie, from its own group up to the mount; whether they are v2's.
 
     groups   the text of /proc/self/cgroup: ``"0::/app.slice"`` (v2), ``"4:cpu,cpuacct:/docker/4f2"`` (v1)
     mounts   the text of /proc/self/mountinfo
@@ -70,7 +70,7 @@ def directories(groups: str, mounts: str) -> Iterator[tuple[str, bool]]:
         controllers, _, path = rest.partition(":")
         if number == "0" and not controllers:
             paths["cgroup2"] = path
-        elif "cpu" in controllers.split(","):
+        elif controller in controllers.split(","):
             paths["cgroup"] = path
     for line in mounts.splitlines():
         # Optional fields end with a lone hyphen; behind it stand type, source and the super block's options.
@@ -78,7 +78,7 @@ def directories(groups: str, mounts: str) -> Iterator[tuple[str, bool]]:
         fields, kind = before.split(), after.split()
         if len(fields) < 5 or len(kind) < 3 or kind[0] not in paths:
             continue
-        if kind[0] == "cgroup" and "cpu" not in kind[2].split(","):
+        if kind[0] == "cgroup" and controller not in kind[2].split(","):
             continue
         root, mounted = fields[3], fields[4]
         yield from ((one, kind[0] == "cgroup2") for one in upwards(mounted, below(root, paths[kind[0]])))
@@ -104,6 +104,7 @@ def upwards(mounted: str, path: str) -> Iterator[str]:
 
 
 def read_text(path: str) -> str:
+    """The text of the file at `path` without blanks around it; ``""`` where it cannot be read."""
     try:
         return Path(path).read_text(encoding="ascii", errors="replace").strip()
     except OSError:
