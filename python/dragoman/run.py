@@ -345,8 +345,7 @@ class Process:
         self.set_title(f"worker {number}")
         if self.has_hook("worker_abort"):
             signal.signal(signal.SIGABRT, lambda *_: self.call_hook("worker_abort", number))
-        self.call_hook("post_fork", number)
-        loaded = self.load_or_tell(channel)
+        loaded = self.load_or_tell(channel, lambda: self.call_hook("post_fork", number))
         return loaded if isinstance(loaded, int) else self.serve_forked(loaded, channel, number)
 
     def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
@@ -381,10 +380,14 @@ class Process:
         """The application that was given, or that the settings name. Raises DragomanError."""
         return loader.load(self.settings.application) if self.load_given is None else self.load_given()
 
-    def load_or_tell(self, channel: Channel) -> Loaded | int:
-        """The application; if it cannot be served, why not is said over `channel`, and the exit status returned."""
+    def load_or_tell(self, channel: Channel, before: Callable[[], None] = lambda: None) -> Loaded | int:
+        """The application; if it cannot be served, why not is said over `channel`, and the exit status returned.
+
+        before   called as the user of the settings
+        """
         try:
             self.drop_rights()
+            before()
             return self.load()
         except DragomanError as error:
             channel.failed(f"{error}\n{error.details}".rstrip("\n"))
