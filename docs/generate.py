@@ -404,7 +404,9 @@ HOOKS_INTRO = """
 
 `--hooks FILE` names a Python file, a `gunicorn.conf.py` for example, whose functions are called on the way. `server`
 has `pid`, `address`, `log` and `cfg` (the settings by gunicorn's names), `worker` has `pid`, `number`, `age`, `log` and
-`cfg`; both have `settings`. What a hook raises is logged with its place, and the run goes on.
+`cfg`; both have `settings`. What a hook raises is logged with its place, and the run goes on. With `--user`
+those of a worker run as that user, `post_fork` too, which gunicorn calls as root: what needs root's rights goes into
+`pre_fork` or `on_starting`.
 
 | hook | in the | when |
 | --- | --- | --- |

@@ -104,7 +104,7 @@ def upwards(mounted: str, path: str) -> Iterator[str]:
 
 
 def read_text(path: str) -> str:
-    """What the kernel says there now; ``""`` where it cannot be read."""
+    """The text of the file at `path` without blanks around it; ``""`` where it cannot be read."""
     try:
         return Path(path).read_text(encoding="ascii", errors="replace").strip()
     except OSError:

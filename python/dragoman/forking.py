@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -67,9 +68,20 @@ def fork_own() -> int:
     """
     FORKING.is_own = True
     try:
-        return os.fork()
+        pid = os.fork()
     finally:
         FORKING.is_own = False
+    if pid == 0:
+        forget_children()
+    return pid
+
+
+def forget_children() -> None:
+    """In a child: what multiprocessing has started before are no children of this process, whose end would end them."""
+    started = getattr(sys.modules.get("multiprocessing.process"), "_children", None)
+    if isinstance(started, set):
+        # As it does itself in the processes that it starts (multiprocessing.process, _bootstrap).
+        started.clear()
 
 
 HOOKS: "weakref.WeakSet[ForkHooks]" = weakref.WeakSet()

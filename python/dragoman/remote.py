@@ -17,7 +17,8 @@ COMMANDS: Mapping[str, str] = {
     "stop": "End after the requests under way, as SIGTERM does; --now at once.",
     "scale": "Set the number of workers, until a reload reads it from the settings again.",
     "reopen": "Open the log files again, as SIGUSR1 does.",
-    "status": "Show the workers. Those of one generation were started by the same start or reload.",
+    "status": "Show the workers. Those of one generation were started by the same start or reload. Of memory that they"
+    " share with others, own part counts their share (PSS).",
 }
 
 
@@ -83,11 +84,11 @@ def status_text(answer: Mapping[str, Any]) -> str:
     lines = [
         f"dragoman {answer['version']} serves {name} (pid {answer['pid']}), {answer['phase']}",
         *answer["listeners"],
-        f"{'worker':>6}  {'pid':>7}  {'state':9} {'generation':>10}  {'age':>9}  {'memory':>10}",
+        f"{'worker':>6}  {'pid':>7}  {'state':9} {'generation':>10}  {'age':>9}  {'memory':>10}  {'own part':>10}",
     ]
     lines += [
         f"{one['number']:>6}  {one['pid']:>7}  {one['state']:9} {one['generation']:>10}  {one['age_s']:>7} s"
-        f"  {one['memory_bytes'] >> 20:>6} MiB"
+        f"  {one['memory_bytes'] >> 20:>6} MiB  {one.get('pss_bytes', 0) >> 20:>6} MiB"
         for one in sorted(answer["workers"], key=lambda one: (one["number"], one["pid"]))
     ]
     return "\n".join(lines)

@@ -299,8 +299,7 @@ class Process:
             return OperatorError.exit_status
         if self.has_hook("worker_abort"):
             signal.signal(signal.SIGABRT, lambda *_: self.call_hook("worker_abort", number))
-        self.call_hook("post_fork", number)
-        loaded = self.load_or_tell(channel)
+        loaded = self.load_or_tell(channel, lambda: self.call_hook("post_fork", number))
         return loaded if isinstance(loaded, int) else self.serve_forked(loaded, channel, number)
 
     def preload(self, channel: Channel, ordered: socket.socket, become: Callable[[], None]) -> int:
@@ -352,10 +351,14 @@ class Process:
             return False
         return True
 
-    def load_or_tell(self, channel: Channel) -> Loaded | int:
-        """The application; if it cannot be served, why not is said over `channel`, and the exit status returned."""
+    def load_or_tell(self, channel: Channel, before: Callable[[], None] = lambda: None) -> Loaded | int:
+        """The application; if it cannot be served, why not is said over `channel`, and the exit status returned.
+
+        before   called as the user of the settings
+        """
         try:
             self.drop_rights()
+            before()
             if self.settings.is_watching:
                 # Compiled code is known by size and second of its source: of two saves in one the first would be run.
                 sys.dont_write_bytecode = True

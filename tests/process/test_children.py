@@ -83,6 +83,18 @@ def test_child_of_a_hook_is_terminated_alone(family: Family) -> None:
         assert "drained" not in server.log.text
 
 
+@pytest.mark.parametrize("is_daemon", [True, False])
+@pytest.mark.parametrize("flags", [(), ("--preload",)])
+def test_child_of_a_hook_lives_on_when_a_worker_leaves(family: Family, flags: tuple[str, ...], is_daemon: bool) -> None:
+    with family.serve(*flags, hooks=HOOKS.format(hook="on_starting", is_daemon=is_daemon)) as server:
+        child = family.child()
+        os.kill(int(server.request("GET", "/process").json()["pid"]), signal.SIGTERM)
+        server.log.wait_for("has ended; another one takes its place")
+        assert Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        assert "can only join a child process" not in server.log.text
+        os.kill(child, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("hook", ["on_starting", "when_ready"])
 def test_child_of_a_hook_holds_no_socket_of_the_server(family: Family, hook: str) -> None:
     with family.serve(hooks=HOOKS.format(hook=hook, is_daemon=True)):

@@ -219,3 +219,11 @@ def test_a_reload_replaces_workers_by_workers_of_the_user() -> None:
         server.signal(signal.SIGHUP)
         server.log.wait_for("reloaded: 2 workers")
         assert server.request("GET", "/identity").json()["at_import"]["uids"] == [USER.pw_uid] * 3
+
+
+@pytest.mark.parametrize("flags", [(), ("--preload",)], ids=["each worker loads", "preload"])
+def test_hooks_of_a_worker_run_as_the_user(flags: tuple[str, ...], directory: Path) -> None:
+    hooks = directory / "hooks.py"
+    hooks.write_text("import os\ndef post_fork(server, worker):\n    server.log.info('post_fork as %d', os.getuid())\n")
+    with serve("--user", NAME, "--hooks", str(hooks), *flags, workers="1") as server:
+        server.log.wait_for(rf"post_fork as {USER.pw_uid}$")

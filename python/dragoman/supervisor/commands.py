@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dragoman.supervisor.control import Reply
+from dragoman.supervisor.memory import proportional_bytes
 from dragoman.supervisor.plan import Event, Phase
 from dragoman.supervisor.process import resident_bytes
 from dragoman.values import counted
@@ -67,6 +68,7 @@ def status(supervisor: "Supervisor") -> Mapping[str, Any]:
                 "generation": member.generation,
                 "age_s": round(now - one.started_at, 1),
                 "memory_bytes": resident_bytes(one.pid),
+                "pss_bytes": proportional_bytes(one.pid),
             }
         )
     phase = supervisor.phase.name.lower()

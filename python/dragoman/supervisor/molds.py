@@ -12,7 +12,7 @@ from dragoman.errors import OperatorError
 from dragoman.supervisor.channel import Channel, Kind, channel_pair
 from dragoman.supervisor.mold import Mold, adopt_orphans, die_with_parent
 from dragoman.supervisor.plan import Phase
-from dragoman.supervisor.process import Process, early_end_of
+from dragoman.supervisor.process import Process, cause_of, early_end_of
 from dragoman.supervisor.setbacks import LOADING
 from dragoman.supervisor.signals import CAUGHT, take_usual_signals
 from dragoman.supervisor.starting import Starting
@@ -166,6 +166,6 @@ def end_of(pid: int) -> str:
         found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if found is not None:
             code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
-            return f"the process that loads it {early_end_of(code)}"
+            return f"the process that loads it {early_end_of(code, cause_of(code))}"
         time.sleep(0.005)
     return "the process that loads it ended early"

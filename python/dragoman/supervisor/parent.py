@@ -21,9 +21,10 @@ from dragoman.supervisor.commands import carry_out
 from dragoman.supervisor.control import Control, Reply
 from dragoman.supervisor.fleet import Drain, Fleet, Loss, Order, Start
 from dragoman.supervisor.host import Host
+from dragoman.supervisor.memory import KernelKills
 from dragoman.supervisor.molds import Molds
 from dragoman.supervisor.plan import Action, Event, Phase
-from dragoman.supervisor.process import Process, cause_of, early_end_of, fork_worker, resident_bytes, signal_of
+from dragoman.supervisor.process import Process, early_end_of, fork_worker, resident_bytes, signal_of
 from dragoman.supervisor.reload import Reload
 from dragoman.supervisor.setbacks import LOADING, Place, Setbacks
 from dragoman.supervisor.signals import CAUGHT, Signals, take_usual_signals
@@ -84,6 +85,7 @@ class Supervisor:
         self.when_started: Callable[[], None] = lambda: None
         self.selector = selectors.DefaultSelector()
         self.signals = Signals()
+        self.kernel_kills = KernelKills()
 
     def run(self) -> int:
         """Start the workers and turn until the plan has ended; the exit status."""
@@ -315,6 +317,7 @@ class Supervisor:
             self.fork_failed((generation, number), f"worker {number} cannot be started: {error.strerror or error}")
             return
         self.fleet.started(number, generation)
+        self.kernel_kills.forget()
         lifetime_s = self.host.settings.worker_lifetime
         if lifetime_s:
             # A tenth more or less, so that workers that began together are not replaced together.
@@ -515,7 +518,7 @@ class Supervisor:
         # As process 1 we inherit the orphans of the application; they are reaped too, and judged by nobody.
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -525,10 +528,10 @@ class Supervisor:
             self.watcher.reaped(pid, exit_code)
             self.succession.reaped(pid, exit_code)
             for process in [one for one in self.processes.values() if one.pid == pid]:
-                self.bury(process, exit_code)
+                self.bury(process, exit_code, self.kernel_kills.cause_of(exit_code, usage.ru_maxrss * 1024))
 
-    def bury(self, process: Process, exit_code: int) -> None:
-        """A worker is dead: hear its last words, tell of it, and let fleet and plan say what follows."""
+    def bury(self, process: Process, exit_code: int, how: str) -> None:
+        """A worker is dead, as `how` says: hear its last words, tell of it, and let fleet and plan say what follows."""
         self.hear(process)
         if process.channel is not None:
             # A child of the worker's holds a copy of its end.
@@ -545,9 +548,9 @@ class Supervisor:
             # First, so that what is said of it is so.
             self.host.reload_failed()
         if self.phase is Phase.SERVING:
-            self.tell_death(process, exit_code, loss)
+            self.tell_death(process, exit_code, how, loss)
         if loss is Loss.RELOAD_FAILED:
-            self.end_reload(process.failure or f"a worker {early_end_of(exit_code)}")
+            self.end_reload(process.failure or f"a worker {early_end_of(exit_code, how)}")
             return
         has_settled = process.is_ready and time.monotonic() - process.started_at >= plan.SETTLED_S
         failed_starts = self.setbacks.add(process.place, has_served=process.is_ready, has_settled=has_settled)
@@ -555,13 +558,14 @@ class Supervisor:
         # Those of before say nothing of a reload, which may bring what mends them.
         if failed_starts >= self.boot_tries and process.generation == self.fleet.generation:
             # Some of the new generation serve, and this one is tried on; whoever waits is told.
-            self.end_reload(f"worker {process.number} could not start: {process.failure or early_end_of(exit_code)}")
+            early = early_end_of(exit_code, how)
+            self.end_reload(f"worker {process.number} could not start: {process.failure or early}")
             if not self.fleet.has_ready():
                 self.give_up(process.place)
 
-    def tell_death(self, process: Process, exit_code: int, loss: Loss) -> None:
+    def tell_death(self, process: Process, exit_code: int, how: str, loss: Loss) -> None:
         """Log how a worker ended; a reason that was told for the one before is not told again."""
-        cause = process.failure or f"it {early_end_of(exit_code)}"
+        cause = process.failure or f"it {early_end_of(exit_code, how)}"
         if loss is Loss.RELOAD_FAILED:
             self.log.error(f"not reloaded, what serves goes on: {process.who} could not start: {cause}")
         elif process.failure:
@@ -570,7 +574,7 @@ class Supervisor:
         elif exit_code == 0 and process.is_ready:
             self.log.info(f"{process.who} has ended; another one takes its place")
         else:
-            how = cause_of(exit_code) if process.is_ready else early_end_of(exit_code)
+            how = how if process.is_ready else early_end_of(exit_code, how)
             self.log.error(f"{process.who} {how}; another one takes its place")
 
     def signal_workers(self, number: int) -> None:

@@ -103,10 +103,10 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def early_end_of(exit_code: int) -> str:
-    """How a process has ended that was to serve and has not said why it cannot, in words."""
+def early_end_of(exit_code: int, how: str) -> str:
+    """How a process has ended that was to serve and has not said why it cannot, in words: `how`, and what it means."""
     hint = "; no exception has ended it, but os._exit or something native in what it loads" if exit_code >= 0 else ""
-    return f"{cause_of(exit_code)} before it was ready{hint}"
+    return f"{how} before it was ready{hint}"
 
 
 def cause_of(exit_code: int) -> str:
