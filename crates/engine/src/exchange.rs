@@ -530,7 +530,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
 
 impl<G: Gateway> Engine<G> {
     /// Output that the peer has not acknowledged yet. Only of a connection that somebody keeps open meanwhile.
-    fn to_go(&self, descriptor: u32) -> u64 {
+    pub(crate) fn to_go(&self, descriptor: u32) -> u64 {
         let Some(slot) = self.slots.get(descriptor) else { return 0 };
         let waiting = slot.lock_output().as_ref().map_or(0, |output| output.left());
         // SAFETY: the caller owns the connection, or holds the list of those that wait locked, in which the owner is: the

@@ -110,7 +110,11 @@ impl<G: Gateway> Engine<G> {
     /// So many calls wait for their peers that this one, the slowest, is cut.
     pub(crate) fn tell_cut_wait(&self, peer: &Peer) {
         self.counters.peer_wait_cut();
-        self.notice("peer-wait-cut", peer, "too many calls waited for slow clients: the slowest one was cut");
+        self.notice(
+            "peer-wait-cut",
+            peer,
+            "too many calls waited for slow clients, or connections were short: the slowest was cut",
+        );
     }
 
     /// Ends the connections that have waited longest without a request under way: kept ones first, then silent ones, then
@@ -129,6 +133,8 @@ impl<G: Gateway> Engine<G> {
         }
         let most = waiting.len().min(MAKE_ROOM.max(waiting.len() / MAKE_ROOM_SHARE));
         if most == 0 {
+            // Nobody rests who could make room: of the calls that wait for their peers the slowest do, in a moment.
+            self.peer_waits.cut_slowest(MAKE_ROOM, STEADY, now_ms, |descriptor| self.to_go(descriptor));
             return false;
         }
         waiting.select_nth_unstable(most - 1);

@@ -68,6 +68,15 @@ impl PeerWaits {
         }
     }
 
+    /// Ends the slowest waits, at most so many, of peers that have moved less than `below` bytes a second.
+    pub fn cut_slowest(&self, most: usize, below: u64, now_ms: u64, to_go: impl Fn(u32) -> u64) {
+        let mut waiting = self.locked();
+        let speed = |wait: &Wait| wait.pace.speed(now_ms, wait.to_go.saturating_sub(to_go(wait.descriptor)));
+        waiting.sort_by_cached_key(speed);
+        let count = waiting.iter().take(most).take_while(|wait| speed(wait) < below).count();
+        waiting.drain(..count).for_each(|wait| wait.alarm.ring());
+    }
+
     /// It waits no more. `true`: its peer was the slowest, and is to be cut.
     pub fn end(&self, descriptor: u32) -> bool {
         let mut waiting = self.locked();
@@ -105,6 +114,19 @@ mod tests {
     }
 
     #[test]
+    fn where_connections_are_short_the_slowest_waits_end_and_the_steady_ones_go_on() {
+        let waits = PeerWaits::new(8);
+        let alarms = [(); 4].map(|()| Alarm::new().expect("a descriptor"));
+        for (descriptor, bytes) in [(0, 50_000), (1, 600), (2, 900), (3, 700)] {
+            waits.begin(wait(descriptor, bytes, &alarms[descriptor as usize]), 10_000, |_| 100_000);
+        }
+        waits.cut_slowest(2, 8_000, 10_100, |_| 100_000);
+        assert_eq!([0, 1, 2, 3].map(|n| rings(&alarms[n])), [false, true, false, true]);
+        waits.cut_slowest(2, 8_000, 10_100, |_| 100_000);
+        assert_eq!([0, 2].map(|n| rings(&alarms[n])), [false, true]);
+    }
+
+    #[test]
     fn beyond_the_bound_of_waiting_calls_the_slowest_peer_goes() {
         let waits = PeerWaits::new(2);
         let alarms = [(); 4].map(|()| Alarm::new().expect("a descriptor"));
@@ -114,7 +136,7 @@ mod tests {
         assert_eq!([0, 1, 2].map(|n| rings(&alarms[n])), [false, true, false]);
         assert!(waits.end(1));
         // What was acknowledged since the wait began counts, and so does who came last.
-        waits.begin(wait(3, 600, &alarms[3]), 11_000, |descriptor| if descriptor == 2 { 90_000 } else { 100_000 });
+        waits.begin(wait(3, 600, &alarms[3]), 10_500, |descriptor| if descriptor == 2 { 90_000 } else { 100_000 });
         assert_eq!([0, 2, 3].map(|n| waits.end(n)), [false, false, true]);
     }
 }
