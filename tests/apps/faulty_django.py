@@ -47,8 +47,8 @@ def deleted(request: HttpRequest, number: int) -> HttpResponse:  # planted: body
 
 
 class Unchanged(View):
-    def get(self, request: HttpRequest, year: str) -> HttpResponse:  # planted: content-type-unwanted
-        return HttpResponse(status=304, content_type="text/css")
+    def get(self, request: HttpRequest, year: str) -> HttpResponse:  # planted: header-status-field
+        return HttpResponse("as it was", headers={"Status": "200 OK"})
 
 
 def rows(request: HttpRequest) -> StreamingHttpResponse:

@@ -23,6 +23,8 @@ MIB = 1 << 20
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 READ_AHEAD_BYTES = 64 << 10
 UPLOAD_BYTES = 4 << 20
+WINDOW_BYTES = 256 * 1024
+"""Of clients that read: a fixed one, since the kernel's own may grow until it takes a whole answer."""
 WIDE_QUEUES = 32
 """Readers for which the kernel may hold more."""
 
@@ -50,7 +52,7 @@ def test_the_kernel_holds_little_for_a_client_that_does_not_read() -> None:
 
 def test_the_kernel_holds_more_for_a_few_clients_that_have_read_well() -> None:
     with Server(APP) as server, contextlib.ExitStack() as stack:
-        wires = [stack.enter_context(server.connect()) for _ in range(WIDE_QUEUES + 8)]
+        wires = [stack.enter_context(server.connect(receive_buffer=WINDOW_BYTES)) for _ in range(WIDE_QUEUES + 8)]
         for wire in wires:
             wire.send(request_bytes("GET", "/large"))
             assert wire.read_response().status == 200
@@ -83,7 +85,7 @@ def test_clients_that_have_read_well_and_rest_leave_their_wide_queues_to_others(
     with Server(APP) as server, contextlib.ExitStack() as stack:
         wires = []
         for _ in range(2 * WIDE_QUEUES):
-            wire = stack.enter_context(server.connect())
+            wire = stack.enter_context(server.connect(receive_buffer=WINDOW_BYTES))
             wires.append(wire)
             for _ in range(2):
                 wire.send(request_bytes("GET", "/large"))

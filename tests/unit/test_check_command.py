@@ -31,6 +31,13 @@ BROKEN = """
         start_response('200 OK', [('Content-Type', 'text/plain')])
         return ['text']
 """
+FAILS_FOR_POST = """
+    def app(environ, start_response):
+        if environ['REQUEST_METHOD'] == 'POST':
+            raise LookupError('inside')
+        start_response('200 OK', [('Content-Type', 'text/plain')])
+        return [b'text']
+"""
 FAILS = """
     def app(environ, start_response):
         raise LookupError('inside')
@@ -81,9 +88,15 @@ def test_what_the_application_prints_is_not_in_the_report(tmp_path: Path) -> Non
 
 
 def test_an_exception_is_an_error_and_fails_only_when_asked_to(tmp_path: Path) -> None:
+    code = FAILS_FOR_POST
+    status, output, _ = run(tmp_path, code, "shop:app")
+    assert status == 0 and "raised LookupError: inside  (shop.py:4, in app)" in output
+    assert run(tmp_path, code, "shop:app", "--fail-on", "error")[0] == 1
+
+
+def test_an_application_that_answers_nothing_has_not_passed(tmp_path: Path) -> None:
     status, output, _ = run(tmp_path, FAILS, "shop:app")
-    assert status == 0 and "raised LookupError: inside  (shop.py:3, in app)" in output
-    assert run(tmp_path, FAILS, "shop:app", "--fail-on", "error")[0] == 1
+    assert status == 1 and "raised LookupError: inside  (shop.py:3, in app)" in output
 
 
 def test_rules_are_chosen_and_left_out(tmp_path: Path) -> None:

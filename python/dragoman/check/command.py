@@ -101,7 +101,8 @@ def write(path: str, text: str) -> None:
 
 
 def status_of(report: Report, fail_on: str) -> int:
-    return 1 if report.breaches or (report.faults and fail_on == "error") else 0
+    """1 for a breach, for errors where they count, and where nothing was learnt because nothing was answered."""
+    return 1 if report.breaches or (report.faults and fail_on == "error") or not report.answered else 0
 
 
 def is_held_up() -> bool:

@@ -81,6 +81,8 @@ class Driver:
     def __init__(self, site: Site, on_finding: Callable[[Finding, Request | None], object]) -> None:
         self.site = site
         self.calls = 0
+        # Calls that have given an answer, whatever it says.
+        self.answered = 0
         self._on_finding = on_finding
         self._lock = threading.Lock()
         # By thread, what it is at.
@@ -106,6 +108,7 @@ class Driver:
         finally:
             with self._lock:
                 del self.under_way[ident]
+                self.answered += exchange.status is not None
         return exchange.answer()
 
 

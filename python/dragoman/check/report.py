@@ -37,6 +37,7 @@ class Report:
     routes     how many the application has
     held_back  requests that --unsafe would have made
     left_out   requests for which there was no time
+    answered   calls that gave an answer, whatever it said
     """
 
     name: str
@@ -51,6 +52,7 @@ class Report:
     calls: int = 0
     seconds: float = 0.0
     time_s: float = 0.0
+    answered: int = 0
 
     def findings(self) -> list[tuple[Seen, Finding]]:
         """Breaches and hints, ordered by party and place."""

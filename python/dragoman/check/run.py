@@ -220,6 +220,7 @@ class Run:
             self.driver.calls,
             time.monotonic() - self.began_s,
             self.options.time_s,
+            self.driver.answered,
         )
 
 

@@ -37,6 +37,9 @@ def kind_of(result: object) -> type[Blocks] | None:
         return kind
 
 
+OWN = frozenset({"_iterable", "_transcript"})
+
+
 class Watched:
     """What the parts of this have in common."""
 
@@ -48,6 +51,21 @@ class Watched:
     def size(self) -> int | None:
         """What len() says of the iterable, where it has one."""
         return None
+
+    def begin(self) -> Any:
+        """iter() of the iterable, which may be the application's code."""
+        transcript = self._transcript
+        if type(self._iterable) is list:
+            return iter(self._iterable)
+        transcript.enter()
+        try:
+            iterator = iter(self._iterable)
+        except BaseException as error:
+            transcript.leave()
+            transcript.failed(error)
+            raise
+        transcript.leave()
+        return iterator
 
 
 class Iterating(Watched):
@@ -91,7 +109,7 @@ class Blocks(Watched):
     def __iter__(self) -> Iterator[Any]:
         if self._transcript.has_iterated:
             self._transcript.iterated_again()
-        return Steps(iter(self._iterable), self)
+        return Steps(self.begin(), self)
 
 
 class Steps(Iterating):
@@ -116,6 +134,9 @@ class Forwarding(Blocks):
     """With whatever further attributes the iterable has."""
 
     def __getattr__(self, name: str) -> Any:
+        if name in OWN:
+            # A copy in the making has nothing to ask yet.
+            raise AttributeError(name)
         return getattr(self._iterable, name)
 
 
@@ -152,18 +173,28 @@ class Sized(Blocks):
 
     has_len = True
 
+    _size: int | None = None
+
     def __len__(self) -> int:
         return len(self._iterable)
 
     def size(self) -> int | None:
-        return len(self._iterable)
+        # Once: it may be dear, and it may raise, which is for who asks by itself to see.
+        if self._size is None:
+            try:
+                self._size = len(self._iterable)
+            except Exception:
+                return None
+        return self._size
 
 
 class Itself(Iterating, Blocks):
     """An iterator: `iter()` of it is itself, and it may be asked for blocks without."""
 
     def __iter__(self) -> Iterator[Any]:
-        return self
+        iterator = self.begin()
+        # Most are their own iterators; one that is not is asked for its blocks by that.
+        return self if iterator is self._iterable else Steps(iterator, self)
 
 
 TRAITS: tuple[type[Blocks], ...] = (Itself, Sized, Closing, Forwarding)

@@ -58,9 +58,7 @@ class Checked:
         self.only = RULES.keys() if only is None else frozenset(only)
         self.name = name or application_name(app)
         self.is_around_another = contains_checked(app)
-        # The start_response that was handed in last: whose it is, where it is not what it should be.
-        self.foreign: object = None
-        self._lists: dict[int, tuple[object, Transcript]] = {}
+        self._lists: dict[int, tuple[object, object]] = {}
         self._log = Reporter(log_breach, self.name)
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
@@ -92,7 +90,7 @@ class Checked:
 
     def checked_start_response(self, outer: Any, transcript: Transcript) -> Callable[..., Any]:
         """The start_response for the inside."""
-        self.foreign = outer
+        transcript.foreign = outer
 
         def start_response(*args: Any, **kwargs: Any) -> Any:
             if transcript.is_started:
@@ -119,8 +117,8 @@ class Checked:
         if known is None and len(lists) >= LISTS:
             lists.clear()
         # The list is kept alive, so that its id stays its own.
-        lists[id(headers)] = headers, transcript
-        return known is not None and known[1] is not transcript
+        lists[id(headers)] = headers, transcript.token
+        return known is not None and known[1] is not transcript.token
 
     def report(self, rule_id: str, party: str, facts: Mapping[str, Any]) -> None:
         """One breach goes out."""
@@ -129,7 +127,11 @@ class Checked:
             return
         found = finding(rule_id, party, self.name, facts)
         if self.on_finding is not None:
-            self.on_finding(found)
+            try:
+                self.on_finding(found)
+            except Exception:
+                # A full queue, say, is no reason for which a request fails.
+                logging.getLogger("dragoman.contract").exception("on_finding failed for:\n%s", found)
         else:
             self._log(rule_id, found.facts)
         if rule_id in self.raise_on:
@@ -157,10 +159,13 @@ def checked_write(write: Any, transcript: Transcript) -> Callable[..., Any]:
 def watch_streams(transcript: Transcript) -> None:
     """Put the watched streams into the environ."""
     environ = transcript.environ
-    if (stream := environ.get("wsgi.input")) is not None:
-        environ["wsgi.input"] = CheckedInput(stream, transcript)
-    if (stream := environ.get("wsgi.errors")) is not None:
-        environ["wsgi.errors"] = CheckedErrors(stream, transcript)
+    body, errors = environ.get("wsgi.input"), environ.get("wsgi.errors")
+    if body is not None:
+        transcript.body = environ["wsgi.input"] = CheckedInput(body, transcript)
+        transcript.body_given = body
+    if errors is not None:
+        transcript.errors = environ["wsgi.errors"] = CheckedErrors(errors, transcript)
+        transcript.errors_given = errors
 
 
 def is_of_call(error: BaseException) -> bool:
@@ -172,11 +177,19 @@ def contains_checked(app: object, depth: int = DEPTH) -> bool:
     """Whether there is a checker inside of `app`: in its attributes, or in what its function has closed over."""
     if depth == 0:
         return False
-    held = list(getattr(app, "__dict__", {}).values()) if not isinstance(app, type) else []
-    held += [getattr(app, "func", None), getattr(app, "__wrapped__", None), getattr(app, "__self__", None)]
-    for cell in getattr(app, "__closure__", None) or ():
+    held = list((attribute(app, "__dict__") or {}).values()) if not isinstance(app, type) else []
+    held += [attribute(app, name) for name in ("func", "__wrapped__", "__self__")]
+    for cell in attribute(app, "__closure__") or ():
         try:
             held.append(cell.cell_contents)
         except ValueError:
             continue
-    return any(isinstance(one, Checked) or (callable(one) and contains_checked(one, depth - 1)) for one in held)
+    return any(type(one) is Checked or (callable(one) and contains_checked(one, depth - 1)) for one in held)
+
+
+def attribute(of: object, name: str) -> Any:
+    """The attribute, or None: a proxy of a request has none outside of one, and says so in its own way."""
+    try:
+        return getattr(of, name, None)
+    except Exception:
+        return None

@@ -44,6 +44,7 @@ REQUIRED = (
 )
 REQUIRED_SET = frozenset(REQUIRED)
 SHOWN_CHARACTERS = 200
+LENGTH_DIGITS = 19
 # Kinds of header names.
 PLAIN, TYPE, LENGTH, HOP, CGI_STATUS = range(5)
 KINDS: Mapping[str, int] = {
@@ -107,7 +108,7 @@ def judge_head(status: object, headers: object) -> Head:
             continue
         if kind is TYPE and code not in (204, 304):
             has_content_type = True
-        elif kind is LENGTH and declared is None and value.isdecimal():
+        elif kind is LENGTH and declared is None and is_length(value):
             declared = int(value)
         else:
             return examined_head(status, headers)
@@ -128,7 +129,7 @@ def examined_head(status: object, headers: object) -> Head:
         if type(item) is not tuple or len(item) != 2 or not isinstance(item[0], str):
             continue
         lower, value = item[0].lower(), item[1]
-        if lower == "content-length" and isinstance(value, str) and value.isascii() and value.isdecimal():
+        if lower == "content-length" and isinstance(value, str) and is_length(value):
             declared = int(value)
         elif lower == "content-type":
             has_content_type = True
@@ -166,7 +167,7 @@ def judge_item(item: object, index: int, *, has_length: bool) -> Iterator[Breach
         yield "header-injection", of_value(value, name=name)
     elif is_wide(value):
         yield "header-not-latin1", of_value(value, name=name)
-    elif kind == LENGTH and (has_length or not (value.isascii() and value.isdecimal())):
+    elif kind == LENGTH and (has_length or not is_length(value)):
         yield "header-duplicate-length", of_value(value)
     if kind == HOP:
         yield "header-hop-by-hop", of_value(value, name=name)
@@ -183,6 +184,11 @@ def judge_name(name: str) -> Iterator[Breach]:
         yield "header-name-malformed", of_value(name, name=printable(name))
     elif len(NAMES) < KNOWN_AT_MOST or name.lower() in KINDS:
         NAMES[str(name)] = KINDS.get(name.lower(), PLAIN)
+
+
+def is_length(value: str) -> bool:
+    """Whether it is a Content-Length that somebody can mean: int() of a very long one has a price."""
+    return len(value) <= LENGTH_DIGITS and value.isascii() and value.isdecimal()
 
 
 def is_wide(text: str) -> bool:

@@ -72,7 +72,10 @@ def standing_at(iterator: object) -> Place | None:
 
 def entry_of(function: object) -> Place | None:
     """Where a call of `function` begins; None where that is not Python's."""
-    called = getattr(function, "func", function)
+    try:
+        called = getattr(function, "func", function)
+    except Exception:  # a proxy of a request, where there is none
+        called = type(function)
     code = getattr(called, "__code__", None) or getattr(getattr(type(called), "__call__", None), "__code__", None)  # noqa: B004 - the method is meant
     if isinstance(called, type):
         # A class whose instances are the responses.

@@ -212,7 +212,10 @@ def application_name(application: object) -> str:
         return "the application"
     if type(application).__module__ == "builtins" and not hasattr(application, "__qualname__"):
         return cut(printable(repr(application)))
-    named = application if hasattr(application, "__qualname__") else type(application)
+    try:
+        named = application if hasattr(application, "__qualname__") else type(application)
+    except Exception:  # a proxy of a request, where there is none
+        named = type(application)
     module, name = getattr(named, "__module__", None), getattr(named, "__qualname__", type(named).__name__)
     return printable(f"{module}:{name}" if module else str(name))
 

@@ -315,5 +315,6 @@ HEADER_RULES: tuple[Rule, ...] = (
                 start_response('204 No Content', [])
                 return []
         """),
+        is_hint=True,
     ),
 )

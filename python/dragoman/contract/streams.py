@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +19,8 @@ NOTHING: frozenset[str] = frozenset()
 class Stream:
     """Passes everything on to `stream`."""
 
-    __slots__ = ("_asked_for", "_handed_in_by", "_stream", "_transcript")
+    # Whatever else is set is kept in a dictionary, which most never need.
+    __slots__ = ("__dict__", "_asked_for", "_handed_in_by", "_stream", "_transcript")
 
     def __init__(self, stream: Any, transcript: Transcript) -> None:
         self._stream: Any = stream
@@ -41,7 +43,26 @@ class Stream:
             user.breach(rule_id, facts, caller())
 
     def __getattr__(self, name: str) -> Any:
+        if name in Stream.__slots__:
+            raise AttributeError(name)
         return getattr(self._stream, name)
+
+    def __enter__(self) -> Any:
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, *failure: object) -> Any:
+        self._leave()
+        return self._stream.__exit__(*failure)
+
+    def _leave(self) -> None:
+        """A `with` over it ends, which closes a file."""
+
+    def __copy__(self) -> Any:
+        return copy.copy(self._stream)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self._stream, memo)
 
 
 class CheckedInput(Stream):
@@ -61,13 +82,27 @@ class CheckedInput(Stream):
 
     def __iter__(self) -> Iterator[bytes]:
         self._judge("__iter__", (), {})
-        return iter(self._stream)
+        lines = iter(self._stream)
+        while True:
+            try:
+                line = self._watched(next, (lines,), {})
+            except StopIteration:
+                return
+            yield line
+
+    def __next__(self) -> bytes:
+        return self._watched(next, (self._stream,), {})  # type: ignore[no-any-return]
 
     def close(self) -> None:
         self._breach("input-closed", {})
         self._stream.close()
 
+    def _leave(self) -> None:
+        self._breach("input-closed", {})
+
     def __getattr__(self, name: str) -> Any:
+        if name in Stream.__slots__:
+            raise AttributeError(name)
         found = getattr(self._stream, name)
         if not callable(found) or name.startswith("_"):
             return found
@@ -129,6 +164,9 @@ class CheckedErrors(Stream):
     def close(self) -> None:
         self._breach("errors-closed", {})
         self._stream.close()
+
+    def _leave(self) -> None:
+        self._breach("errors-closed", {})
 
     def _judge(self, name: str, text: object) -> None:
         if not isinstance(text, str):

@@ -83,8 +83,18 @@ class Transcript:
     told: frozenset[tuple[str, Place | None]] = frozenset()
     children: tuple[Transcript, ...] = ()
 
+    # wsgi.input and wsgi.errors, as the inside has them and as they were handed in.
+    body: Any = None
+    body_given: Any = None
+    errors: Any = None
+    errors_given: Any = None
+    # The start_response that was handed in: whose it is, where it is not what it should be.
+    foreign: object = None
+
     def __init__(self, checker: Checked, environ: Any) -> None:
         self.checker = checker
+        # Stands for the request where it is remembered, without keeping any of it.
+        self.token = object()
         self.environ: Any = environ if type(environ) is dict or isinstance(environ, MutableMapping) else {}
         self.method = self.environ.get("REQUEST_METHOD")
         self.path = self.environ.get("PATH_INFO")
@@ -209,7 +219,7 @@ class Transcript:
         self.declared = None if self.is_bodiless or self.method == "HEAD" else self.head.declared
         self.take_snapshot()
         if not callable(write):
-            self.breach("start-response-foreign", {"got_type": type(write).__name__}, entry_of(self.checker.foreign))
+            self.breach("start-response-foreign", {"got_type": type(write).__name__}, entry_of(self.foreign))
 
     def start_response_raised(self, args: tuple[Any, ...], error: BaseException) -> None:
         """It was refused, or has raised again what it was given."""
@@ -388,6 +398,16 @@ class Transcript:
             if child.is_file and not self.is_file and child.head.code == self.head.code:
                 self.breach("file-wrapper-lost", {"got_type": self.result_type}, entry_of(self.checker.app))
             child.left_open()
+        # The environ is as it was handed in, and nothing of the request is held here any more.
+        environ, self.environ = self.environ, {}
+        body, errors = self.body, self.errors
+        if body is not None and environ.get("wsgi.input") is body:
+            environ["wsgi.input"] = self.body_given
+        if errors is not None and environ.get("wsgi.errors") is errors:
+            environ["wsgi.errors"] = self.errors_given
+        if self.outer is None:
+            environ.pop(KEY, None)
+        self.body = self.errors = None
 
     def left_open(self) -> None:
         """Nobody has called close(), and nobody will."""
@@ -410,7 +430,7 @@ class Transcript:
         """Whoever runs now: this one's inside, or that of a checker around it, up to `outermost`, which sees the same
         environ. None while all of them wait for what is outside.
         """
-        now: object = self.environ.get(KEY)
+        now: object = (self if self.outer is None else self.outer).environ.get(KEY)
         one: Transcript | None = self
         while one is not None:
             if one is now:

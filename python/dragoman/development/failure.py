@@ -19,7 +19,8 @@ MARK = "→"
 MASK = "••••"
 # Names whose values let others in: whoever shares a terminal, or a log, does not share those.
 SECRET = re.compile(
-    r"authori[sz]ation|cookie|token|secret|passw|pwd|credential|session|signature|api[-_]?key|(^|[-_])(auth|key|sid)($|[-_])",
+    r"authori[sz]ation|cookie|token|secret|passw|pwd|credential|session|signature|api[-_]?key|client[-_]cert|private|jwt"
+    r"|(^|[-_])(auth|key|sid|code|pin|otp)($|[-_])",
     re.IGNORECASE,
 )
 VALUE_CHARACTERS = 200
@@ -72,7 +73,13 @@ def fields_of(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         value = str(environ[key])
         if value:
             name = key.removeprefix("HTTP_").replace("_", "-").title()
-            yield name, MASK if SECRET.search(name) else cut(value)
+            yield name, MASK if SECRET.search(name) else cut(masked_url(value) if name == "Referer" else value)
+
+
+def masked_url(url: str) -> str:
+    """`url` with the values of secrets in its query masked."""
+    before, mark, query = url.partition("?")
+    return f"{before}{mark}{masked_query(query)}" if mark else url
 
 
 def masked_query(query: str) -> str:

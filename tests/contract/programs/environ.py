@@ -273,13 +273,13 @@ def thread_that_starts_too_late():
 
 @broken("environ-after-request", *TWICE, makes=True)
 def reads_the_body_afterwards():
-    """A background job that is given the environ, and reads the upload when it is its turn."""
+    """A background job that is given the upload, and reads it when it is its turn."""
     jobs = []
 
     def app(environ, start_response):
         for job in jobs:
-            job["wsgi.input"].read(10)  # breach
-        jobs.append(environ)
+            job.read(10)  # breach
+        jobs.append(environ["wsgi.input"])
         start_response("200 OK", plain())
         return [b"Thanks"]
 

@@ -1,0 +1,205 @@
+"""A checker changes nothing of what it watches: iterators, lengths, streams, lifetimes."""
+
+import copy
+import gc
+import io
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dragoman.contract import Checked
+from tests.contract.driver import make_environ
+from tests.contract.programs import Request
+
+PLAIN = [("Content-Type", "text/plain")]
+
+
+def begin(status: object, headers: object, exc_info: object = None) -> Callable[[bytes], None]:
+    return lambda data: None
+
+
+def served(app: Any, body: bytes = b"") -> tuple[bytes, dict[str, Any]]:
+    environ = make_environ(Request(method="POST", body=body))
+    response = app(environ, begin)
+    # A loop, as servers have it: join() would ask for an iterator twice.
+    sent = b""
+    for block in response:
+        sent += block
+    getattr(response, "close", int)()
+    return sent, environ
+
+
+def checked(app: Any, **options: Any) -> tuple[Checked, list[Any]]:
+    findings: list[Any] = []
+    return Checked(app, findings.append, **options), findings
+
+
+class BeginsInIter:
+    """An application class whose instances make their iterator in `__iter__`, and are iterators themselves."""
+
+    def __init__(self, environ: object, start_response: Callable[..., Any]) -> None:
+        self.start_response = start_response
+
+    def __iter__(self) -> "BeginsInIter":
+        self.start_response("200 OK", list(PLAIN))
+        self.blocks = iter([b"a", b"b"])
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self.blocks)
+
+
+class IteratesElsewhere(BeginsInIter):
+    def __iter__(self) -> Any:
+        super().__iter__()
+        return (block.upper() for block in self.blocks)
+
+
+@pytest.mark.parametrize(("app", "body"), [(BeginsInIter, b"ab"), (IteratesElsewhere, b"AB")])
+def test_iter_of_an_iterator_is_called(app: Any, body: bytes) -> None:
+    watched, findings = checked(app)
+    assert served(watched)[0] == body == served(app)[0]
+    assert findings == []
+
+
+def test_a_length_is_asked_for_once_and_may_raise() -> None:
+    class Lazy(list[bytes]):
+        asked = 0
+
+        def __len__(self) -> int:
+            Lazy.asked += 1
+            raise RuntimeError("counting is dear")
+
+    def app(environ: object, start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", list(PLAIN))
+        return Lazy([b"a", b"b", b"c"])
+
+    watched, findings = checked(app)
+    environ = make_environ(Request())
+    response = watched(environ, begin)
+    assert list(iter(response)) == [b"a", b"b", b"c"] and findings == []
+
+
+def test_a_length_that_nobody_can_mean_is_told_and_does_no_harm() -> None:
+    def app(environ: object, start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", [*PLAIN, ("Content-Length", "9" * 5000)])
+        return [b"a"]
+
+    watched, findings = checked(app)
+    assert served(watched)[0] == b"a"
+    assert [found.rule for found in findings] == ["header-duplicate-length"]
+
+
+def test_a_receiver_of_findings_that_fails_fails_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    def full(found: object) -> None:
+        raise RuntimeError("the queue is full")
+
+    def app(environ: object, start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", [])
+        return [b"a"]
+
+    assert served(Checked(app, full))[0] == b"a"
+    assert "on_finding failed" in caplog.text
+
+
+def test_an_application_that_holds_what_raises_when_it_is_asked_can_be_checked() -> None:
+    class Proxy:
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError("working outside of a request")
+
+        def __call__(self, *_: Any) -> Any:
+            return []
+
+    class App:
+        proxy = Proxy()
+
+        def __init__(self) -> None:
+            self.request = Proxy()
+
+        def __call__(self, environ: object, start_response: Callable[..., Any]) -> Any:
+            start_response("200 OK", list(PLAIN))
+            return [b"a"]
+
+    assert served(checked(App())[0])[0] == b"a"
+    checked(Proxy())
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_environ_is_as_it_was_and_lives_no_longer(layers: int) -> None:
+    class Mark:
+        pass
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        environ["wsgi.input"].read()
+        start_response("200 OK", list(PLAIN))
+        return iter([b"a"])
+
+    for _ in range(layers):
+        app = checked(app)[0]
+    gc.collect()
+    gc.disable()
+    try:
+        environ = make_environ(Request(method="POST", body=b"hello"))
+        before = {name: type(value) for name, value in environ.items()}
+        mark = Mark()
+        alive, environ["x.mark"] = weakref.ref(mark), mark
+        response: Iterator[bytes] = app(environ, begin)
+        assert list(response) == [b"a"]
+        del environ["x.mark"], response
+        assert {name: type(value) for name, value in environ.items()} == before
+        environ["x.mark"] = mark
+        del environ, mark
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
+def test_the_input_can_do_what_it_could() -> None:
+    found: dict[str, Any] = {}
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        body = environ["wsgi.input"]
+        found["next"] = next(body)
+        found["lines"] = list(body)
+        body.mine = 1
+        found["mine"] = body.mine
+        found["copy"] = type(copy.deepcopy(body))
+        with body:
+            pass
+        start_response("200 OK", list(PLAIN))
+        return [b"a"]
+
+    class Body(io.BytesIO):
+        mine = 0
+
+        def __deepcopy__(self, memo: object) -> "Body":
+            return Body()
+
+    watched, findings = checked(app)
+    environ = make_environ(Request(method="POST"))
+    environ["wsgi.input"] = Body(b"1\n2\n3\n")
+    list(watched(environ, begin))
+    assert found == {"next": b"1\n", "lines": [b"2\n", b"3\n"], "mine": 1, "copy": Body}
+    assert [one.rule for one in findings] == ["input-closed"]
+
+
+def test_a_client_that_is_gone_in_a_loop_over_the_input_is_not_the_applications_fault() -> None:
+    class Gone(io.BytesIO):
+        def __next__(self) -> bytes:
+            raise OSError("the client is gone")
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", list(PLAIN))
+        yield b"begun"
+        yield from environ["wsgi.input"]
+
+    watched, findings = checked(app)
+    environ = make_environ(Request(method="POST"))
+    environ["wsgi.input"] = Gone(b"never read")
+    response = watched(environ, begin)
+    with pytest.raises(OSError, match="gone"):
+        list(response)
+    response.close()
+    assert findings == []
