@@ -40,6 +40,13 @@ pub(crate) struct Wait {
     pub alarm: Arc<Alarm>,
 }
 
+impl Wait {
+    /// How fast its peer is, with what it has acknowledged since the wait began; `to_go` says what is still missing.
+    fn speed(&self, now_ms: u64, to_go: impl Fn(u32) -> u64) -> u64 {
+        self.pace.speed(now_ms, self.to_go.saturating_sub(to_go(self.descriptor)))
+    }
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct PeerWaits {
@@ -61,7 +68,7 @@ impl PeerWaits {
         if waiting.len() <= self.most {
             return;
         }
-        let speed = |wait: &Wait| wait.pace.speed(now_ms, wait.to_go.saturating_sub(to_go(wait.descriptor)));
+        let speed = |wait: &Wait| wait.speed(now_ms, &to_go);
         if let Some((slowest, _)) = waiting.iter().map(speed).enumerate().min_by_key(|(_, speed)| *speed) {
             // Out of the list at once: it cannot be chosen twice, and its place is free.
             waiting.swap_remove(slowest).alarm.ring();
@@ -71,7 +78,7 @@ impl PeerWaits {
     /// Ends the slowest waits, at most so many, of peers that have moved less than `below` bytes a second.
     pub fn cut_slowest(&self, most: usize, below: u64, now_ms: u64, to_go: impl Fn(u32) -> u64) {
         let mut waiting = self.locked();
-        let speed = |wait: &Wait| wait.pace.speed(now_ms, wait.to_go.saturating_sub(to_go(wait.descriptor)));
+        let speed = |wait: &Wait| wait.speed(now_ms, &to_go);
         waiting.sort_by_cached_key(speed);
         let count = waiting.iter().take(most).take_while(|wait| speed(wait) < below).count();
         waiting.drain(..count).for_each(|wait| wait.alarm.ring());

@@ -37,6 +37,7 @@ def kind_of(result: object) -> type[Blocks] | None:
         return kind
 
 
+# What each of them has by itself, however little of it has been made yet.
 OWN = frozenset({"_iterable", "_transcript"})
 
 

@@ -55,8 +55,7 @@ class Transcript:
     # Class attributes are what a request begins with: most of them stay as they are.
     phase = Phase.CALLED
     is_started = is_head_out = is_exhausted = is_file = False
-    is_bodiless = has_body = has_written = has_closed = has_iterated = has_failed_input = False
-    status: object = None
+    is_bodiless = has_body = has_closed = has_iterated = has_failed_input = False
     headers: object = None
     # What the status and headers came to.
     head = Head(200, None, False, ())
@@ -214,7 +213,7 @@ class Transcript:
         self.is_started = True
         self.raised = None
         if len(args) >= 2:
-            self.status, self.headers = args[0], args[1]
+            self.headers = args[1]
         self.is_bodiless = bodiless(self.head.code)
         self.declared = None if self.is_bodiless or self.method == "HEAD" else self.head.declared
         self.take_snapshot()
@@ -254,7 +253,6 @@ class Transcript:
             self.breach("yielded-through-write", {}, where)
         if "write-used" not in self.flagged:
             self.breach("write-used", {}, where)
-        self.has_written = True
         if data:
             self.count(data, None)
 
