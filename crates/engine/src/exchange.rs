@@ -496,15 +496,17 @@ impl<'t, G: Gateway> Exchange<'t, G> {
         let engine = self.engine;
         let gives_permit = !engine.scheduler.is_single();
         lock.unlocked(|| {
-            if flags == PollFlags::IN && !self.slot.has_output() {
+            let descriptor = self.connection.descriptor();
+            let is_silent = flags == PollFlags::IN && !self.slot.has_output();
+            if is_silent {
                 engine.unregister(self.connection);
             }
             self.resign();
             // Without a descriptor for it the wait could not be ended, and there would be no bound.
-            let Ok(alarm) = Alarm::new() else { return PollFlags::ERR };
+            let Ok(alarm) = Alarm::take() else { return PollFlags::ERR };
             let pace = if flags == PollFlags::IN { self.stream.pace } else { self.connection.pace.unwrap_or_default() };
-            let descriptor = self.connection.descriptor();
-            let wait = Wait { descriptor, pace, to_go: engine.to_go(descriptor), alarm: Arc::clone(&alarm) };
+            let to_go = if is_silent { 0 } else { engine.to_go(descriptor) };
+            let wait = Wait { descriptor, pace, to_go, alarm: Arc::clone(&alarm) };
             engine.peer_waits.begin(wait, monotonic_ms(), |descriptor| engine.to_go(descriptor));
             engine.scheduler.peer_wait_begins(gives_permit);
             let events = sys::wait_for_until(self.connection.as_fd(), flags, alarm.as_fd(), timeout_ms);
@@ -514,6 +516,7 @@ impl<'t, G: Gateway> Exchange<'t, G> {
                 engine.tell_cut_wait(&self.connection.peer);
                 return PollFlags::ERR;
             }
+            alarm.keep();
             events
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::pace::Pace;
 use rustix::event::{EventfdFlags, eventfd};
+use std::cell::Cell;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,9 +10,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(crate) struct Alarm(OwnedFd);
 
+thread_local! {
+    /// An upload waits often: the alarm of a thread outlives its wait, unless it has rung.
+    static KEPT: Cell<Option<Arc<Alarm>>> = const { Cell::new(None) };
+}
+
 impl Alarm {
-    /// An alarm for one wait: a descriptor that lasts no longer costs nothing between two of them.
-    pub fn new() -> rustix::io::Result<Arc<Self>> {
+    /// The one that this thread has kept, or a new one.
+    pub fn take() -> rustix::io::Result<Arc<Self>> {
+        KEPT.take().map_or_else(Self::new, Ok)
+    }
+
+    /// For the next wait of this thread. Only one that has not rung, and that no list holds any more.
+    pub fn keep(self: Arc<Self>) {
+        KEPT.set(Some(self));
+    }
+
+    fn new() -> rustix::io::Result<Arc<Self>> {
         eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map(|descriptor| Arc::new(Self(descriptor)))
     }
 
