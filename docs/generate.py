@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from dragoman.contract.explain import CHECKED, ON_REQUEST
+from dragoman.contract.explanations import CHECKED, ON_REQUEST
 from dragoman.contract.rules import GROUPS as RULE_GROUPS
 from dragoman.contract.rules import Rule
 from dragoman.flags import default_text, meaning

@@ -1,11 +1,11 @@
 """The command line, built from the table of settings: `dragoman MODULE[:ATTRIBUTE]` and the commands beside it."""
 
-import difflib
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,14 +15,13 @@ import click
 from dragoman import __version__, config_report, remote
 from dragoman.check.flags import HELP, check_parameters, loading_parameters
 from dragoman.config_file import FILE_NAME, Invocation
-from dragoman.contract.explain import explain, index
 from dragoman.errors import DragomanError, OperatorError, UsageError
 from dragoman.flags import GroupedCommand, answers_to_gunicorn, finding_parameters, settings_parameters, unknown_flag
 from dragoman.gunicorn_options import ARGUMENTS_VARIABLE, DEFAULT_FILE
 from dragoman.origins import Source
 from dragoman.settings import CONFIG_VARIABLE, Settings, misspelt, rows
 from dragoman.supervisor.commands import MOST_WORKERS
-from dragoman.values import cause_of, printable, whole, working_directory
+from dragoman.values import cause_of, nearest, printable, whole, working_directory
 
 if TYPE_CHECKING:
     from dragoman.loader import Loaded
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     given = list(sys.argv[1:] if arguments is None else arguments)
     # A first word that is a command's name is that command; `dragoman -- explain` serves a module of that name.
     name, rest = (given[0], given[1:]) if given and given[0] in COMMANDS else ("", given)
-    command = COMMANDS.get(name, serve)
+    command = COMMANDS[name] if name else serve
     try:
         status = command.main(rest, prog_name=f"dragoman {name}".strip(), standalone_mode=False)
     except click.NoSuchOption as error:
@@ -86,7 +85,7 @@ class ServeCommand(GroupedCommand):
         if first in STARTING:
             hint = f"; there is no command {first}, write dragoman {printable(extra[0])}"
         else:
-            near = difflib.get_close_matches(first, COMMANDS, 1, cutoff=NEAR_COMMAND)
+            near = nearest(first, COMMANDS, 1, cutoff=NEAR_COMMAND)
             hint = f"; did you mean dragoman {near[0]}?" if near else ""
         return f'want one application, these are several: "{printable(first)}", "{printable(extra[0])}"{hint}'
 
@@ -141,7 +140,7 @@ def with_application(settings: Settings) -> Settings:
 def refuse_misspelt_command(settings: Settings) -> None:
     """Raise UsageError for an application that is no module, but nearly the name of a command."""
     word = settings.application
-    near = difflib.get_close_matches(word, COMMANDS, 1, cutoff=NEAR_COMMAND)
+    near = nearest(word, COMMANDS, 1, cutoff=NEAR_COMMAND)
     meant = near[0] if near else ""
     if word in ("help", "version"):
         meant = f"--{word}"
@@ -300,6 +299,9 @@ def write_new(path: Path, text: str, *, is_forced: bool) -> None:
 
 
 def run_explain(rule: str | None) -> int:
+    # Imported late, as everything that a start does not need.
+    from dragoman.contract.explanations import explain, index  # noqa: PLC0415
+
     click.echo(explain(rule) if rule else index())
     return 0
 
@@ -367,47 +369,71 @@ serve = command(
     ServeCommand,
 )
 
-COMMANDS = {
-    "config": command(
-        run_config,
-        [
-            *settings_parameters("[MODULE[:ATTRIBUTE]]"),
-            click.Option(["--json", "as_json"], is_flag=True, help="Print a JSON object instead of a table."),
-        ],
-        "Show each setting's value and where it came from; takes the flags of a start.",
-    ),
-    "import-gunicorn": command(
-        run_import,
-        [
-            click.Argument(["file"], metavar="[FILE]", required=False),
-            click.Option(
-                ["-o", "--output"],
-                metavar="FILE",
-                default=FILE_NAME,
-                help=f"File to write, or - for standard output. [{FILE_NAME}]",
-            ),
-            click.Option(["--force"], is_flag=True, help="Write over a file that is there."),
-        ],
-        f"Write the {FILE_NAME} that is equivalent to gunicorn's configuration, and tell what has no equivalent."
-        f"\n\nFILE is {DEFAULT_FILE} of this directory unless it is given. It is run, as gunicorn runs it;"
-        f" {ARGUMENTS_VARIABLE} wins over it.",
-    ),
-    "reload": remote_command(
-        "reload",
-        click.Option(["--wait"], is_flag=True, help="Wait until it is done; a failure is said with its cause."),
-    ),
-    "stop": remote_command("stop", click.Option(["--now"], is_flag=True, help="Cut what is under way.")),
-    "scale": remote_command("scale", click.Argument(["count"], metavar="N")),
-    "reopen": remote_command("reopen"),
-    "status": remote_command("status", click.Option(["--json", "as_json"], is_flag=True, help="Print a JSON object.")),
-    "check": command(
-        run_check,
-        [*check_parameters(), *loading_parameters(settings_parameters("MODULE[:ATTRIBUTE]"))],
-        HELP,
-    ),
-    "explain": command(
-        run_explain,
-        [click.Argument(["rule"], required=False)],
-        "Explain a rule of the WSGI contract (a message that begins with `contract:`); without a name, list all.",
-    ),
-}
+
+class Commands(Mapping[str, GroupedCommand]):
+    """The other commands by their names, each made when it is asked for: a start pays for none of them."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], GroupedCommand]]) -> None:
+        self.makers = {name: cache(make) for name, make in makers.items()}
+
+    def __getitem__(self, name: str) -> GroupedCommand:
+        return self.makers[name]()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.makers)
+
+    def __len__(self) -> int:
+        return len(self.makers)
+
+
+COMMANDS = Commands(
+    {
+        "config": lambda: command(
+            run_config,
+            [
+                *settings_parameters("[MODULE[:ATTRIBUTE]]"),
+                click.Option(["--json", "as_json"], is_flag=True, help="Print a JSON object instead of a table."),
+            ],
+            "Show each setting's value and where it came from; takes the flags of a start.",
+        ),
+        "import-gunicorn": lambda: command(
+            run_import,
+            [
+                click.Argument(["file"], metavar="[FILE]", required=False),
+                click.Option(
+                    ["-o", "--output"],
+                    metavar="FILE",
+                    default=FILE_NAME,
+                    help=f"File to write, or - for standard output. [{FILE_NAME}]",
+                ),
+                click.Option(["--force"], is_flag=True, help="Write over a file that is there."),
+            ],
+            f"Write the {FILE_NAME} that is equivalent to gunicorn's configuration, and tell what has no equivalent."
+            f"\n\nFILE is {DEFAULT_FILE} of this directory unless it is given. It is run, as gunicorn runs it;"
+            f" {ARGUMENTS_VARIABLE} wins over it.",
+        ),
+        "reload": lambda: remote_command(
+            "reload",
+            click.Option(["--wait"], is_flag=True, help="Wait until it is done; a failure is said with its cause."),
+        ),
+        "stop": lambda: remote_command("stop", click.Option(["--now"], is_flag=True, help="Cut what is under way.")),
+        "scale": lambda: remote_command("scale", click.Argument(["count"], metavar="N")),
+        "reopen": lambda: remote_command("reopen"),
+        "status": lambda: remote_command(
+            "status", click.Option(["--json", "as_json"], is_flag=True, help="Print a JSON object.")
+        ),
+        "check": lambda: command(
+            run_check,
+            [*check_parameters(), *loading_parameters(settings_parameters("MODULE[:ATTRIBUTE]"))],
+            HELP,
+        ),
+        "explain": lambda: command(
+            run_explain,
+            [click.Argument(["rule"], required=False)],
+            "Explain a rule of the WSGI contract (a message that begins with `contract:`); without a name, list all.",
+        ),
+    }
+)

@@ -1,6 +1,5 @@
 """Reads the settings of a run from dragoman.toml, or from the table [tool.dragoman] of pyproject.toml."""
 
-import difflib
 import json
 import os
 import re
@@ -20,7 +19,7 @@ from dragoman.errors import OperatorError, UsageError
 from dragoman.origins import Written
 from dragoman.row import TABLE, Row
 from dragoman.settings import Settings, rows, settings_from, unknown_name
-from dragoman.values import cause_of, printable
+from dragoman.values import cause_of, nearest, printable
 
 __all__ = ["FILE_NAME", "Invocation", "read_document"]
 
@@ -239,7 +238,7 @@ def unknown_table(name: str, above: Sequence[str]) -> str:
     whole = ".".join((*above, name))
     if any(row.name == name for row in rows()):
         return f"{printable(name)} is a setting, and stands under [{'.'.join((*above, TABLE))}]"
-    near = difflib.get_close_matches(name, TABLES, 1) or TABLES[:1]
+    near = nearest(name, TABLES, 1) or TABLES[:1]
     return f"[{printable(whole)}] is not known; did you mean [{'.'.join((*above, near[0]))}]?"
 
 

@@ -1,6 +1,5 @@
 """How settings look on the command line: an option for each, in groups, and an answer to each flag of gunicorn's."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from dragoman.config_file import FILE_NAME
 from dragoman.errors import UsageError
 from dragoman.gunicorn_options import OPTIONS, Fate, Option, worker_class_notice
 from dragoman.settings import CONFIG_VARIABLE, GROUPS, Row, rows
-from dragoman.values import printable
+from dragoman.values import nearest, printable
 
 __all__ = [
     "GroupedCommand",
@@ -121,7 +120,7 @@ def answers_to_gunicorn(params: dict[str, Any]) -> list[str]:
 def unknown_flag(name: str, command: click.Command, called: str) -> str:
     """Says that `name` is no flag of the command that is `called` so, and which one is nearest, gunicorn's included."""
     flags = [flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)]
-    near = difflib.get_close_matches(name, [flag for flag in flags if flag.startswith("-")], 1)
+    near = nearest(name, [flag for flag in flags if flag.startswith("-")], 1)
     return f"no such option {name}; {f'did you mean {near[0]}?' if near else f'{called} --help shows all'}"
 
 

@@ -1,7 +1,6 @@
 """Writes the dragoman.toml that is equivalent to a gunicorn.conf.py, and says what of it has no equivalent."""
 
 import argparse
-import difflib
 import importlib
 import inspect
 import json
@@ -19,7 +18,7 @@ from dragoman.errors import UsageError
 from dragoman.gunicorn_options import ARGUMENTS_VARIABLE, BY_NAME, OPTIONS, Fate, Option, worker_class_notice
 from dragoman.row import TABLE, Row
 from dragoman.settings import rows
-from dragoman.values import octal_mask, printable
+from dragoman.values import nearest, octal_mask, printable
 
 __all__ = [
     "Imported",
@@ -251,7 +250,7 @@ def strangers(names: Mapping[str, object]) -> Iterator[str]:
             continue
         is_own = not callable(value) or getattr(value, "__module__", "") == hooks.MODULE_NAME
         of_flag = by_flag.get(name.lower())
-        near = [of_flag] if of_flag else difflib.get_close_matches(name.lower(), known, 1, cutoff=0.85)
+        near = [of_flag] if of_flag else nearest(name.lower(), known, 1, cutoff=0.85)
         if near and is_own:
             yield f"{printable(name)} is no setting of gunicorn's, which ignores it; was {near[0]} meant?"
         elif isinstance(value, str | int | float | list | tuple | dict):

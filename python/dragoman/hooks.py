@@ -1,6 +1,5 @@
 """The functions of the file of --hooks, which are called on the way of a run, with gunicorn's names and arguments."""
 
-import difflib
 import importlib
 import inspect
 import sys
@@ -16,7 +15,7 @@ from dragoman.loader import traceback_of
 from dragoman.log import Log
 from dragoman.settings import Settings
 from dragoman.types import LogLevel
-from dragoman.values import TcpAddress, UnixAddress, printable
+from dragoman.values import TcpAddress, UnixAddress, nearest, printable
 
 __all__ = [
     "HOOKS",
@@ -293,7 +292,7 @@ def load_hooks(path: str, log: Log) -> Hooks:
             log.warning(f"the hook {name} ({place_of(value)}) is not called: {UNCALLED[name]}")
         if name in HOOKS:
             functions[name] = function_of(name, value, path)
-        elif inspect.isfunction(value) and (near := difflib.get_close_matches(name, HOOKS, 1, cutoff=0.85)):
+        elif inspect.isfunction(value) and (near := nearest(name, HOOKS, 1, cutoff=0.85)):
             log.warning(f"{name} ({place_of(value)}) is no hook, and is not called; did you mean {near[0]}?")
     if not functions:
         log.warning(f'--hooks "{printable(path)}" defines no hook; there are {", ".join(HOOKS)}')

@@ -1,7 +1,6 @@
 """Finds the application that a string such as ``shop.wsgi:app`` names, and says what is there when it is not."""
 
 import ast
-import difflib
 import importlib
 import importlib.util
 import os
@@ -17,7 +16,7 @@ from typing import Any
 from dragoman import signature
 from dragoman.errors import ApplicationError, UsageError
 from dragoman.types import WSGIApplication
-from dragoman.values import printable
+from dragoman.values import nearest, printable
 
 __all__ = ["ApplicationString", "Loaded", "add_paths", "is_machinery", "load", "parse", "traceback_of"]
 
@@ -134,7 +133,7 @@ def missing_module(name: str, missing: str) -> str:
         paths = sys.path[:1]
         where = f"{paths[0]}, nor in the rest of sys.path"
     names = module_names(paths)
-    near = difflib.get_close_matches(leaf, names, 3, cutoff=0.6)
+    near = nearest(leaf, names)
     hint = f"; did you mean {' or '.join(f'{parent}.{n}' if parent else n for n in near)}?" if near else ""
     if not hint:
         hint = f"; there {'are' if len(names) > 1 else 'is'} {', '.join(names[:8])}" if names else ""
@@ -214,7 +213,7 @@ def find_attribute(module: ModuleType, attribute: str) -> Any:
 
 def missing_attribute(module: ModuleType, holder: object, path: str, part: str) -> str:
     names = [name for name in dir(holder) if not name.startswith("_")]
-    near = difflib.get_close_matches(part, names, 3, cutoff=0.6)
+    near = nearest(part, names)
     separator = ":" if holder is module else "."
     if near:
         hint = f"; did you mean {' or '.join(f'{path}{separator}{name}' for name in near)}?"

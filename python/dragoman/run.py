@@ -131,8 +131,12 @@ class Process:
         # Whom this process can still become; None once it has, and where nobody else is asked for.
         self.identity = supervisor.identity_of(settings.user, settings.group)
         self.log = Log(open_log(settings.error_logfile), settings.log_level, is_json=settings.log_format == "json")
-        if settings.dev and development.takes_colours(self.log.fd, os.environ):
-            self.log.paint = development.paint
+        if settings.dev:
+            # Imported late, as all that only --dev needs.
+            from dragoman.development.paint import paint, takes_colours  # noqa: PLC0415
+
+            if takes_colours(self.log.fd, os.environ):
+                self.log.paint = paint
         self.access_log_fd = access_log_fd(settings.access_logfile)
         self.listeners: Sequence[supervisor.Listener] = ()
         self.hooks = load_hooks(settings.hooks, self.log)
@@ -441,15 +445,22 @@ class Process:
         when_late: Callable[[], None] = lambda: None,
     ) -> tuple[int, list[str]]:
         """Serve `loaded` until a signal ends it: exit status, and the requests that are still in the application."""
-        report = Reporter(self.log.error, loaded.name)
-        checking = development.Checking(loaded, report) if self.settings.dev else None
+        application, exception = loaded.application, None
+        reporter = Reporter(self.log.error, loaded.name)
+        report: Callable[[str, Mapping[str, Any]], object] = reporter
+        if self.settings.dev:
+            from dragoman.development.checking import Checking  # noqa: PLC0415
+            from dragoman.development.failure import tell_failure  # noqa: PLC0415
+
+            checking = Checking(loaded, reporter)
+            application, report, exception = checking.application, checking.report, partial(tell_failure, self.log)
         one = make(
-            checking.application if checking else loaded.application,
+            application,
             [listener.info for listener in self.listeners],
             self.settings,
             log=self.log,
-            report=checking.report if checking else report,
-            exception=partial(development.tell_failure, self.log) if checking else None,
+            report=report,
+            exception=exception,
             access_log_fd=self.access_log_fd,
         )
         # The engine has copies of its own: when it closes them at a drain, no other one of this process may be left.
@@ -464,7 +475,7 @@ class Process:
             is_supervised=channel is not None,
             when_quit=when_quit,
         )
-        report.close()
+        reporter.close()
         if channel is not None and (account := one.server.account()) is not None:
             channel.drained(account)
         return one.exit_status, stuck

@@ -1,6 +1,5 @@
 """All settings, each declared once: command line, environment, validation, help and docs/settings.md come from here."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -9,7 +8,7 @@ from dragoman import cpus, values
 from dragoman.gunicorn_options import BY_NAME, Fate
 from dragoman.origins import Origin, Source, Written, resolve
 from dragoman.row import ENVIRONMENT_PREFIX, Row, setting
-from dragoman.values import Address, printable
+from dragoman.values import Address, nearest, printable
 
 __all__ = ["CONFIG_VARIABLE", "GROUPS", "Row", "Settings", "misspelt", "rows", "settings_from", "unknown_name"]
 
@@ -448,7 +447,7 @@ def unknown_name(name: str, shown: str = "", cutoff: float = 0.6) -> str:
         return f"{written} is gunicorn's, {FATES[option.fate]}, so leave it out: {option.says}"
     flags = {flag.removeprefix("--").replace("-", "_"): row.name for row in ROWS for flag in row.flags}
     plain = name.replace("-", "_").lower()
-    near = [flags[plain]] if plain in flags else difflib.get_close_matches(plain, [row.name for row in ROWS], 1, cutoff)
+    near = [flags[plain]] if plain in flags else nearest(plain, [row.name for row in ROWS], 1, cutoff)
     if near:
         return f"{written} is no setting; did you mean {in_case_of(prefix + near[0], prefix)}?"
     return f"{written} is no setting; {LIST_OF_ALL}"

@@ -4,7 +4,7 @@ import errno
 import ipaddress
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -26,6 +26,7 @@ __all__ = [
     "environment_variable",
     "error_log",
     "flag",
+    "nearest",
     "networks",
     "octal_mask",
     "optional",
@@ -331,6 +332,14 @@ def cause_of(error: OSError, path: str) -> str:
     if error.errno in (errno.ENOENT, errno.ENOTDIR) and not os.path.isdir(directory_of):
         return f'there is no directory "{printable(directory_of)}"'
     return error.strerror or str(error)
+
+
+def nearest(word: str, known: Iterable[str], most: int = 3, cutoff: float = 0.6) -> list[str]:
+    """At most so many of the `known` names, the likest to `word` first; 1.0 is the same (difflib)."""
+    # Imported late: only mistakes need it.
+    import difflib  # noqa: PLC0415
+
+    return difflib.get_close_matches(word, list(known), most, cutoff)
 
 
 def printable(value: str, keep: str = "") -> str:

@@ -3,7 +3,6 @@
 import atexit
 import gc
 import os
-import secrets
 import signal
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from random import SystemRandom
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -388,8 +388,8 @@ def spool_warning(settings: Settings) -> str:
 
 def requests_until_used_up(settings: Settings) -> int:
     """Requests after which this process is to be replaced, another number in each; 0 is never."""
-    # Not `random`: an application may have seeded it, and all processes alike.
-    return settings.max_requests and settings.max_requests + secrets.randbelow(settings.max_requests_jitter + 1)
+    # The system's: an application may have seeded the other one, and all processes alike.
+    return settings.max_requests and settings.max_requests + SystemRandom().randint(0, settings.max_requests_jitter)
 
 
 def milliseconds(seconds: float) -> int:

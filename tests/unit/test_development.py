@@ -13,8 +13,10 @@ import pytest
 
 from dragoman.cli import parse_arguments
 from dragoman.contract import Checked
-from dragoman.development import Checking, notices, paint, start_line, takes_colours
+from dragoman.development import notices, start_line
+from dragoman.development.checking import Checking
 from dragoman.development.failure import MASK, failure_text, request_text
+from dragoman.development.paint import paint, takes_colours
 from dragoman.loader import Loaded
 from dragoman.settings import Settings
 

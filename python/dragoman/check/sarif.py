@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dragoman.check.report import Report, Seen, fault_text, seen_text
-from dragoman.contract.explain import explain, without_facts
+from dragoman.contract.explanations import explain, without_facts
 from dragoman.contract.finding import Finding
 from dragoman.contract.places import Place
 from dragoman.contract.rules import RULES

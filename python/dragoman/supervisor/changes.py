@@ -1,5 +1,6 @@
 """Which files an application consists of, which of them have changed, and how to hear of it soon."""
 
+import functools
 import importlib.util
 import os
 import site
@@ -182,17 +183,15 @@ def files_elsewhere(root: str) -> dict[str, Stamp]:
 
 def is_library(path: str) -> bool:
     """Whether the file is the standard library's, an installed package's, or our own."""
-    return not LEFT_OUT.isdisjoint(path.split(os.sep)) or any(is_within(path, one) for one in LIBRARIES)
+    return not LEFT_OUT.isdisjoint(path.split(os.sep)) or any(is_within(path, one) for one in library_directories())
 
 
 def is_within(path: str, directory: str) -> bool:
     return path.startswith(os.path.join(directory, ""))
 
 
-def library_directories() -> Iterable[str]:
-    yield from (sysconfig.get_path(name) for name in ("stdlib", "platstdlib"))
-    yield from site.getsitepackages()
-    yield os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-
-LIBRARIES = frozenset(library_directories())
+@functools.cache
+def library_directories() -> frozenset[str]:
+    """Where what is installed lies."""
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return frozenset([*(sysconfig.get_path(name) for name in ("stdlib", "platstdlib")), *site.getsitepackages(), own])

@@ -1,7 +1,6 @@
 """The control socket: `dragoman reload`, `stop`, `scale`, `reopen`, `status` are heard here."""
 
 import errno
-import hashlib
 import json
 import os
 import socket
@@ -59,6 +58,9 @@ def control_address(path: str, bind: Sequence[Address]) -> str:
         return path
     name = f"{PREFIX}{os.getuid()}-{bind[0] if bind else ''}"
     if len(os.fsencode(name)) > NAME_BYTES:
+        # Imported late: few need it, and it loads a library that is larger than all else here.
+        import hashlib  # noqa: PLC0415
+
         name = f"{PREFIX}{os.getuid()}-{hashlib.sha256(os.fsencode(str(bind[0]))).hexdigest()}"
     return name
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import stat
 import time
 from contextlib import suppress
@@ -31,7 +30,7 @@ class PidFile:
             )
         # Beside it and renamed: whoever reads it sees a whole number, and a link that somebody has put there is
         # replaced, not followed. No name that could be guessed: nobody can put one there before.
-        draft = f"{path}.{secrets.token_hex(8)}"
+        draft = f"{path}.{os.urandom(8).hex()}"
         try:
             fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             try:
