@@ -27,7 +27,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"readiness", "renewal"}),
     frozenset({"supervisor", "worker", "development"}),
     frozenset({"check"}),
-    frozenset({"contract", "forking", "hooks", "leftover"}),
+    frozenset({"contract", "forking", "hooks", "leftover", "middleware"}),
     frozenset({"loader", "log", "config_file"}),
     frozenset({"settings", "signature"}),
     # What the table of settings is made with; `cpus` is asked by one of its rows.

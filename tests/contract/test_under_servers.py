@@ -9,7 +9,6 @@ import contextlib
 import importlib.util
 import json
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from dragoman.contract import RULES
 from dragoman.testing import LiveServer
 from tests.contract.programs import Program, Request, programs
 from tests.contract.served import FINDINGS, wrapped
-from tests.support.server import Server, start_process
+from tests.support.server import Process
 from tests.support.wire import Address, Wire, request_bytes
 
 ANSWER_S = 2.0
@@ -115,14 +114,6 @@ def ask(address: Address, request: Request, *fields: tuple[str, str]) -> None:
         body = request.body if request.method == "POST" else None
         wire.send(request_bytes(request.method, target, [*fields, *prefix, ("Connection", "close")], body))
         wire.expect_end()
-
-
-class Process(Server):
-    """Any server's command, that says its address in its log."""
-
-    def __init__(self, command: list[str], env: dict[str, str]) -> None:
-        self.status = None
-        self._take(start_process([sys.executable, "-m", *command], env=env), None)
 
 
 @pytest.fixture(scope="module", params=COMMANDS)

@@ -194,6 +194,14 @@ class Server:
         return match["host"].strip("[]"), int(match["port"])
 
 
+class Process(Server):
+    """Any server's command, as a module of this Python, that says its address in its log."""
+
+    def __init__(self, command: Sequence[str], env: Mapping[str, str] | None = None) -> None:
+        self.status = None
+        self._take(start_process([sys.executable, "-m", *command], env=env), None)
+
+
 def start_process(
     command: Sequence[str],
     env: Mapping[str, str] | None = None,

@@ -1,0 +1,47 @@
+"""What each middleware of this library is: a WSGI application around another one, given at once or by `stack`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from copy import copy
+from typing import Any, TypeVar
+
+from dragoman.types import Environ, StartResponse, WSGIApplication
+
+__all__ = ["Layer"]
+
+AnyLayer = TypeVar("AnyLayer", bound="Layer")
+
+
+class Layer:
+    """A middleware around `app`. Without `app` it is only configured: `stack` or `around` gives it one.
+
+    What is configured is never changed by a request: one object serves all threads.
+    """
+
+    def __init__(self, app: WSGIApplication | None = None) -> None:
+        given: object = app
+        if given is not None and not callable(given):
+            name = type(self).__name__
+            raise TypeError(f"{name}: want a WSGI application first, got {given!r}; options are given by their names")
+        self.app = self.lacking if app is None else app
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, as PEP 3333 has it."""
+        raise NotImplementedError
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether there is an application inside."""
+        return self.app != self.lacking
+
+    def around(self: AnyLayer, app: WSGIApplication) -> AnyLayer:
+        """The same middleware around `app`; what it stores in is shared with this one."""
+        made = copy(self)
+        made.app = app
+        return made
+
+    def lacking(self, environ: Environ, start_response: StartResponse) -> Any:
+        """Stands where an application is missing. Raises RuntimeError that says how one is given."""
+        name = type(self).__name__
+        raise RuntimeError(f"{name} is around no application; write {name}(app, …) or stack(app, {name}(…))")

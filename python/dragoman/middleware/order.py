@@ -1,0 +1,107 @@
+"""In which order layers belong, outermost first, and why: the table that `stack` checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+__all__ = ["ORDER", "PAIRS", "Pair", "misplaced", "recommended"]
+
+ORDER: tuple[str, ...] = (
+    "ProxyHeaders",
+    "RequestId",
+    "Tracing",
+    "Metrics",
+    "AccessLog",
+    "ServerTiming",
+    "Health",
+    "TrustedHosts",
+    "ForceHTTPS",
+    "SecurityHeaders",
+    "Cors",
+    "ErrorPages",
+    "Maintenance",
+    "Redirects",
+    "RateLimit",
+    "Compress",
+    "Static",
+    "Cache",
+    "Conditional",
+    "BodyLimit",
+    "Decompress",
+    "Deadline",
+    "BasicAuth",
+    "BearerAuth",
+    "ApiKeyAuth",
+    "Sessions",
+    "Csrf",
+    "MethodOverride",
+    "Mount",
+    "HostRouter",
+)
+"""The recommended order. A layer of somebody else's has no place in it and may stand anywhere."""
+
+
+class Pair(NamedTuple):
+    """`outer` has to be outside of `inner`, else what `why` says happens."""
+
+    outer: str
+    inner: str
+    why: str
+
+
+PAIRS: tuple[Pair, ...] = (
+    Pair("ProxyHeaders", "RequestId", "whom to believe an id is decided by the proxy's address, not by the client's"),
+    Pair("ProxyHeaders", "AccessLog", "the log would have the proxy's address instead of the client's"),
+    Pair("ProxyHeaders", "TrustedHosts", "the proxy's own name for this host would be judged, not the client's"),
+    Pair(
+        "ProxyHeaders", "ForceHTTPS", "behind a proxy that ends TLS every request looks like http: an endless redirect"
+    ),
+    Pair("ProxyHeaders", "RateLimit", "all clients would have one address, the proxy's, and share one limit"),
+    Pair("RequestId", "AccessLog", "the log would have no id"),
+    Pair("RequestId", "ErrorPages", "error pages would have no id to show"),
+    Pair("AccessLog", "Compress", "the log would count the bytes before compression, which nobody has sent"),
+    Pair("Metrics", "Cache", "requests that the cache answers would not be counted"),
+    Pair("Tracing", "Cache", "requests that the cache answers would have no span"),
+    Pair("TrustedHosts", "ForceHTTPS", "the redirect would go to whatever host the client has named"),
+    Pair("SecurityHeaders", "ErrorPages", "error pages would go out without the security fields"),
+    Pair("Cors", "ErrorPages", "a page's script could not read an error: its answer would lack the CORS fields"),
+    Pair(
+        "Cors", "BasicAuth", "a preflight request has no credentials: it would be refused, and the real one never sent"
+    ),
+    Pair(
+        "Cors", "BearerAuth", "a preflight request has no credentials: it would be refused, and the real one never sent"
+    ),
+    Pair(
+        "Cors", "ApiKeyAuth", "a preflight request has no credentials: it would be refused, and the real one never sent"
+    ),
+    Pair("Cors", "RateLimit", "a page's script could not read why it was refused"),
+    Pair("RateLimit", "BasicAuth", "guessing passwords would not be limited, and each guess costs a slow hash"),
+    Pair("Compress", "Cache", "the cache would keep one coding for all clients, or each response once for each coding"),
+    Pair("Compress", "Conditional", "the ETag would be made of compressed bytes, which differ by coding"),
+    Pair("Cache", "Sessions", "who is logged in would be asked and stored even for what the cache answers"),
+    Pair("BodyLimit", "Decompress", "a small compressed body could not be refused before it is unpacked"),
+    Pair("BodyLimit", "Csrf", "a form would be read for its token before its size is limited"),
+    Pair("Decompress", "Csrf", "the token would be looked for in compressed bytes"),
+    Pair("Sessions", "Csrf", "a token that belongs to a session needs the session"),
+    Pair("Csrf", "MethodOverride", "a POST that says it is a DELETE has to be judged as the POST that it is"),
+)
+"""What goes wrong in another order. Pairs of which one is missing say nothing."""
+
+
+def misplaced(names: Sequence[str]) -> list[Pair]:
+    """The pairs that stand the wrong way round in `names`, outermost first."""
+    place = {name: index for index, name in enumerate(names)}
+    return [
+        pair for pair in PAIRS if pair.outer in place and pair.inner in place and place[pair.outer] > place[pair.inner]
+    ]
+
+
+def recommended(names: Sequence[str]) -> list[str]:
+    """`names` in the recommended order; those that are not in the table stay behind the one that they stand behind."""
+    rank = -1
+    ranks = []
+    for name in names:
+        rank = ORDER.index(name) if name in ORDER else rank
+        ranks.append(rank)
+    return [name for _, _, name in sorted(zip(ranks, range(len(names)), names, strict=True))]

@@ -1,0 +1,125 @@
+"""`RequestId`: one id for a request, in the environ, in the response and in the application's logs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
+
+from dragoman.middleware.layer import Layer
+from dragoman.middleware.passing import Headers, editing
+from dragoman.types import Environ, StartResponse, WSGIApplication
+
+__all__ = ["REQUEST_ID", "TRACE_ID", "RequestId", "RequestIdFilter", "uuid7"]
+
+REQUEST_ID = "dragoman.request_id"
+"""The environ's key for the id, a str."""
+
+TRACE_ID = "dragoman.trace_id"
+"""The environ's key for the trace id of ``traceparent``, 32 hexadecimal digits, where a trusted peer has sent one."""
+
+# What an id of a peer may consist of: it goes into logs and fields as it is.
+ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+# W3C Trace Context, section 3.2: version, trace id, parent id, flags; a trace id of zeros is none, version ff is none.
+TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+current: ContextVar[str] = ContextVar("dragoman.request_id", default="-")
+
+
+class RequestId(Layer):
+    """Gives each request an id: that of a trusted peer, else a new one.
+
+    header    the field that the id comes and goes in
+    trusted   addresses or networks of peers whose ids are taken, such as ``["10.0.0.0/8"]``; ``"*"`` is everybody,
+              and a unix socket is trusted where any is. By default none is: an id that anybody may choose is no id.
+    respond   whether the response has the field, too
+
+    The id is ``environ["dragoman.request_id"]``, the trace id of a trusted peer's ``traceparent``
+    ``environ["dragoman.trace_id"]``. `RequestIdFilter` puts it into log records.
+    Raises ValueError for what is no network or no field name.
+    Source: RFC 9562 section 5.7 (UUIDv7); W3C Trace Context.
+
+        app = RequestId(app, trusted=["10.0.0.0/8"])
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication | None = None,
+        *,
+        header: str = "X-Request-ID",
+        trusted: Sequence[str] | str = (),
+        respond: bool = True,
+    ) -> None:
+        super().__init__(app)
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", header):
+            raise ValueError(f"header: want the name of a field, such as X-Request-ID, got {header!r}")
+        self.header = header
+        self.key = f"HTTP_{header.upper().replace('-', '_')}"
+        self.respond = respond
+        self.trusts_all = trusted == "*"
+        self.networks = () if self.trusts_all else networks(trusted)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer the request with an id in its environ."""
+        given = environ.get(self.key)
+        is_trusted = (given is not None or "HTTP_TRACEPARENT" in environ) and self.is_trusted(environ)
+        request_id = given if is_trusted and given is not None and ID.fullmatch(given) else uuid7()
+        environ[REQUEST_ID] = request_id
+        if is_trusted and (trace := TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))):
+            environ[TRACE_ID] = trace[1]
+        # Set for each request of the thread, so nobody need take it back.
+        current.set(request_id)
+        if not self.respond:
+            return self.app(environ, start_response)
+
+        def edit(status: str, headers: Headers) -> tuple[str, Headers]:
+            name = self.header.lower()
+            kept = [item for item in headers if not (isinstance(item, tuple) and item[:1] and item[0].lower() == name)]
+            return status, [*kept, (self.header, request_id)]
+
+        return self.app(environ, editing(start_response, edit))
+
+    def is_trusted(self, environ: Environ) -> bool:
+        """Whether ids of the peer of this request are taken."""
+        if self.trusts_all or not self.networks:
+            return self.trusts_all
+        try:
+            address = ip_address(environ.get("REMOTE_ADDR", ""))
+        except ValueError:
+            # A unix socket has no address, and who may open it is the file's matter.
+            return not environ.get("REMOTE_ADDR")
+        return any(address in network for network in self.networks)
+
+
+class RequestIdFilter(logging.Filter):
+    """Gives each log record `request_id`, "-" outside of a request: ``%(request_id)s`` in a format."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass."""
+        record.request_id = current.get()
+        return True
+
+
+def networks(texts: Sequence[str] | str) -> tuple[Network, ...]:
+    if isinstance(texts, str):
+        raise ValueError(f'trusted: want a list of networks or "*", got the text {texts!r}')
+    try:
+        return tuple(ip_network(text, strict=False) for text in texts)
+    except ValueError as error:
+        raise ValueError(f'trusted: want addresses or networks such as "10.0.0.0/8": {error}') from None
+
+
+def uuid7() -> str:
+    """A new id that sorts by time: 48 bits of milliseconds, then 74 random ones. RFC 9562 section 5.7."""
+    value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

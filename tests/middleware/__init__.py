@@ -1,0 +1,1 @@
+"""The middleware library: each part alone, and all of them under servers."""

@@ -1,0 +1,1 @@
+"""One module for each part or family of parts, with a list `PARTS`."""
