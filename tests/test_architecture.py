@@ -24,7 +24,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "testing"}),
     frozenset({"embedded"}),
     frozenset({"run", "remote", "gunicorn_import", "gunicorn_file", "config_report", "flags"}),
-    frozenset({"readiness", "renewal"}),
+    frozenset({"readiness", "renewal", "layers"}),
     frozenset({"supervisor", "worker", "development"}),
     frozenset({"check"}),
     frozenset({"contract", "forking", "hooks", "leftover", "middleware"}),

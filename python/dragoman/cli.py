@@ -192,6 +192,7 @@ def try_start(settings: Settings, notices: Iterable[str]) -> None:
     """Do what can be done of a start without serving: the engine's own checks, the hooks, the application."""
     try:
         from dragoman.hooks import load_hooks  # noqa: PLC0415
+        from dragoman.layers import wrapped  # noqa: PLC0415
         from dragoman.loader import load  # noqa: PLC0415
         from dragoman.log import Log  # noqa: PLC0415
         from dragoman.worker import check_options  # noqa: PLC0415
@@ -204,7 +205,7 @@ def try_start(settings: Settings, notices: Iterable[str]) -> None:
     # Any descriptor does: a format is only looked at where there is a log.
     check_options(settings, -1 if settings.access_logfile == "none" else 2)
     load_hooks(settings.hooks, log)
-    load(settings.application)
+    wrapped(load(settings.application), settings.middleware)
 
 
 def enter(settings: Settings) -> None:
@@ -233,10 +234,11 @@ def run_check(is_list: bool = False, **params: Any) -> int:
     )
 
     def load() -> "Loaded":
+        from dragoman.layers import wrapped  # noqa: PLC0415
         from dragoman.loader import load  # noqa: PLC0415
 
         enter(settings)
-        return load(settings.application)
+        return wrapped(load(settings.application), settings.middleware)
 
     return checking.check_loaded(load, options, params, __version__)
 

@@ -1,6 +1,7 @@
 """Reads the settings of a run from dragoman.toml, or from the table [tool.dragoman] of pyproject.toml."""
 
 import json
+import math
 import os
 import re
 import sys
@@ -26,8 +27,10 @@ __all__ = ["FILE_NAME", "Invocation", "read_document"]
 FILE_NAME = "dragoman.toml"
 PROJECT_FILE_NAME = "pyproject.toml"
 PROJECT_TABLE = ("tool", "dragoman")
+# The tables of middleware, each with what it is called with.
+LAYERS = "middleware"
 # Everything that may stand at the top of the file.
-TABLES = (TABLE,)
+TABLES = (TABLE, LAYERS)
 SHOWN_CHARACTERS = 60
 
 
@@ -94,8 +97,47 @@ def read_document(text: str, name: str) -> dict[str, Written]:
         if part not in TABLES:
             raise UsageError(f"{Place(text, printable(name), above).line_of(part)}: {unknown_table(part, above)}")
     path = (*above, TABLE)
+    layers = document.get(LAYERS)
     document = table_in(document, TABLE, f"{printable(name)}: [{'.'.join(path)}]")
-    return {key: written(key, value, Place(text, printable(name), path)) for key, value in document.items()}
+    found = {key: written(key, value, Place(text, printable(name), path)) for key, value in document.items()}
+    if layers is not None:
+        heading = f"[[{'.'.join((*above, LAYERS))}]]"
+        if LAYERS in found:
+            raise UsageError(f"{found[LAYERS].place}: {LAYERS} stands here and as {heading}; want one of them")
+        where = Place(text, printable(name), above).line_of(LAYERS)
+        found[LAYERS] = Written(layer_texts(layers, where, heading), where)
+    return found
+
+
+def layer_texts(layers: object, where: str, heading: str) -> tuple[str, ...]:
+    """The tables of middleware as the flag takes them. Raises UsageError."""
+    if not isinstance(layers, list) or not all(isinstance(one, dict) for one in layers):
+        raise UsageError(f'{where}: want {heading} with use = "request-id", once for each')
+    return tuple(layer_text(one, f"{where}: {heading} {number}") for number, one in enumerate(layers, 1))
+
+
+def layer_text(table: Mapping[str, Any], where: str) -> str:
+    """``static(directory='public/')`` of ``use = "static"`` and ``directory = "public/"``. Raises UsageError."""
+    use = table.get("use")
+    if not isinstance(use, str) or not use or "(" in use:
+        raise UsageError(f'{where}: want use = "request-id" or use = "MODULE:NAME", arguments as keys beside it')
+    arguments = {key: value for key, value in table.items() if key != "use"}
+    for key, value in arguments.items():
+        if not key.isidentifier():
+            raise UsageError(f"{where}: {printable(key)} is no name of an argument; want letters, digits and _")
+        if not is_literal(value):
+            raise UsageError(f"{where}: {printable(key)}: want a text, a number, true, false, a list or a table")
+    call = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return f"{use}({call})" if call else use
+
+
+def is_literal(value: object) -> bool:
+    """Whether Python's literals have it, as TOML's dates and times are not."""
+    if isinstance(value, list):
+        return all(is_literal(one) for one in value)
+    if isinstance(value, dict):
+        return all(is_literal(one) for one in value.values())
+    return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from dragoman.errors import ApplicationError, UsageError
 from dragoman.types import WSGIApplication
 from dragoman.values import nearest, printable
 
-__all__ = ["ApplicationString", "Loaded", "add_paths", "is_machinery", "load", "parse", "traceback_of"]
+__all__ = ["ApplicationString", "Loaded", "add_paths", "is_machinery", "load", "parse", "resolve", "traceback_of"]
 
 # In this order; the last one is called. gunicorn's default is `application`, Flask's are the other two.
 DEFAULT_ATTRIBUTES = ("app", "application")
@@ -45,8 +45,10 @@ class Loaded:
     name: str
 
 
-def parse(text: str) -> ApplicationString:
+def parse(text: str, what: str = "application") -> ApplicationString:
     """The parts of an application string.
+
+    what   names it in messages
 
     Arguments of a call are literals. Raises UsageError, with the likely meaning of what was given.
     """
@@ -54,9 +56,9 @@ def parse(text: str) -> ApplicationString:
     if module.endswith(".py") or "/" in module or "\\" in module:
         path = Path(module)
         likely = ".".join(part for part in path.with_suffix("").parts if part not in ("/", ".", ".."))
-        raise wrong_string(text, f"a module's name, not a file; did you mean {likely}{colon}{target}?")
+        raise wrong_string(text, f"a module's name, not a file; did you mean {likely}{colon}{target}?", what)
     if not is_dotted_name(module):
-        raise wrong_string(text, "MODULE[:ATTRIBUTE], such as app:app or shop.wsgi:create_app()")
+        raise wrong_string(text, "MODULE[:ATTRIBUTE], such as app:app or shop.wsgi:create_app()", what)
     if not colon:
         return ApplicationString(module)
     try:
@@ -71,7 +73,8 @@ def parse(text: str) -> ApplicationString:
             return ApplicationString(module, dotted(expression))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         pass
-    raise wrong_string(text, "a name after the colon, or a call with literal arguments such as create_app('prod', n=1)")
+    want = "a name after the colon, or a call with literal arguments such as create_app('prod', n=1)"
+    raise wrong_string(text, want, what)
 
 
 def add_paths(chdir: str, pythonpath: Sequence[str]) -> None:
@@ -88,19 +91,20 @@ def load(text: str) -> Loaded:
     sentence, and the application's traceback as details where its own code failed.
     """
     wanted = parse(text)
-    module = import_module(wanted.module)
-    if not wanted.attribute:
-        loaded = first_default(module)
-    else:
-        value = find_attribute(module, wanted.attribute)
-        name = f"{wanted.module}:{wanted.attribute}"
-        if wanted.is_call:
-            value, name = call_factory(value, name, wanted.args, dict(wanted.kwargs)), f"{name}()"
-        loaded = Loaded(value, name)
+    loaded = Loaded(*resolve(wanted)) if wanted.attribute else first_default(import_module(wanted.module))
     if problem := signature.problem_of(loaded.application, loaded.name):
         raise ApplicationError(problem)
     refuse_patched_process()
     return loaded
+
+
+def resolve(wanted: ApplicationString) -> tuple[Any, str]:
+    """What the attribute of `wanted` is, or its call gives, and its name. Raises ApplicationError."""
+    name = f"{wanted.module}:{wanted.attribute}"
+    value = find_attribute(import_module(wanted.module), wanted.attribute)
+    if wanted.is_call:
+        return call_factory(value, name, wanted.args, dict(wanted.kwargs)), f"{name}()"
+    return value, name
 
 
 def import_module(name: str) -> ModuleType:
@@ -312,5 +316,5 @@ def dotted(expression: ast.expr) -> str:
     raise ValueError("a dotted name")
 
 
-def wrong_string(text: str, want: str) -> UsageError:
-    return UsageError(f'application "{printable(text)}": want {want}')
+def wrong_string(text: str, want: str, what: str) -> UsageError:
+    return UsageError(f'{what} "{printable(text)}": want {want}')

@@ -10,7 +10,7 @@ from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
-from dragoman import __version__, development, loader, readiness, supervisor, worker
+from dragoman import __version__, development, layers, loader, readiness, supervisor, worker
 from dragoman.contract.report import Reporter
 from dragoman.errors import ApplicationError, DragomanError, OperatorError
 from dragoman.forking import ForkHooks, Letting
@@ -344,7 +344,8 @@ class Process:
 
     def load(self) -> Loaded:
         """The application that was given, or that the settings name. Raises DragomanError."""
-        return loader.load(self.settings.application) if self.load_given is None else self.load_given()
+        loaded = loader.load(self.settings.application) if self.load_given is None else self.load_given()
+        return layers.wrapped(loaded, self.settings.middleware)
 
     def enter_or_tell(self, channel: Channel) -> bool:
         """Go to --chdir anew: where the path has a link, a release may have been switched since this run began."""

@@ -56,6 +56,13 @@ class Settings:
         " their whole path.",
     )
 
+    middleware: tuple[str, ...] = setting(
+        "Application", "--middleware", "NAME", "", values.text, is_repeatable=True, empty=(),
+        doc="Middleware to put around the application, the outermost first: one of dragoman.middleware, such as"
+        " request-id or static('public/'), or any other as MODULE:NAME, which is called with the application. A file"
+        " has it as [[middleware]], with use = and its arguments. The order is checked.",
+    )
+
     bind: tuple[Address, ...] = setting(
         "Listening", "-b --bind", "ADDRESS", "127.0.0.1:8000", values.address, gunicorn="bind", is_repeatable=True,
         platform=("PORT", "0.0.0.0:{}", "a port from 0 to 65535"),

@@ -95,7 +95,7 @@ def test_the_help_of_a_command_for_a_running_server_says_how_it_is_found(name: s
 
 
 def test_help_says_which_flags_may_be_given_several_times_and_a_single_group_is_called_options() -> None:
-    assert " ".join(run("--help")[1].split()).count("Can be given several times.") == 3
+    assert " ".join(run("--help")[1].split()).count("Can be given several times.") == 4
     assert "\nOptions:\n" in run("explain", "--help")[1]
 
 
