@@ -97,7 +97,7 @@ def test_a_receiver_of_findings_that_fails_fails_nobody(caplog: pytest.LogCaptur
         raise RuntimeError("the queue is full")
 
     def app(environ: object, start_response: Callable[..., Any]) -> Any:
-        start_response("200 OK", [])
+        start_response("200", list(PLAIN))
         return [b"a"]
 
     assert served(Checked(app, full))[0] == b"a"

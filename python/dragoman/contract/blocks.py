@@ -82,7 +82,7 @@ class Iterating(Watched):
         try:
             block = next(iterator)
         except StopIteration:
-            transcript.leave()
+            transcript.leave(is_last=True)
             transcript.exhausted(iterator, self.size())
             if not self.has_close:
                 # Nobody will tell the end.

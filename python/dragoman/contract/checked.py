@@ -150,6 +150,9 @@ def checked_write(write: Any, transcript: Transcript) -> Callable[..., Any]:
         transcript.wrote(data)
         try:
             return write(data)
+        except OSError:
+            transcript.lost_client()
+            raise
         finally:
             transcript.take_snapshot()
 

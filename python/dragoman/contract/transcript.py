@@ -20,8 +20,8 @@ __all__ = ["KEY", "Phase", "Transcript"]
 KEY = "dragoman.contract"
 """Where a checker leaves its transcript for the checkers inside of it."""
 
-# Reads that may be answered by the end: a parser and a framework that drains after it make a few.
-ENDS_TOLD = 8
+# Reads that may be answered by the end: a parser makes some, but only a loop that waits for more makes so many.
+ENDS_TOLD = 1000
 
 
 # What the application may not return, and the rule about it; everything else that is no iterable is of another one.
@@ -55,7 +55,7 @@ class Transcript:
     # Class attributes are what a request begins with: most of them stay as they are.
     phase = Phase.CALLED
     is_started = is_head_out = is_exhausted = is_file = False
-    is_bodiless = has_body = has_closed = has_iterated = has_failed_input = False
+    is_bodiless = has_body = has_closed = has_iterated = has_lost_client = False
     headers: object = None
     # What the status and headers came to.
     head = Head(200, None, False, ())
@@ -159,9 +159,12 @@ class Transcript:
         if self.snapshot is not None and self.headers != self.snapshot:
             self.take_snapshot()
 
-    def leave(self) -> None:
-        """It has run."""
+    def leave(self, *, is_last: bool = False) -> None:
+        """It has run. `is_last`: it has no block any more."""
         self.environ[KEY] = self.outer
+        if is_last and self.is_head_out:
+            # Everybody is done with the headers.
+            self.snapshot = None
         if self.snapshot is not None and self.headers != self.snapshot:
             self.look_for_changes()
 
@@ -170,6 +173,9 @@ class Transcript:
 
     def look_for_changes(self) -> None:
         """Since the list was handed over, or the inside entered, nobody else has run."""
+        if self.phase in (Phase.CLOSING, Phase.ENDED):
+            # Everybody is done with it.
+            return
         if self.snapshot is not None and type(self.headers) is list and self.headers != self.snapshot:
             changed = [item for item in self.headers if item not in self.snapshot] or self.snapshot
             self.breach("headers-mutated", {"value": shown(changed[0])}, place_of(self.called_at))
@@ -264,7 +270,8 @@ class Transcript:
         self.result_type = type(result).__name__
         if self.raised is not None:
             self.went_on()
-        if self.taken > 1:
+        # In answer to HEAD there is nothing that a client could wait for.
+        if self.taken > 1 and self.method != "HEAD":
             self.breach("chunk-pulled-ahead", {"count": self.taken}, entry_of(self.checker.app))
         self.taken = 0
         if kind is None:
@@ -343,6 +350,8 @@ class Transcript:
             facts = {"declared": self.declared, "sent": self.sent}
             self.breach("body-too-short", facts, self.place_in(iterator))
         is_body_due = self.method != "HEAD" and not self.is_bodiless and self.declared != 0
+        # With a status of its own the middleware has answered by itself.
+        is_body_due = is_body_due and any(child.head.code == self.head.code for child in self.children)
         if self.inner_given and not self.has_body and is_body_due:
             self.breach("block-swallowed", {"count": self.inner_given}, self.place_in(iterator))
 
@@ -359,10 +368,16 @@ class Transcript:
         if (
             self.is_head_out
             and not is_refused_head
-            and not self.has_failed_input
-            and not isinstance(error, GeneratorExit)
+            and not self.has_lost_client
+            # GeneratorExit, KeyboardInterrupt and their like come from outside.
+            and isinstance(error, Exception)
         ):
             self.breach("exception-after-start", {"exception": error}, raised_at(error))
+
+    def lost_client(self) -> None:
+        """The input or write() has said that the client is gone: the application may well let this pass."""
+        for one in (self, *self.outside()):
+            one.has_lost_client = True
 
     # What the outside does with the iterable.
 

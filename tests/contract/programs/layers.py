@@ -177,7 +177,7 @@ def server_that_goes_on(server, app):
 
 
 @hinted("body-on-head", HEAD)
-def body_for_head(environ, start_response):
+def body_for_head(environ, start_response):  # hint
     """Legal: the server drops it. But it was made for nothing."""
     start_response("200 OK", plain(("Content-Length", "5")))
     return [b"Hello"]
@@ -187,7 +187,7 @@ def body_for_head(environ, start_response):
 def stream_for_head(environ, start_response):
     """A stream that does not look at the method."""
     start_response("200 OK", plain())
-    yield b"one"
+    yield b"one"  # hint
     yield b"two"
 
 
@@ -195,7 +195,7 @@ def stream_for_head(environ, start_response):
 def file_through_a_generator(app):
     """Legal, and the server cannot send the file by itself any more."""
 
-    def relayed(environ, start_response):
+    def relayed(environ, start_response):  # hint
         blocks = app(environ, start_response)
         try:
             yield from blocks
@@ -219,4 +219,4 @@ def file_through_a_wrapper(app):
         def close(self):
             self.blocks.close()
 
-    return lambda environ, start_response: Counted(app(environ, start_response))
+    return lambda environ, start_response: Counted(app(environ, start_response))  # hint
