@@ -80,6 +80,44 @@ def test_an_unknown_rule_is_answered_with_near_ones() -> None:
         explain("header-injections")
 
 
+@pytest.mark.parametrize(
+    "asked",
+    ["BODY-IS-STR", "body_is_str", "Body Is Str", "contract: body-is-str", "body-is-str:", " body-is-str.", "`body-is-str`"],
+)
+def test_a_rule_is_found_as_people_write_it(asked: str) -> None:
+    assert explain(asked) == explain("body-is-str")
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "left_out"),
+    [
+        ("not-bytes", ["body-not-bytes", "write-not-bytes"], "body-is-bytes"),
+        ("Unicode Issues", ["body-is-str", "environ-value-type"], "close-twice"),
+        ("RFC 9110 section 15.3.5", ["body-on-no-content"], "header-injection"),
+        ("clause 8.6", ["header-duplicate-length"], "content-type-missing"),
+        ("§ 5.5", ["header-injection"], "header-name-malformed"),
+    ],
+)
+def test_rules_are_found_by_a_part_of_their_name_and_by_their_clause(
+    asked: str, found: list[str], left_out: str
+) -> None:
+    shown = explain(asked)
+    assert all(re.search(rf"^ *{name}\b", shown, re.MULTILINE) for name in found), shown
+    assert left_out not in shown
+
+
+@pytest.mark.parametrize("asked", ["body-is-sttr", "BODY_IS_STTR", "bodyisstr"])
+def test_a_slip_is_answered_with_the_rule_that_was_meant(asked: str) -> None:
+    with pytest.raises(UsageError, match="did you mean .*body-is-str"):
+        explain(asked)
+
+
+@pytest.mark.parametrize("asked", ["xyzzy", "3.2", "", "---", "\x1b[2J"])
+def test_what_is_like_no_rule_is_answered_with_the_list(asked: str) -> None:
+    with pytest.raises(UsageError, match="dragoman explain lists all rules"):
+        explain(asked)
+
+
 def test_a_rule_of_a_newer_engine_is_still_reported() -> None:
     assert render("from-the-future", FACTS).startswith("contract: from-the-future\n  GET /hello →")
 
