@@ -354,7 +354,7 @@ def rule_section(rule: Rule) -> str:
     return (
         f"\n### {rule.id}\n\n{rule.said[-1]} {rule.why} ({rule.clause})\n\n"
         f"- Owed by: {rule.party}\n- Checked: {CHECKED[rule.cost]}{ON_REQUEST if rule.is_hint else ''}\n"
-        f"- Then: {rule.effect.value}\n- Fix: {rule.fix[-1]}\n\n"
+        f"- Dragoman: {rule.effect.value}\n- Fix: {rule.fix[-1]}\n\n"
         f"Wrong:\n\n```{language}\n{rule.wrong}\n```\n\nRight:\n\n```{language}\n{rule.right}\n```\n"
     )
 

@@ -75,6 +75,33 @@ def test_every_rule_is_explained_with_both_examples(rule: Rule) -> None:
         assert line in page
 
 
+DONE = re.compile(r"\b(was|were) (cut|closed|dropped|left out|replaced)\b")
+# What the application has closed.
+OF_STREAMS = {"input-closed", "errors-closed"}
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES.values() if rule.id not in OF_STREAMS], ids=lambda rule: rule.id
+)
+def test_what_is_said_of_a_breach_claims_nothing_of_a_server(rule: Rule) -> None:
+    for text in (*rule.said, rule.why):
+        assert not DONE.search(text)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.done], ids=lambda rule: rule.id)
+def test_what_dragoman_has_done_is_said_by_it_alone(rule: Rule) -> None:
+    assert rule.effect in (Effect.CUT, Effect.DROP_FIELD, Effect.DROP_BODY)
+    served: list[str] = []
+    elsewhere: list[str] = []
+    for reporter in (Reporter(into(served)), Reporter(into(elsewhere), is_server=False)):
+        for _ in range(2):
+            reporter(rule.id, FACTS)
+        reporter.close()
+    assert f" {rule.done}\n" in served[0]
+    assert rule.done not in "".join(elsewhere)
+    assert rule.done not in render(rule.id, FACTS)
+
+
 def test_an_unknown_rule_is_answered_with_near_ones() -> None:
     with pytest.raises(UsageError, match="did you mean header-injection"):
         explain("header-injections")
@@ -82,7 +109,15 @@ def test_an_unknown_rule_is_answered_with_near_ones() -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    ["BODY-IS-STR", "body_is_str", "Body Is Str", "contract: body-is-str", "body-is-str:", " body-is-str.", "`body-is-str`"],
+    [
+        "BODY-IS-STR",
+        "body_is_str",
+        "Body Is Str",
+        "contract: body-is-str",
+        "body-is-str:",
+        " body-is-str.",
+        "`body-is-str`",
+    ],
 )
 def test_a_rule_is_found_as_people_write_it(asked: str) -> None:
     assert explain(asked) == explain("body-is-str")

@@ -59,7 +59,7 @@ class Checked:
         self.name = name or application_name(app)
         self.is_around_another = contains_checked(app)
         self._lists: dict[int, tuple[object, object]] = {}
-        self._log = Reporter(log_breach, self.name)
+        self._log = Reporter(log_breach, self.name, is_server=False)
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         transcript = Transcript(self, environ)

@@ -61,7 +61,7 @@ def page(rule: Rule) -> str:
             wrapped("Clause", rule.clause),
             wrapped("Owed by", rule.party),
             wrapped("Checked", CHECKED[rule.cost] + (ON_REQUEST if rule.is_hint else "")),
-            wrapped("Then", rule.effect.value),
+            wrapped("Dragoman", rule.effect.value),
             wrapped("Fix", without_facts(rule.fix)),
             "",
             *example("Wrong", rule.wrong),

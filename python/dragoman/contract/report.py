@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from dragoman.contract.counting import Counted, Counts, Later, span
-from dragoman.contract.rule import Effect
+from dragoman.contract.rule import Effect, Rule
 from dragoman.contract.rules import RULES
 from dragoman.values import printable
 
@@ -40,6 +40,7 @@ class Reporter:
 
     write   takes a message, and what it says as fields, for logs that keep them
     name    what the application was loaded as, such as ``"shop.wsgi:app"``; without it, it is named by its code
+    is_server      Dragoman has served what is reported: messages say what it has done, too
     clock, later   time, for tests
 
     Those that follow at a place are counted, and a line a minute says how many there were, with a sample. Where the
@@ -52,11 +53,13 @@ class Reporter:
         write: Callable[[str, Mapping[str, object]], object],
         name: str = "",
         *,
+        is_server: bool = True,
         clock: Callable[[], float] = time.monotonic,
         later: Later | None = None,
     ) -> None:
         self.write = write
         self.name = name
+        self.is_server = is_server
         self.seen: dict[tuple[object, ...], set[str]] = {}
         self.counts = Counts(self.tell_counted, clock, later)
         # Serving threads report at any time.
@@ -72,12 +75,16 @@ class Reporter:
             is_new = self.is_new(place, path[:PATH_CHARACTERS])
             key = place if place in self.seen else (rule_id,)
         if is_new:
-            self.write(render(rule_id, facts, self.name), fields_of(rule_id, facts, self.name))
+            self.write(
+                render(rule_id, facts, self.name, is_server=self.is_server), fields_of(rule_id, facts, self.name)
+            )
             return
         rule = RULES.get(rule_id)
         is_felt = rule is not None and rule.effect in FELT
         if self.counts.add(key, lambda: self.sample(rule_id, facts), is_urgent=is_felt):
-            self.write(render_again(rule_id, facts, self.name), fields_of(rule_id, facts, self.name))
+            self.write(
+                render_again(rule_id, facts, self.name, is_server=self.is_server), fields_of(rule_id, facts, self.name)
+            )
 
     def close(self) -> None:
         """Tell of what was counted: nothing more will come."""
@@ -102,16 +109,17 @@ class Reporter:
         self.write(render_counted(rule_id, counted, seconds), {**counted.fields, "count": counted.count})
 
 
-def render(rule_id: str, facts: Mapping[str, Any], name: str = "") -> str:
+def render(rule_id: str, facts: Mapping[str, Any], name: str = "", *, is_server: bool = False) -> str:
     """The message about one breach: what, where, why with the clause, how to mend it.
 
-    name    what the application was loaded as, such as ``"shop.wsgi:app"``
+    name       what the application was loaded as, such as ``"shop.wsgi:app"``
+    is_server  Dragoman has served it: what it has done is said, too
     """
     lines = [f"contract: {rule_id}", "  " + headline(facts, name)]
     if rule := RULES.get(rule_id):
         words = words_of(facts, name)
         lines += [
-            "  " + first_complete(rule.said, words),
+            "  " + sentences(rule, words, is_server=is_server),
             *by(facts),
             f"  Why: {rule.why}  {rule.clause}",
             "  Fix: " + first_complete(rule.fix, words),
@@ -131,9 +139,15 @@ def by(facts: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def render_again(rule_id: str, facts: Mapping[str, Any], name: str) -> str:
+def sentences(rule: Rule, words: Mapping[str, Any], *, is_server: bool) -> str:
+    """What is wrong, and what was done about it."""
+    said = first_complete(rule.said, words)
+    return f"{said} {rule.done}" if is_server and rule.done else said
+
+
+def render_again(rule_id: str, facts: Mapping[str, Any], name: str, *, is_server: bool) -> str:
     """One line about a breach that was explained before."""
-    said = first_complete(RULES[rule_id].said, words_of(facts, name))
+    said = sentences(RULES[rule_id], words_of(facts, name), is_server=is_server)
     return f"contract: {rule_id} again: {headline({**facts, 'where': None}, name)}: {said}"
 
 

@@ -209,9 +209,10 @@ HEADER_RULES: tuple[Rule, ...] = (
         "always",
         Effect.DROP_FIELD,
         said=(
-            "The header {name} is the server's to set; it was dropped.",
-            "A header that is the server's was dropped.",
+            "The header {name} is the server's to set.",
+            "A header is there that is the server's to set.",
         ),
+        done="It was left out.",
         why="It speaks of this connection, and that is the server's: a second opinion would break the framing.",
         clause='PEP 3333, "Other HTTP Features"; RFC 9110, section 7.6.1',
         fix=("leave {name} out", "leave the header out"),
