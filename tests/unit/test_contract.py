@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from dragoman.contract import RULES, Reporter, Rule, explain, render
+from dragoman.contract.finding import finding
+from dragoman.contract.masking import MASK
 from dragoman.contract.report import application_name
 from dragoman.contract.rule import Effect
 from dragoman.errors import UsageError
@@ -143,7 +145,7 @@ def test_rules_are_found_by_a_part_of_their_name_and_by_their_clause(
 
 @pytest.mark.parametrize("asked", ["body-is-sttr", "BODY_IS_STTR", "bodyisstr"])
 def test_a_slip_is_answered_with_the_rule_that_was_meant(asked: str) -> None:
-    with pytest.raises(UsageError, match="did you mean .*body-is-str"):
+    with pytest.raises(UsageError, match=r"did you mean .*body-is-str"):
         explain(asked)
 
 
@@ -161,6 +163,56 @@ def test_values_of_peers_and_applications_cannot_forge_lines() -> None:
     message = render("status-malformed", {**FACTS, "path": "/a\nb\x1b[2J", "value": "'x\ny'"})
     assert len(message.splitlines()) == 6
     assert "\x1b" not in message
+
+
+HUSH = "hush"
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts"),
+    [
+        ("header-injection", {"name": "Set-Cookie", "value": r"'session=hush\r\nx: y'"}),
+        ("header-injection", {"name": "Location", "value": r"'/next?token=hush&a=b\r\nx'"}),
+        ("header-not-latin1", {"name": "Authorization", "value": "'Bearer hush'"}),
+        ("header-value-type", {"name": "Set-Cookie", "value": "['a=hush', 'b=hush']"}),
+        ("header-hop-by-hop", {"name": "Proxy-Authorization", "value": "'Basic hush'"}),
+        ("headers-item", {"value": "['Set-Cookie', 'a=hush']"}),
+        ("headers-item", {"value": "'Set-Cookie: a=hush'"}),
+        ("headers-not-list", {"value": "{'Content-Type': 'text/plain', 'X-Api-Key': 'hush'}"}),
+        ("headers-mutated", {"value": "('Set-Cookie', 'a=hush')"}),
+        ("start-response-arguments", {"value": "'200 OK', [('Set-Cookie', 'a=hush')], None, 1"}),
+        ("status-malformed", {"value": r"'500 bad\r\nSet-Cookie: a=hush'"}),
+        ("environ-value-type", {"name": "HTTP_COOKIE", "value": "b'a=hush'"}),
+        ("start-response-raised-ignored", {"exception": ValueError("refused: Set-Cookie: a=hush")}),
+        ("body-not-bytes", {"path": "/login?password=hush&next=/"}),
+    ],
+)
+def test_credentials_are_masked_wherever_a_breach_is_told_of(rule: str, facts: Mapping[str, Any]) -> None:
+    told: list[str] = []
+    report = Reporter(lambda message, fields: told.append(f"{message} {fields}"))
+    everything = {**FACTS, **facts, "where": ("shop/views.py", 12, "hello")}
+    for _ in range(3):
+        report(rule, everything)
+    report.close()
+    one = finding(rule, "application", "shop:app", everything)
+    for text in (*told, render(rule, everything), str(one), repr(one), str(one.facts)):
+        assert HUSH not in text, text
+    assert MASK in told[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "value"),
+    [
+        ("header-injection", "X-Title", r"'one\r\ntwo'"),
+        ("header-injection", "Location", r"'/next?page=2&a=b\r\nx'"),
+        ("header-name-malformed", "Set-Cookie:", "'Set-Cookie:'"),
+        ("header-value-type", "Content-Length", "5"),
+        ("headers-item", None, "('X-A', '1', 'token')"),
+        ("body-not-bytes", None, "'token: hush'"),
+    ],
+)
+def test_what_is_no_credential_is_shown(rule: str, name: str | None, value: str) -> None:
+    assert finding(rule, "application", "shop:app", {**FACTS, "name": name, "value": value}).value == value
 
 
 def test_long_values_are_shortened() -> None:

@@ -10,8 +10,9 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from dragoman.contract.counting import Counted, Counts, Later, span
+from dragoman.contract.masking import exception_text, masked_facts
 from dragoman.contract.rule import Effect, Rule
-from dragoman.contract.rules import RULES
+from dragoman.contract.rules import GROUPS, RULES
 from dragoman.values import printable
 
 __all__ = ["Reporter", "render"]
@@ -23,6 +24,11 @@ PATH_CHARACTERS = 200
 VALUE_CHARACTERS = 200
 # A client has got an error, or less than was meant for it.
 FELT = (Effect.FAIL, Effect.CUT)
+
+# Whose values are fields, or hold some: of the request, of the response, or of the environ.
+OF_FIELDS = frozenset(
+    ["headers-mutated", *(rule.id for group in ("Status and headers", "Environ and streams") for rule in GROUPS[group])]
+)
 
 # Whom a checker on the other side of a middleware has seen, and found without fault.
 CLEARED: Mapping[str, str] = {
@@ -67,6 +73,7 @@ class Reporter:
 
     def __call__(self, rule_id: str, facts: Mapping[str, Any], /) -> None:
         """Report one breach. Facts that are missing make the message shorter, never an error."""
+        facts = without_secrets(rule_id, facts)
         where = facts.get("where")
         place = (rule_id, *where[:2]) if where else (rule_id, application_name(facts.get("application")))
         # Of a framework's application object all that is known is where it is entered, by each of its views.
@@ -115,6 +122,7 @@ def render(rule_id: str, facts: Mapping[str, Any], name: str = "", *, is_server:
     name       what the application was loaded as, such as ``"shop.wsgi:app"``
     is_server  Dragoman has served it: what it has done is said, too
     """
+    facts = without_secrets(rule_id, facts)
     lines = [f"contract: {rule_id}", "  " + headline(facts, name)]
     if rule := RULES.get(rule_id):
         words = words_of(facts, name)
@@ -126,6 +134,11 @@ def render(rule_id: str, facts: Mapping[str, Any], name: str = "", *, is_server:
             f"  More: dragoman explain {rule_id}",
         ]
     return "\n".join(lines)
+
+
+def without_secrets(rule_id: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The facts as they may be shown."""
+    return masked_facts(facts, is_of_fields=rule_id in OF_FIELDS)
 
 
 def by(facts: Mapping[str, Any]) -> list[str]:
@@ -277,16 +290,6 @@ def first_complete(templates: tuple[str, ...], words: Mapping[str, Any]) -> str:
 
 def is_short_literal(value: str) -> bool:
     return len(value) <= 60 and len(value) >= 2 and value[0] in "'\"" and value[-1] == value[0] and "…" not in value
-
-
-def exception_text(exception: object) -> str:
-    if not isinstance(exception, BaseException):
-        return printable(str(exception))
-    try:
-        text = str(exception)
-    except BaseException:
-        text = ""  # an exception whose __str__ raises, perhaps SystemExit
-    return printable(f"{type(exception).__name__}: {text}" if text else type(exception).__name__)
 
 
 def with_article(type_name: str) -> str:
