@@ -18,7 +18,7 @@ CHECKED = {
     "deep": "under --dev, by dragoman check, and by dragoman.contract.Checked",
     "check": "by dragoman check",
 }
-ON_REQUEST = ", where hints are asked for"
+HINT = "a hint, by dragoman check --hints and dragoman.contract.Checked(app, hints=True)"
 
 
 # The words of what is asked for, and those that say nothing.
@@ -60,7 +60,7 @@ def page(rule: Rule) -> str:
             wrapped("Why", rule.why),
             wrapped("Clause", rule.clause),
             wrapped("Owed by", rule.party),
-            wrapped("Checked", CHECKED[rule.cost] + (ON_REQUEST if rule.is_hint else "")),
+            wrapped("Checked", when_checked(rule)),
             wrapped("Dragoman", rule.effect.value),
             wrapped("Fix", without_facts(rule.fix)),
             "",
@@ -71,6 +71,11 @@ def page(rule: Rule) -> str:
     )
 
 
+def when_checked(rule: Rule) -> str:
+    """By what, and when."""
+    return HINT if rule.is_hint else CHECKED[rule.cost]
+
+
 def index() -> str:
     """All rules by group, one a line, with what each forbids."""
     return "\n\n".join(f"{group}:\n{listed(rules)}" for group, rules in GROUPS.items())
@@ -78,7 +83,9 @@ def index() -> str:
 
 def listed(rules: Iterable[Rule]) -> str:
     width = max(map(len, RULES))
-    return "\n".join(f"  {rule.id:<{width}}  {without_facts(rule.said)}" for rule in rules)
+    return "\n".join(
+        f"  {rule.id:<{width}}  {without_facts(rule.said)}{' (a hint)' if rule.is_hint else ''}" for rule in rules
+    )
 
 
 def without_facts(templates: tuple[str, ...]) -> str:

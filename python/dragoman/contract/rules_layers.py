@@ -332,7 +332,7 @@ LAYER_RULES: tuple[Rule, ...] = (
             "SCRIPT_NAME and PATH_INFO together were {before} before the middleware, and are {after} behind it.",
             "SCRIPT_NAME and PATH_INFO together are not any more what they were.",
         ),
-        why="The application builds its links from both: they lead elsewhere, or nowhere. Rewriters want that.",
+        why="The application builds its links from both: they lead elsewhere, or nowhere. A rewriter may want it.",
         clause='PEP 3333, "URL Reconstruction"',
         fix=("move what is taken from the front of PATH_INFO to the end of SCRIPT_NAME: wsgiref.util.shift_path_info",),
         wrong=code("""
