@@ -55,7 +55,7 @@ def rows(count: int) -> Response:
 @app.get("/visited/<path:place>")  # planted: app-shared-state
 def visited(place: str) -> Response:
     VISITED.append(place)
-    return jsonify(VISITED)
+    return jsonify(VISITED[-5:])
 
 
 @app.get("/me")  # planted: app-shared-state
