@@ -205,6 +205,15 @@ def test_what_a_rule_raises_is_shown_by_its_report_alone() -> None:
     checking.report("exception-after-start", {"where": None})
 
 
+def test_an_error_page_that_comes_too_late_is_no_breach_while_its_exception_is_handled() -> None:
+    """The checker judges that: the engine cannot know."""
+    found: list[str] = []
+    checking = Checking(Loaded(application, "shop:app"), lambda rule, facts: found.append(rule))
+    checking.report("start-response-late", {"exception": ValueError()})
+    checking.report("exception-after-start", {"exception": ValueError()})
+    assert found == ["exception-after-start"]
+
+
 @pytest.mark.parametrize(
     ("line", "look"),
     [

@@ -18,6 +18,8 @@ __all__ = ["Checking"]
 OF_A_REQUEST = frozenset(rule.id for rule in RULES.values() if rule.cost in ("always", "deep"))
 # What start_response or write raises by these is no breach of another rule as it leaves the application.
 RAISING = frozenset(rule.id for rule in RULES.values() if rule.effect in (Effect.RAISE, Effect.RERAISE))
+# The engine cannot see whether an exception is being handled: then it is no breach, and the exception leaves again.
+JUDGED_BETTER = frozenset({"start-response-late"})
 CHECKER = os.path.dirname(os.path.abspath(contract.__file__)) + os.sep
 
 
@@ -42,6 +44,8 @@ class Checking:
 
     def report(self, rule_id: str, facts: Mapping[str, Any], /) -> None:
         """The engine has found a breach."""
+        if rule_id in JUDGED_BETTER:
+            return
         told = self.told.get()
         if rule_id in told or (rule_id == "exception-after-start" and not RAISING.isdisjoint(told)):
             return
