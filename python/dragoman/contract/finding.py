@@ -17,7 +17,8 @@ class Finding:
 
     rule      id of the rule, as ``dragoman explain`` takes it
     party     ``"application"``, ``"middleware"`` or ``"server"``: who has broken it
-    layer     what the checker that found it is wrapped around, ``"module:qualname"``
+    layer     what the checker that found it is wrapped around, ``"module:qualname"``; of a middleware that has called
+              that wrongly, the middleware
     where     (file, line, qualified name), the nearest place that can honestly be named; None where there is none
     value     the offending value, shortened, credentials masked; None where there is none
     why, fix  sentences

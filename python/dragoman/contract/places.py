@@ -6,11 +6,12 @@ import itertools
 import os
 import sys
 from types import CodeType, FrameType, GeneratorType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 __all__ = [
     "Place",
     "Spot",
+    "attribute",
     "caller",
     "copes_without",
     "entry_of",
@@ -118,12 +119,17 @@ def standing_at(iterator: object) -> Place | None:
 
 def entry_of(function: object) -> Place | None:
     """Where a call of `function` begins; None where that is not Python's."""
-    try:
-        called = getattr(function, "func", function)
-    except Exception:  # a proxy of a request, where there is none
-        called = type(function)
-    code = getattr(called, "__code__", None) or getattr(getattr(type(called), "__call__", None), "__code__", None)  # noqa: B004 - the method is meant
+    called = attribute(function, "func", function)
+    code = attribute(called, "__code__") or getattr(getattr(type(called), "__call__", None), "__code__", None)  # noqa: B004 - the method is meant
     if isinstance(called, type):
         # A class whose instances are the responses.
         code = getattr(vars(called).get("__init__"), "__code__", None)
     return place(code, None) if isinstance(code, CodeType) else None
+
+
+def attribute(of: object, name: str, default: Any = None) -> Any:
+    """The attribute, or `default`: a proxy of a request has none outside of one, and says so in its own way."""
+    try:
+        return getattr(of, name, default)
+    except Exception:
+        return default

@@ -11,6 +11,7 @@ from typing import Any
 
 from dragoman.contract.counting import Counted, Counts, Later, span
 from dragoman.contract.masking import exception_text, masked_facts
+from dragoman.contract.places import attribute
 from dragoman.contract.rule import Effect, Rule
 from dragoman.contract.rules import GROUPS, RULES
 from dragoman.values import printable
@@ -237,12 +238,10 @@ def application_name(application: object) -> str:
     """``module:qualname`` of a function; of an instance that of its class; a text or number as it is written."""
     if application is None:
         return "the application"
-    if type(application).__module__ == "builtins" and not hasattr(application, "__qualname__"):
+    is_named = isinstance(attribute(application, "__qualname__"), str)
+    if type(application).__module__ == "builtins" and not is_named:
         return cut(printable(repr(application)))
-    try:
-        named = application if hasattr(application, "__qualname__") else type(application)
-    except Exception:  # a proxy of a request, where there is none
-        named = type(application)
+    named = application if is_named else type(application)
     module, name = getattr(named, "__module__", None), getattr(named, "__qualname__", type(named).__name__)
     return printable(f"{module}:{name}" if module else str(name))
 

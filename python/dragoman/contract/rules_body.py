@@ -62,18 +62,18 @@ BODY_RULES: tuple[Rule, ...] = (
         clause='PEP 3333, "Thread Support"',
         fix=("keep what belongs to a request in its environ, a local or a contextvar, not in a global or on self",),
         wrong=code("""
-            SEEN = []
+            CURRENT = {}
 
             def app(environ, start_response):
-                SEEN.append(environ['PATH_INFO'])
+                CURRENT.update(environ)
                 start_response('200 OK', [('Content-Type', 'text/plain')])
-                return [','.join(SEEN).encode()]
+                return [CURRENT['PATH_INFO'].encode('latin-1')]
         """),
         right=code("""
             def app(environ, start_response):
-                seen = [environ['PATH_INFO']]
+                current = dict(environ)
                 start_response('200 OK', [('Content-Type', 'text/plain')])
-                return [','.join(seen).encode('latin-1')]
+                return [current['PATH_INFO'].encode('latin-1')]
         """),
     ),
     Rule(

@@ -329,8 +329,8 @@ LAYER_RULES: tuple[Rule, ...] = (
         "deep",
         Effect.LOG,
         said=(
-            "SCRIPT_NAME and PATH_INFO together were {before} before the middleware, and are {after} behind it.",
-            "SCRIPT_NAME and PATH_INFO together are not any more what they were.",
+            "{value} was taken from PATH_INFO and not added to SCRIPT_NAME: together they were {before}, now {after}.",
+            "Something was taken from PATH_INFO and not added to SCRIPT_NAME.",
         ),
         why="The application builds its links from both: they lead elsewhere, or nowhere. A rewriter may want it.",
         clause='PEP 3333, "URL Reconstruction"',

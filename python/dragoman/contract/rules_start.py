@@ -84,8 +84,9 @@ START_RULES: tuple[Rule, ...] = (
                 try:
                     yield b'%d' % (42 / 0)
                 except ArithmeticError:
-                    start_response('500 Oops', [('Content-Type', 'text/plain')], sys.exc_info())
-                    yield b'not known'
+                    failure = sys.exc_info()  # nothing is raised while it is handled
+                start_response('500 Oops', [('Content-Type', 'text/plain')], failure)
+                yield b'not known'
         """),
         right=code("""
             import sys

@@ -8,12 +8,14 @@ from typing import Any
 
 from dragoman.contract.judge import shown
 from dragoman.contract.places import caller, copes_without
-from dragoman.contract.transcript import Phase, Transcript
+from dragoman.contract.transcript import KEY, Phase, Transcript
 
 __all__ = ["CheckedErrors", "CheckedInput"]
 
 
 NOTHING: frozenset[str] = frozenset()
+# Reads that may be answered by the end: a parser makes some, but only a loop that waits for more makes so many.
+ENDS_TOLD = 1000
 
 
 class Stream:
@@ -36,11 +38,16 @@ class Stream:
     @property
     def _user(self) -> Transcript | None:
         """Whose inside uses it now; None: somebody whom it belongs to, the server or the middleware that made it."""
-        return self._transcript.running_below(self._handed_in_by)
+        return running_below(self._transcript, self._handed_in_by)
 
     def _breach(self, rule_id: str, facts: Mapping[str, Any]) -> None:
         if (user := self._user) is not None:
             user.breach(rule_id, facts, caller())
+
+    def _look_for_late_use(self, name: str) -> None:
+        """The request has ended for who uses it; whoever is outside may use it still."""
+        if self._transcript.phase is Phase.ENDED and (user := self._user) is not None and user.phase is Phase.ENDED:
+            user.breach("environ-after-request", {"what": name}, caller())
 
     def __getattr__(self, name: str) -> Any:
         if name in Stream.__slots__:
@@ -140,12 +147,11 @@ class CheckedInput(Stream):
         self._judge(name, args, kwargs)
         data: bytes = self._watched(getattr(self._stream, name), args, kwargs)
         if (user := self._user) is not None:
-            user.read(bool(args) and args[0] == 0, data)
+            count_ends(user, bool(args) and args[0] == 0, data)
         return data
 
     def _judge(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._transcript.phase is Phase.ENDED and self._user is not None:
-            self._transcript.used_late("wsgi.input")
+        self._look_for_late_use("wsgi.input")
         is_size = not args or args[0] is None or hasattr(args[0], "__index__")
         if kwargs or len(args) > 1 or not is_size:
             given = ", ".join([*map(shown, args), *(f"{key}={shown(value)}" for key, value in kwargs.items())])
@@ -165,11 +171,13 @@ class CheckedErrors(Stream):
     __slots__ = ()
 
     def write(self, text: Any, *rest: Any) -> Any:
+        self._look_for_late_use("wsgi.errors")
         self._judge("write", text)
         return self._stream.write(text, *rest)
 
     def writelines(self, lines: Iterable[Any]) -> Any:
         lines = list(lines)
+        self._look_for_late_use("wsgi.errors")
         for line in lines:
             self._judge("writelines", line)
         return self._stream.writelines(lines)
@@ -187,3 +195,27 @@ class CheckedErrors(Stream):
     def _judge(self, name: str, text: object) -> None:
         if not isinstance(text, str):
             self._breach("errors-not-text", {"name": name, "value": shown(text), "got_type": type(text).__name__})
+
+
+def running_below(inner: Transcript, outermost: Transcript) -> Transcript | None:
+    """Whoever runs now: the inside of `inner`, or that of a checker around it, up to `outermost`, which sees the same
+    environ. None while all of them wait for what is outside.
+    """
+    now: object = (inner if inner.outer is None else inner.outer).environ.get(KEY)
+    one: Transcript | None = inner
+    while one is not None:
+        if one is now:
+            return one
+        one = None if one is outermost else one.outer
+    # What comes too late comes when nobody else runs.
+    return inner if now is None and inner.phase is Phase.ENDED else None
+
+
+def count_ends(user: Transcript, size_is_zero: bool, data: object) -> None:
+    """wsgi.input gave `data`."""
+    if data or size_is_zero:
+        user.ends_told = 0
+        return
+    user.ends_told += 1
+    if user.ends_told == ENDS_TOLD:
+        user.breach("input-past-end", {"count": ENDS_TOLD - 1}, caller())

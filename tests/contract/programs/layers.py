@@ -5,7 +5,7 @@ from tests.contract.programs._inner import (
     closing,
     file_response,
     hello,
-    listing,
+    pages,
     plain,
     replaces_its_head,
     streaming,
@@ -148,6 +148,12 @@ def server_whose_client_has_gone(server, app):
     server.iterate(server.call(app))
 
 
+@broken_server("close-missing", around=file_response)
+def server_that_does_not_close_a_file(server, app):
+    """It sends the file, and leaves it to the collector."""
+    server.iterate(server.call(app))
+
+
 @broken_server("close-twice", around=closing)
 def server_that_closes_twice(server, app):
     """A server with a finally in a finally."""
@@ -157,7 +163,7 @@ def server_that_closes_twice(server, app):
     server.close(body)
 
 
-@broken_server("body-iterated-twice", around=listing)
+@broken_server("body-iterated-twice", around=pages)
 def server_that_looks_first(server, app):
     """A server that goes through the body for its size, and then to send it."""
     body = server.call(app)

@@ -439,17 +439,6 @@ def strips_the_prefix(app):
     return stripped
 
 
-@hinted_middleware("path-lost", Request(path="/old/cart"), around=hello)
-def rewrites_the_path(app):
-    """A table of addresses that have moved, answered without a redirect."""
-
-    def rewritten(environ, start_response):  # hint
-        environ["PATH_INFO"] = environ["PATH_INFO"].replace("/old/", "/shop/")
-        return app(environ, start_response)  # hint
-
-    return rewritten
-
-
 @hinted_middleware("path-lost", Request(path="/v1/cart", script_name="/shop"), around=hello)
 def forgets_the_outer_prefix(app):
     """A dispatcher that knows of no other dispatcher around it."""
