@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from dragoman.contract.explanations import CHECKED, ON_REQUEST
+from dragoman.contract.explanations import when_checked
 from dragoman.contract.rules import GROUPS as RULE_GROUPS
 from dragoman.contract.rules import Rule
 from dragoman.flags import default_text, meaning
@@ -353,8 +353,8 @@ def rule_section(rule: Rule) -> str:
     language = "sh" if rule.cost == "load" else "python"
     return (
         f"\n### {rule.id}\n\n{rule.said[-1]} {rule.why} ({rule.clause})\n\n"
-        f"- Owed by: {rule.party}\n- Checked: {CHECKED[rule.cost]}{ON_REQUEST if rule.is_hint else ''}\n"
-        f"- Then: {rule.effect.value}\n- Fix: {rule.fix[-1]}\n\n"
+        f"- Owed by: {rule.party}\n- Checked: {when_checked(rule)}\n"
+        f"- Dragoman: {rule.effect.value}\n- Fix: {rule.fix[-1]}\n\n"
         f"Wrong:\n\n```{language}\n{rule.wrong}\n```\n\nRight:\n\n```{language}\n{rule.right}\n```\n"
     )
 

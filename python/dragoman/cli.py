@@ -300,11 +300,11 @@ def write_new(path: Path, text: str, *, is_forced: bool) -> None:
         raise OperatorError(f'--output "{printable(str(path))}": cannot be written: {why}') from None
 
 
-def run_explain(rule: str | None) -> int:
+def run_explain(rule: tuple[str, ...]) -> int:
     # Imported late, as everything that a start does not need.
     from dragoman.contract.explanations import explain, index  # noqa: PLC0415
 
-    click.echo(explain(rule) if rule else index())
+    click.echo(explain(" ".join(rule)) if rule else index())
     return 0
 
 
@@ -434,8 +434,9 @@ COMMANDS = Commands(
         ),
         "explain": lambda: command(
             run_explain,
-            [click.Argument(["rule"], required=False)],
-            "Explain a rule of the WSGI contract (a message that begins with `contract:`); without a name, list all.",
+            [click.Argument(["rule"], nargs=-1)],
+            "Explain a rule of the WSGI contract (a message that begins with `contract:`), or list those whose names or"
+            " clauses have the words; without any, list all.",
         ),
     }
 )

@@ -451,10 +451,9 @@ class Process:
         report: Callable[[str, Mapping[str, Any]], object] = reporter
         if self.settings.dev:
             from dragoman.development.checking import Checking  # noqa: PLC0415
-            from dragoman.development.failure import tell_failure  # noqa: PLC0415
 
             checking = Checking(loaded, reporter)
-            application, report, exception = checking.application, checking.report, partial(tell_failure, self.log)
+            application, report, exception = checking.application, checking.report, partial(checking.failed, self.log)
         one = make(
             application,
             [listener.info for listener in self.listeners],

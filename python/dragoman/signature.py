@@ -39,9 +39,12 @@ def problem_of(application: object, name: str) -> str:
 
 
 def problem_of_class(cls: type, name: str) -> str:
-    own = {attribute for base in cls.__mro__ for attribute in vars(base)}
+    own = {attribute for base in cls.__mro__ if base is not object for attribute in vars(base)}
     # PEP 3333, "The Application/Framework Side": a class may be the application when its instances are the iterables.
-    if "__iter__" in own and takes(cls, 2):
+    if not own.isdisjoint(["__iter__", "__getitem__"]) and takes(cls, 2):
+        return ""
+    # What a call of it makes need not be an instance of it.
+    if "__call__" not in own and ("__new__" in own or type(cls).__call__ is not type.__call__):
         return ""
     if "__call__" not in own:
         what = f"the class {cls.__name__}; its instances are neither callable nor iterable"
@@ -88,7 +91,7 @@ def is_asgi_method(method: object) -> bool:
     if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
         return True
     try:
-        names = [name for name in inspect.signature(method).parameters if name != "self"]  # type: ignore[arg-type]
+        names = [name for name in signature_of(method).parameters if name != "self"]
     except (TypeError, ValueError):
         return False
     return names == ["scope", "receive", "send"]
@@ -97,7 +100,7 @@ def is_asgi_method(method: object) -> bool:
 def takes(function: object, count: int) -> bool:
     """True when `function` can be called with `count` positional arguments, or when that cannot be told."""
     try:
-        inspect.signature(function).bind(*range(count))  # type: ignore[arg-type]
+        signature_of(function).bind(*range(count))
     except TypeError:
         return False
     except ValueError:
@@ -105,9 +108,20 @@ def takes(function: object, count: int) -> bool:
     return True
 
 
+def signature_of(function: object) -> inspect.Signature:
+    """How it is called, not how what it wraps is; of what is written in C, such as a cache, that of what it wraps.
+
+    Raises ValueError when that cannot be told, and TypeError when it cannot be called.
+    """
+    try:
+        return inspect.signature(function, follow_wrapped=False)  # type: ignore[arg-type]
+    except ValueError:
+        return inspect.signature(function)  # type: ignore[arg-type]
+
+
 def signature_text(function: object) -> str:
     try:
-        return str(inspect.signature(function))  # type: ignore[arg-type]
+        return str(signature_of(function))
     except (TypeError, ValueError):
         return ""
 

@@ -47,8 +47,8 @@ def deleted(request: HttpRequest, number: int) -> HttpResponse:  # planted: body
 
 
 class Unchanged(View):
-    def get(self, request: HttpRequest, year: str) -> HttpResponse:  # planted: header-status-field
-        return HttpResponse("as it was", headers={"Status": "200 OK"})
+    def get(self, request: HttpRequest, year: str) -> HttpResponse:  # planted: header-name-malformed
+        return HttpResponse("as it was", headers={"Last Change": "never"})
 
 
 def rows(request: HttpRequest) -> StreamingHttpResponse:

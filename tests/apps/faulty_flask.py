@@ -55,7 +55,7 @@ def rows(count: int) -> Response:
 @app.get("/visited/<path:place>")  # planted: app-shared-state
 def visited(place: str) -> Response:
     VISITED.append(place)
-    return jsonify(VISITED)
+    return jsonify(VISITED[-5:])
 
 
 @app.get("/me")  # planted: app-shared-state
@@ -102,9 +102,9 @@ def freed() -> Response:
     return response
 
 
-@app.post("/orders")  # planted, --unsafe: header-status-field
+@app.post("/orders")  # planted, --unsafe: header-name-malformed
 def orders() -> Response:
-    return Response("created", status=201, mimetype="text/plain", headers={"Status": "201"})
+    return Response("created", status=201, mimetype="text/plain", headers={"Order Number": "7"})
 
 
 def plain(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[Any]:  # planted: body-not-bytes

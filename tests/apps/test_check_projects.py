@@ -66,9 +66,9 @@ def test_ten_kinds_of_planted_faults_are_found_with_rule_party_and_line(target: 
 def test_methods_that_change_something_are_used_at_routes_only_when_asked_for() -> None:
     wanted = planted(APPS / "faulty_flask.py", "planted, --unsafe")
     for flags in (["--unsafe"], ["--request", "POST /orders"]):
-        _, output, _ = run("tests.apps.faulty_flask:app", "--json", "--rule", "header-status-field", *flags)
+        _, output, _ = run("tests.apps.faulty_flask:app", "--json", "--rule", "header-name-malformed", *flags)
         assert {(one["rule"], one["line"]) for one in breaches(output)} == wanted
-    status, output, _ = run("tests.apps.faulty_flask:app", "--json", "--rule", "header-status-field")
+    status, output, _ = run("tests.apps.faulty_flask:app", "--json", "--rule", "header-name-malformed")
     assert (status, breaches(output)) == (0, [])
     assert json.loads(output)["held_back"] > 0
 

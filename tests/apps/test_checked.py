@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import itertools
 import json
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.apps.checked import FINDINGS
+from tests.support.needs import need
 from tests.support.server import Server
 from tests.support.wire import ConnectionEnded, Wire, chunked_request_bytes, request_bytes
 
@@ -145,8 +145,7 @@ def pipeline(server: Server) -> None:
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_what_is_found_in_a_framework_is_a_breach_of_it(framework: str, tmp_path: Path) -> None:
-    if importlib.util.find_spec(framework) is None:
-        pytest.skip(f"no {framework} in this environment; the extra `test` has it")
+    need(framework)
     file = tmp_path / "findings"
     file.touch()
     with Server(f"tests.apps.checked:make('{framework}')", env={FINDINGS: str(file)}) as server:

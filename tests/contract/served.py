@@ -37,7 +37,7 @@ def app(environ: dict[str, Any], start_response: Any) -> Any:
 @functools.cache
 def checked(name: str) -> Any:
     """The program with a checker around it, and a middleware with one on both of its sides."""
-    return wrapped(BY_NAME[name], lambda app: Checked(app, functools.partial(note, name)))
+    return wrapped(BY_NAME[name], lambda app: Checked(app, functools.partial(note, name), hints=BY_NAME[name].is_hint))
 
 
 def wrapped(program: Program, wrap: Any) -> Any:
@@ -48,7 +48,8 @@ def wrapped(program: Program, wrap: Any) -> Any:
 
 def note(name: str, finding: Finding) -> None:
     file, line = finding.where[:2] if finding.where else (None, None)
-    text = json.dumps({"program": name, "rule": finding.rule, "party": finding.party, "file": file, "line": line})
+    told = {"rule": finding.rule, "party": finding.party, "file": file, "line": line, "is_hint": finding.hint}
+    text = json.dumps({"program": name, **told})
     # One write of a short line: threads and processes do not mix them up.
     with open(os.environ[FINDINGS], "ab", buffering=0) as stream:
         stream.write(text.encode() + b"\n")

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from dragoman.contract import Checked
-from tests.contract.driver import make_environ
+from dragoman.contract import Checked, transcript
+from dragoman.contract.remembered import LISTS_AT_MOST, Remembered
+from tests.contract.driver import Outcome, Server, make_environ
 from tests.contract.programs import Request
 
 PLAIN = [("Content-Type", "text/plain")]
@@ -97,7 +98,7 @@ def test_a_receiver_of_findings_that_fails_fails_nobody(caplog: pytest.LogCaptur
         raise RuntimeError("the queue is full")
 
     def app(environ: object, start_response: Callable[..., Any]) -> Any:
-        start_response("200 OK", [])
+        start_response("200", list(PLAIN))
         return [b"a"]
 
     assert served(Checked(app, full))[0] == b"a"
@@ -203,3 +204,127 @@ def test_a_client_that_is_gone_in_a_loop_over_the_input_is_not_the_applications_
         list(response)
     response.close()
     assert findings == []
+
+
+BLOCKS = [b"one", b"two"]
+
+
+@pytest.mark.parametrize("whole", [BLOCKS, tuple(BLOCKS), []])
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_list_or_tuple_is_handed_out_itself(whole: Any, layers: int) -> None:
+    def app(environ: object, start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", list(PLAIN))
+        return whole
+
+    for _ in range(layers):
+        app = checked(app)[0]
+    assert app(make_environ(Request()), begin) is whole
+
+
+def test_the_blocks_of_a_list_are_judged_though_nobody_iterates_over_it() -> None:
+    def app(environ: object, start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", [*PLAIN, ("Content-Length", "4")])
+        return [b"one", "two"]
+
+    watched, findings = checked(app)
+    assert watched(make_environ(Request()), begin)[0] == b"one"
+    assert [(found.rule, found.value) for found in findings] == [("body-not-bytes", "'two'")]
+
+
+def test_each_response_of_a_class_has_its_own_close_or_none() -> None:
+    class Empty:
+        """As WebOb answers HEAD: with the close() of what it stands for, where that has one."""
+
+        def __init__(self, close: Any) -> None:
+            if close is not None:
+                self.close = close
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(())
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("204 No Content", [])
+        return Empty(environ.get("x.close"))
+
+    closed: list[int] = []
+    watched, findings = checked(app)
+    for close in (None, lambda: closed.append(1), None):
+        response = watched(make_environ(Request(environ={"x.close": close})), begin)
+        assert hasattr(response, "close") is (close is not None)
+        list(response)
+        getattr(response, "close", int)()
+        del response
+    assert closed == [1] and findings == []
+    list(watched(make_environ(Request(environ={"x.close": int})), begin))
+    assert [found.rule for found in findings] == ["close-missing"]
+
+
+class OfAFunction:
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([self.file.read()])
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def test_what_a_function_makes_of_a_file_is_handed_out_itself() -> None:
+    made: list[Any] = []
+
+    def wrapper(file: Any, size: int = 8192) -> OfAFunction:
+        made.append(OfAFunction(file))
+        return made[-1]
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", list(PLAIN))
+        return environ["wsgi.file_wrapper"](io.BytesIO(b"a file"))
+
+    watched, findings = checked(checked(app)[0])
+    environ = make_environ(Request(environ={"wsgi.file_wrapper": wrapper}))
+    response = watched(environ, begin)
+    assert response is made[0]
+    assert list(response) == [b"a file"]
+    response.close()
+    made.clear()
+    del response
+    assert findings == [] and environ["wsgi.file_wrapper"] is wrapper
+
+
+@pytest.fixture
+def _uncollected() -> Iterator[None]:
+    """No collection comes in between."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_uncollected")
+@pytest.mark.parametrize("layers", [1, 2])
+def test_headers_that_come_again_are_remembered_and_others_are_let_go(
+    layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remembered = Remembered()
+    monkeypatch.setattr(transcript, "HEADER_LISTS", remembered)
+    constant = list(PLAIN)
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", constant if environ["PATH_INFO"] == "/constant" else list(PLAIN))
+        return [b"a"]
+
+    watched, findings = checked(app)
+    stack = watched if layers == 1 else checked(watched)[0]
+    for path in ["/constant", *["/"] * 200, "/constant"]:
+        Server(Request(path=path), Outcome()).run(stack)
+    assert [found.rule for found in findings] == ["headers-list-reused"]
+    assert len(remembered.lists) < 100
+
+
+def test_lists_that_somebody_keeps_are_remembered_up_to_a_bound() -> None:
+    remembered, kept = Remembered(), [list(PLAIN) for _ in range(3 * LISTS_AT_MOST)]
+    for headers in kept:
+        assert not remembered.was_given_before(headers, object())
+        assert len(remembered.lists) <= LISTS_AT_MOST
+    assert remembered.was_given_before(kept[-1], object())

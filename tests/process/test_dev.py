@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pty
@@ -17,7 +18,7 @@ import pytest
 
 from tests.faults.kit import children, eventually, state
 from tests.support.server import Server, Stream, start_process
-from tests.support.wire import DEADLINE_S, Wire
+from tests.support.wire import DEADLINE_S, ConnectionEnded, Wire
 
 APP = """
 import shop.views
@@ -241,6 +242,40 @@ def test_a_deep_rule_is_reported_once_with_its_place_and_one_that_is_always_on_n
     assert len(re.findall(r"contract: body-not-bytes\n +GET /text → shop:app", log)) == 1
     assert "contract/checked.py" not in log
     assert re.search(r"contract: headers-mutated … 2 more like it in the last \d+ s", log)
+
+
+RAISING = """
+def view(environ, start_response):
+    if environ["PATH_INFO"] == "/status":
+        start_response("200", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/cookie":
+        start_response("302 Found", [("Set-Cookie", environ["HTTP_COOKIE"] + "\\r\\n")])
+    return begun(start_response)
+
+
+def begun(start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"begun"
+    start_response("500 Oops", [("Content-Type", "text/plain")])
+"""
+
+
+def test_a_rule_that_raises_is_told_once_and_without_credentials(project: Project) -> None:
+    project.save("views.py", RAISING)
+    with project.serve() as server:
+        for path in ("/status", "/cookie?token=hush"):
+            assert server.request("GET", path, [("Cookie", "sid=hush")]).status == 500
+        with Wire(server.address) as wire, contextlib.suppress(ConnectionEnded):
+            wire.request("GET", "/stream")
+        server.log.wait_for("contract: start-response-twice")
+    log = server.log.text
+    assert re.findall(r"contract: ([a-z-]+)$", log, re.MULTILINE) == [
+        "status-malformed",
+        "header-injection",
+        "start-response-twice",
+    ]
+    assert "exception in the application" not in log and "AssertionError" not in log
+    assert "GET /cookie →" in log and "Set-Cookie" in log and "hush" not in log
 
 
 FAILING = """

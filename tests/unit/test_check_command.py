@@ -219,15 +219,37 @@ def answering(give: Any) -> Any:
     return app
 
 
-def test_what_grows_with_each_repetition_is_found() -> None:
-    seen: list[str] = []
+def test_what_is_added_to_for_good_is_no_finding() -> None:
+    log: list[str] = []
+    book: list[str] = []
+
+    def visitors(environ: dict[str, Any]) -> str:
+        log.append(environ["HTTP_USER_AGENT"])
+        return ",".join(log)
+
+    def strokes(environ: dict[str, Any]) -> str:
+        log.append("x")
+        return "".join(log)
+
+    def guestbook(environ: dict[str, Any]) -> str:
+        if environ["REQUEST_METHOD"] == "POST":
+            book.append(environ["HTTP_USER_AGENT"])
+        return ",".join(book)
+
+    for give in (visitors, strokes, guestbook):
+        log.clear()
+        assert state_of(answering(give), "GET /one", "GET /two", "POST /two") == []
+
+
+def test_a_word_of_another_request_that_goes_again_is_found() -> None:
+    last: list[str] = []
 
     def give(environ: dict[str, Any]) -> str:
-        seen.append("x")
-        return ",".join(seen)
+        last.append(environ["HTTP_USER_AGENT"])
+        return ",".join(last[-3:])
 
-    found = state_of(answering(give), threads=1)
-    assert found and "grows by 2 bytes with each repetition" in found[0].value
+    found = state_of(answering(give), "GET /one", "GET /two", threads=1)
+    assert found and "which another request has sent as part of its User-Agent" in found[0].value
 
 
 def test_what_the_request_before_has_left_is_found() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dragoman.check.catalogue import CATALOGUE, NOWHERE
-from dragoman.check.compare import difference, grows
+from dragoman.check.compare import difference
 from dragoman.check.drive import Answer, Driver
 from dragoman.check.layers import inner_applications, is_application, layers_checked
 from dragoman.check.repeat import words_of
@@ -234,13 +234,6 @@ def test_dates_cookies_and_ids_may_differ() -> None:
 )
 def test_what_differs_is_said(other: Answer, want: str) -> None:
     assert difference(answer(b"user a"), other) == want
-
-
-def test_growing_by_the_same_each_time_is_growing() -> None:
-    assert grows([answer(b"x" * size) for size in (1, 3, 5, 7)])
-    assert not grows([answer(b"x" * size) for size in (9, 9, 10, 10)])
-    assert not grows([answer(b"x" * size) for size in (5, 5, 5, 5)])
-    assert not grows([answer(b"x" * size) for size in (1, 3)])
 
 
 def test_markers_are_told_from_each_other_and_found_where_they_are_sent() -> None:

@@ -128,6 +128,11 @@ def test_explain_takes_a_rule_as_the_message_has_it() -> None:
     assert run("explain", "contract: body-not-bytes") == run("explain", "body-not-bytes")
 
 
+def test_explain_takes_several_words() -> None:
+    status, output, _ = run("explain", "not", "bytes")
+    assert status == 0 and "body-not-bytes" in output and "write-not-bytes" in output
+
+
 def test_explain_alone_lists_all_rules_and_an_unknown_one_names_near_ones() -> None:
     status, output, _ = run("explain")
     assert status == 0

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from dragoman.contract import RULES, Reporter, Rule, explain, render
+from dragoman.contract.finding import finding
+from dragoman.contract.masking import MASK
 from dragoman.contract.report import application_name
 from dragoman.contract.rule import Effect
 from dragoman.errors import UsageError
@@ -62,7 +64,7 @@ def test_every_rule_is_complete_and_ends_in_sentences_that_need_no_facts(rule: R
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", rule.id)
     assert "{" not in rule.said[-1] and "{" not in rule.fix[-1]
     assert rule.said[-1].endswith(".") and rule.why.endswith(".")
-    assert "PEP 3333" in rule.clause or "RFC 9" in rule.clause
+    assert re.search(r"PEP 3333|RFC (9\d\d\d|3875)", rule.clause)
     assert rule.wrong != rule.right
     assert (rule.effect is Effect.REFUSE) == (rule.cost == "load")
 
@@ -75,9 +77,82 @@ def test_every_rule_is_explained_with_both_examples(rule: Rule) -> None:
         assert line in page
 
 
+DONE = re.compile(r"\b(was|were) (cut|closed|dropped|left out|replaced)\b")
+# What the application has closed.
+OF_STREAMS = {"input-closed", "errors-closed"}
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in RULES.values() if rule.id not in OF_STREAMS], ids=lambda rule: rule.id
+)
+def test_what_is_said_of_a_breach_claims_nothing_of_a_server(rule: Rule) -> None:
+    for text in (*rule.said, rule.why):
+        assert not DONE.search(text)
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES.values() if rule.done], ids=lambda rule: rule.id)
+def test_what_dragoman_has_done_is_said_by_it_alone(rule: Rule) -> None:
+    assert rule.effect in (Effect.CUT, Effect.DROP_FIELD, Effect.DROP_BODY)
+    served: list[str] = []
+    elsewhere: list[str] = []
+    for reporter in (Reporter(into(served)), Reporter(into(elsewhere), is_server=False)):
+        for _ in range(2):
+            reporter(rule.id, FACTS)
+        reporter.close()
+    assert f" {rule.done}\n" in served[0]
+    assert rule.done not in "".join(elsewhere)
+    assert rule.done not in render(rule.id, FACTS)
+
+
 def test_an_unknown_rule_is_answered_with_near_ones() -> None:
     with pytest.raises(UsageError, match="did you mean header-injection"):
         explain("header-injections")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "BODY-IS-STR",
+        "body_is_str",
+        "Body Is Str",
+        "contract: body-is-str",
+        "body-is-str:",
+        " body-is-str.",
+        "`body-is-str`",
+    ],
+)
+def test_a_rule_is_found_as_people_write_it(asked: str) -> None:
+    assert explain(asked) == explain("body-is-str")
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "left_out"),
+    [
+        ("not-bytes", ["body-not-bytes", "write-not-bytes"], "body-is-bytes"),
+        ("Unicode Issues", ["body-is-str", "environ-value-type"], "close-twice"),
+        ("RFC 9110 section 15.3.5", ["body-on-no-content"], "header-injection"),
+        ("clause 8.6", ["header-duplicate-length"], "content-type-missing"),
+        ("§ 5.5", ["header-injection"], "header-name-malformed"),
+    ],
+)
+def test_rules_are_found_by_a_part_of_their_name_and_by_their_clause(
+    asked: str, found: list[str], left_out: str
+) -> None:
+    shown = explain(asked)
+    assert all(re.search(rf"^ *{name}\b", shown, re.MULTILINE) for name in found), shown
+    assert left_out not in shown
+
+
+@pytest.mark.parametrize("asked", ["body-is-sttr", "BODY_IS_STTR", "bodyisstr"])
+def test_a_slip_is_answered_with_the_rule_that_was_meant(asked: str) -> None:
+    with pytest.raises(UsageError, match=r"did you mean .*body-is-str"):
+        explain(asked)
+
+
+@pytest.mark.parametrize("asked", ["xyzzy", "3.2", "", "---", "\x1b[2J"])
+def test_what_is_like_no_rule_is_answered_with_the_list(asked: str) -> None:
+    with pytest.raises(UsageError, match="dragoman explain lists all rules"):
+        explain(asked)
 
 
 def test_a_rule_of_a_newer_engine_is_still_reported() -> None:
@@ -88,6 +163,56 @@ def test_values_of_peers_and_applications_cannot_forge_lines() -> None:
     message = render("status-malformed", {**FACTS, "path": "/a\nb\x1b[2J", "value": "'x\ny'"})
     assert len(message.splitlines()) == 6
     assert "\x1b" not in message
+
+
+HUSH = "hush"
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts"),
+    [
+        ("header-injection", {"name": "Set-Cookie", "value": r"'session=hush\r\nx: y'"}),
+        ("header-injection", {"name": "Location", "value": r"'/next?token=hush&a=b\r\nx'"}),
+        ("header-not-latin1", {"name": "Authorization", "value": "'Bearer hush'"}),
+        ("header-value-type", {"name": "Set-Cookie", "value": "['a=hush', 'b=hush']"}),
+        ("header-hop-by-hop", {"name": "Proxy-Authorization", "value": "'Basic hush'"}),
+        ("headers-item", {"value": "['Set-Cookie', 'a=hush']"}),
+        ("headers-item", {"value": "'Set-Cookie: a=hush'"}),
+        ("headers-not-list", {"value": "{'Content-Type': 'text/plain', 'X-Api-Key': 'hush'}"}),
+        ("headers-mutated", {"value": "('Set-Cookie', 'a=hush')"}),
+        ("start-response-arguments", {"value": "'200 OK', [('Set-Cookie', 'a=hush')], None, 1"}),
+        ("status-malformed", {"value": r"'500 bad\r\nSet-Cookie: a=hush'"}),
+        ("environ-value-type", {"name": "HTTP_COOKIE", "value": "b'a=hush'"}),
+        ("start-response-raised-ignored", {"exception": ValueError("refused: Set-Cookie: a=hush")}),
+        ("body-not-bytes", {"path": "/login?password=hush&next=/"}),
+    ],
+)
+def test_credentials_are_masked_wherever_a_breach_is_told_of(rule: str, facts: Mapping[str, Any]) -> None:
+    told: list[str] = []
+    report = Reporter(lambda message, fields: told.append(f"{message} {fields}"))
+    everything = {**FACTS, **facts, "where": ("shop/views.py", 12, "hello")}
+    for _ in range(3):
+        report(rule, everything)
+    report.close()
+    one = finding(rule, "application", "shop:app", everything)
+    for text in (*told, render(rule, everything), str(one), repr(one), str(one.facts)):
+        assert HUSH not in text, text
+    assert MASK in told[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "value"),
+    [
+        ("header-injection", "X-Title", r"'one\r\ntwo'"),
+        ("header-injection", "Location", r"'/next?page=2&a=b\r\nx'"),
+        ("header-name-malformed", "Set-Cookie:", "'Set-Cookie:'"),
+        ("header-value-type", "Content-Length", "5"),
+        ("headers-item", None, "('X-A', '1', 'token')"),
+        ("body-not-bytes", None, "'token: hush'"),
+    ],
+)
+def test_what_is_no_credential_is_shown(rule: str, name: str | None, value: str) -> None:
+    assert finding(rule, "application", "shop:app", {**FACTS, "name": name, "value": value}).value == value
 
 
 def test_long_values_are_shortened() -> None:

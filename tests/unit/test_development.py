@@ -13,11 +13,13 @@ import pytest
 
 from dragoman.cli import parse_arguments
 from dragoman.contract import Checked
+from dragoman.contract.masking import MASK
 from dragoman.development import notices, start_line
 from dragoman.development.checking import Checking
-from dragoman.development.failure import MASK, failure_text, request_text
+from dragoman.development.failure import failure_text, request_text
 from dragoman.development.paint import paint, takes_colours
 from dragoman.loader import Loaded
+from dragoman.log import Log
 from dragoman.settings import Settings
 
 ENVIRON: Mapping[str, Any] = {
@@ -179,6 +181,37 @@ def test_what_the_checker_has_told_of_a_request_is_left_out_of_the_engines_repor
     assert len(found) == 1
     checking.report("close-raised", {"where": where, "application": checking.application})
     assert found[1] == ("close-raised", {"where": None, "application": application})
+
+
+def test_what_a_rule_raises_is_shown_by_its_report_alone() -> None:
+    shown: list[str] = []
+
+    class Kept(Log):
+        def error(self, message: str, *_: Any, **__: Any) -> None:
+            shown.append(message)
+
+    checking = Checking(Loaded(application, "shop:app"), lambda rule, facts: None)
+    list(checking.application(environ_of_a_request(), lambda status, headers, exc_info=None: print))
+    log = Kept.__new__(Kept)
+    checking.failed(log, ENVIRON, AssertionError("contract: status-malformed: the status must be otherwise"))
+    assert shown == []
+    for other in (
+        "contract: header-injection: another rule",
+        "a total is negative",
+        "not the contract: status-malformed",
+    ):
+        checking.failed(log, ENVIRON, AssertionError(other))
+        assert other in shown.pop()
+    checking.report("exception-after-start", {"where": None})
+
+
+def test_an_error_page_that_comes_too_late_is_no_breach_while_its_exception_is_handled() -> None:
+    """The checker judges that: the engine cannot know."""
+    found: list[str] = []
+    checking = Checking(Loaded(application, "shop:app"), lambda rule, facts: found.append(rule))
+    checking.report("start-response-late", {"exception": ValueError()})
+    checking.report("exception-after-start", {"exception": ValueError()})
+    assert found == ["exception-after-start"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Finding the application: what each string means, and what is said when it is not there."""
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -325,6 +326,51 @@ def test_a_factory_that_fails_shows_its_own_traceback(write: Write) -> None:
 def test_callables_whose_signature_cannot_be_told_are_given_the_benefit_of_the_doubt(write: Write) -> None:
     write(shop="from functools import partial\n" + APP + "bound = partial(app)\nany = lambda *args: []")
     assert load("shop:bound") and load("shop:any")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        # As werkzeug's Request.application does: the wrapper has the name and the documentation of what it wraps.
+        """
+        import functools
+        def application(view):
+            @functools.wraps(view)
+            def wrapper(*args): return []
+            return wrapper
+        @application
+        def app(request): ...
+        """,
+        """
+        import functools
+        def view(request): ...
+        @functools.wraps(view)
+        def app(environ, start_response): return []
+        """,
+        """
+        class app:
+            def __new__(cls, environ, start_response): return []
+        """,
+        """
+        class Kind(type):
+            def __call__(cls, environ, start_response): return []
+        class app(metaclass=Kind): ...
+        """,
+        """
+        class app:
+            def __init__(self, environ, start_response): ...
+            def __getitem__(self, index): raise IndexError
+        """,
+    ],
+)
+def test_what_is_called_as_an_application_is_one_whatever_it_wraps_or_makes(write: Write, source: str) -> None:
+    write(shop=textwrap.dedent(source))
+    assert load("shop:app")
+
+
+def test_a_factory_behind_a_cache_is_still_seen_to_be_one(write: Write) -> None:
+    write(shop="import functools\n@functools.cache\ndef create_app(): ...")
+    assert "write shop:create_app()" in str(failure("shop:create_app"))
 
 
 @pytest.mark.parametrize(

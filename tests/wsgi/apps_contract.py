@@ -127,7 +127,8 @@ def _late(environ: Environ, start_response: StartResponse) -> Any:
     try:
         raise ValueError("late")
     except ValueError:
-        start_response("500 Late", OCTETS, sys.exc_info())
+        failure = sys.exc_info()
+    start_response("500 Late", OCTETS, failure)
 
 
 body("/body-not-iterable/none", lambda: None)

@@ -120,6 +120,15 @@ def empty(environ: Environ, start_response: StartResponse) -> Any:
 
 
 @app.view
+def head_after_empty_blocks(environ: Environ, start_response: StartResponse) -> Any:
+    """Has nothing to say yet, twice."""
+    yield b""
+    yield b""
+    start_octets(start_response)
+    yield b"body"
+
+
+@app.view
 def shared(environ: Environ, start_response: StartResponse) -> Any:
     """The same list or tuple for every request; says first whether it is still what it was."""
     is_intact = LIST == [b"shared ", b"list"] and TUPLE == (b"shared ", b"tuple") and ONE == [b"one block"]

@@ -37,6 +37,11 @@ def test_iterable_without_a_byte_is_an_empty_body(server: Server, kind: str) -> 
         assert wire.request("GET", "/kind?list").body == b"ab"
 
 
+def test_empty_blocks_may_come_before_start_response_is_called(server: Server) -> None:
+    response = server.request("GET", "/head-after-empty-blocks")
+    assert (response.status, response.body) == (200, b"body")
+
+
 def test_list_subclass_is_iterated_by_its_own_method(server: Server, channel: Channel) -> None:
     assert server.request("GET", channel.target("/subclass-of-list")).body == b"from __iter__"
     channel.expect("close")

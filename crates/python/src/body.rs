@@ -176,6 +176,10 @@ impl<'py> Body<'_, 'py> {
         let mut turn = self.lease.turn(py);
         if !turn.head.is_started() {
             drop(turn);
+            if len == 0 {
+                // PEP 3333 wants the head before any body content: the application may still be waiting for its status.
+                return Ok(0);
+            }
             let breach = self.breach("start-response-missing").value(data).with("index", index);
             return Err(Stop::Breach(breach.at(self.iterable_place())));
         }

@@ -42,6 +42,9 @@ pub const RULES: [(&str, &str); 28] = [
     ("exception-after-start", "an exception after the head was sent cuts the response"),
 ];
 
+/// What the text of an `AssertionError` about a rule begins with.
+const RAISED: &str = "contract: ";
+
 /// A rule that the application has broken, with the facts by which it is explained.
 pub struct Breach<'py> {
     rule: &'static str,
@@ -123,14 +126,14 @@ impl<'py> Breach<'py> {
 
     /// Gives the report out, and is the `AssertionError` for the caller.
     pub fn raise(self, lease: &Lease) -> PyErr {
-        let mut text = format!("contract: {}: {}", self.rule, self.sentence);
+        let mut text = format!("{RAISED}{}: {}", self.rule, self.sentence);
         if let Ok(Some(name)) = self.facts.get_item("name") {
             // Escaped, since it may hold what must not reach a log.
             text.push_str(&format!(" (header {:?})", name.to_string()));
-        }
-        if let Ok(Some(value)) = self.facts.get_item("value")
+        } else if let Ok(Some(value)) = self.facts.get_item("value")
             && !value.is_none()
         {
+            // Of a header only the report says the value, which masks credentials: tracebacks go to more places.
             text.push_str(&format!(", got {value}"));
         }
         self.report(lease);
@@ -155,7 +158,7 @@ pub fn application_failed(lease: &Lease, environ: &Bound<'_, PyDict>, error: PyE
             if let Err(failure) = callback.call1((environ, &exception)) {
                 failure.write_unraisable(py, Some(callback));
             }
-            if is_head_sent {
+            if is_head_sent && !is_of_a_breach(&exception) {
                 let breach = Breach::of(py, "exception-after-start").with("exception", &exception);
                 breach.value(&exception).at_raise(&exception).report(lease);
             }
@@ -168,6 +171,13 @@ pub fn application_failed(lease: &Lease, environ: &Bound<'_, PyDict>, error: PyE
             (None, _) => {}
         }
     });
+}
+
+/// Whether the exception is what `Breach::raise` has made, so that its rule is told of already.
+#[cold]
+fn is_of_a_breach(exception: &Bound<'_, PyAny>) -> bool {
+    exception.is_exact_instance_of::<PyAssertionError>()
+        && exception.str().is_ok_and(|text| text.to_string_lossy().starts_with(RAISED))
 }
 
 /// Answers for a breach after which nothing of the application's can be sent.

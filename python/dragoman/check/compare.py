@@ -1,10 +1,8 @@
 """Holds two answers to the same request against each other: pure, and blind to what may well differ."""
 
-from itertools import pairwise
-
 from dragoman.check.drive import Answer
 
-__all__ = ["difference", "grows"]
+__all__ = ["difference"]
 
 # What says when or to whom, and not what.
 VOLATILE = frozenset(
@@ -61,10 +59,3 @@ def window(body: bytes, other: bytes) -> str:
     begin = max(0, at - AROUND)
     piece = body[begin : at + AROUND].decode("utf-8", "replace")
     return f"{'…' if begin else ''}{piece}{'…' if at + AROUND < len(body) else ''}".__repr__()
-
-
-def grows(answers: list[Answer]) -> bool:
-    """Whether each is longer than the one before by the same number of bytes: something is added to, each time."""
-    sizes = [answer.size for answer in answers]
-    steps = {after - before for before, after in pairwise(sizes)}
-    return len(answers) >= 4 and len(steps) == 1 and steps.pop() > 0

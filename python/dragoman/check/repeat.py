@@ -13,7 +13,7 @@ from itertools import pairwise
 from random import Random
 from typing import TypeAlias
 
-from dragoman.check.compare import difference, grows
+from dragoman.check.compare import difference
 from dragoman.check.drive import Answer
 from dragoman.check.request import Request
 
@@ -21,7 +21,8 @@ __all__ = ["Repeats"]
 
 MARKER = re.compile(rb"zq[bcdfghjkmn]{6}")
 ALONE = 4
-# So often the usual answer comes before another one is held against the application, and not against chance.
+# So often the usual answer comes before another one is held against the application, and not against chance; and a word
+# that is still there then was kept on purpose.
 SURE = 8
 ROUNDS = 4
 THREADS = 8
@@ -56,6 +57,8 @@ class Repeats:
     # Answers to requests that are answered the same each time, by name.
     usual: dict[str, Answer] = field(default_factory=dict)
     told: set[object] = field(default_factory=set)
+    # Names of requests that are answered with what others have sent, for good.
+    keeping: set[str] = field(default_factory=set)
 
     def run(self) -> None:
         """All of them, as far as the time goes."""
@@ -85,7 +88,7 @@ class Repeats:
     # One request, again and again.
 
     def look_alone(self, request: Request) -> None:
-        """What differs already from call to call (a time, a token) says nothing; what grows does."""
+        """What differs already from call to call (a time, a token, a log that grows) says nothing."""
         # The first answer may fill a cache, or tell what was there before.
         self.called(request, 1)
         answers = self.called(request, ALONE)
@@ -93,9 +96,6 @@ class Repeats:
             return
         if all(not difference(answers[0], answer) for answer in answers[1:]):
             self.usual[request.name] = answers[0]
-        elif grows(answers) and grows(answers + self.called(request, ALONE)):
-            step = answers[1].size - answers[0].size
-            self.report(request, f"its body grows by {step} bytes with each repetition")
 
     def called(self, request: Request, times: int) -> list[Answer]:
         answers = [self.call(request) for _ in range(times)]
@@ -110,15 +110,22 @@ class Repeats:
     # What belongs to another request.
 
     def look_for_others(self, answered: Answered) -> None:
-        """A word that only another request has sent is in an answer."""
+        """A word that only another request has sent is in an answer, and later it is not."""
         for request, answer in answered:
-            text = answer.body + "\n".join(value for _, value in answer.headers).encode("utf-8", "replace")
-            strange = {word.decode() for word in MARKER.findall(text)} - words_of(request)
+            strange = words_in(answer) - words_of(request)
             for other in self.requests:
                 if theirs := strange & words_of(other):
                     word = min(theirs)
+                    if self.is_told(request) or self.is_kept(request, word):
+                        break
                     place = "" if word in other.target else " as part of its User-Agent"
                     self.report(request, f"it had {word!r}, which another request has sent{place}, {other}")
+
+    def is_kept(self, request: Request, word: str) -> bool:
+        """Whether it is answered with the word from now on, as it is where entries are gathered: a guestbook, a log."""
+        if request.name not in self.keeping and all(word in words_in(self.call(request)) for _ in range(SURE)):
+            self.keeping.add(request.name)
+        return request.name in self.keeping
 
     # In another order.
 
@@ -219,4 +226,10 @@ class Repeats:
 def words_of(request: Request) -> set[str]:
     """The markers that a request sends."""
     text = f"{request.marker} {request.path} {request.query}".encode("latin-1")
+    return {word.decode() for word in MARKER.findall(text)}
+
+
+def words_in(answer: Answer) -> set[str]:
+    """The markers that an answer shows."""
+    text = answer.body + "\n".join(value for _, value in answer.headers).encode("utf-8", "replace")
     return {word.decode() for word in MARKER.findall(text)}

@@ -9,13 +9,15 @@ from typing import Any
 
 from dragoman.contract.transcript import Transcript
 
-__all__ = ["Blocks", "kind_of"]
+__all__ = ["WHOLE", "Blocks", "kind_of"]
 
-# By the type of what an application returns; bounded, should types be made up.
-KIND_OF: dict[type, type[Blocks] | None] = {}
+WHOLE = frozenset({list, tuple})
+"""What holds all of its blocks: they are judged as it is returned, and it is passed on itself, for any use."""
+
+# By the type of what an application returns, and whether it has a close(): that may be an attribute of the object.
+# Bounded, should types be made up.
+KIND_OF: dict[tuple[type, bool], type[Blocks] | None] = {}
 KINDS_AT_MOST = 1000
-# Nobody looks for further attributes of these: that they have no close() is known without asking them.
-PLAIN = (list, tuple)
 
 
 def kind_of(result: object) -> type[Blocks] | None:
@@ -23,17 +25,15 @@ def kind_of(result: object) -> type[Blocks] | None:
 
     None: it cannot be iterated over as blocks, and is passed on for the server to fail at.
     """
-    of = type(result)
+    of, has_close = type(result), hasattr(result, "close")
     try:
-        return KIND_OF[of]
+        return KIND_OF[of, has_close]
     except KeyError:
         is_fit = (hasattr(of, "__iter__") or hasattr(of, "__getitem__")) and not issubclass(of, (str, bytes))
-        # An attribute of the object itself is rare, and then no other of its type need have it.
-        has_close = hasattr(result, "close")
-        traits = (hasattr(of, "__next__"), hasattr(of, "__len__"), has_close, of not in PLAIN)
+        traits = (hasattr(of, "__next__"), hasattr(of, "__len__"), has_close)
         kind = KINDS[traits] if is_fit else None
-        if len(KIND_OF) < KINDS_AT_MOST and has_close == hasattr(of, "close"):
-            KIND_OF[of] = kind
+        if len(KIND_OF) < KINDS_AT_MOST:
+            KIND_OF[of, has_close] = kind
         return kind
 
 
@@ -56,8 +56,6 @@ class Watched:
     def begin(self) -> Any:
         """iter() of the iterable, which may be the application's code."""
         transcript = self._transcript
-        if type(self._iterable) is list:
-            return iter(self._iterable)
         transcript.enter()
         try:
             iterator = iter(self._iterable)
@@ -82,7 +80,7 @@ class Iterating(Watched):
         try:
             block = next(iterator)
         except StopIteration:
-            transcript.leave()
+            transcript.leave(is_last=True)
             transcript.exhausted(iterator, self.size())
             if not self.has_close:
                 # Nobody will tell the end.
@@ -101,7 +99,7 @@ class Iterating(Watched):
 
 
 class Blocks(Watched):
-    """An iterable of blocks."""
+    """An iterable of blocks, with whatever further attributes it has."""
 
     def __init__(self, iterable: Any, transcript: Transcript) -> None:
         self._iterable = iterable
@@ -111,6 +109,12 @@ class Blocks(Watched):
         if self._transcript.has_iterated:
             self._transcript.iterated_again()
         return Steps(self.begin(), self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in OWN:
+            # A copy in the making has nothing to ask yet.
+            raise AttributeError(name)
+        return getattr(self._iterable, name)
 
 
 class Steps(Iterating):
@@ -129,16 +133,6 @@ class Steps(Iterating):
 
     def size(self) -> int | None:
         return self._blocks.size()
-
-
-class Forwarding(Blocks):
-    """With whatever further attributes the iterable has."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name in OWN:
-            # A copy in the making has nothing to ask yet.
-            raise AttributeError(name)
-        return getattr(self._iterable, name)
 
 
 class Closing(Blocks):
@@ -198,7 +192,7 @@ class Itself(Iterating, Blocks):
         return self if iterator is self._iterable else Steps(iterator, self)
 
 
-TRAITS: tuple[type[Blocks], ...] = (Itself, Sized, Closing, Forwarding)
+TRAITS: tuple[type[Blocks], ...] = (Itself, Sized, Closing)
 KINDS: dict[tuple[bool, ...], type[Blocks]] = {
     chosen: type("Blocks", tuple(itertools.compress(TRAITS, chosen)) or (Blocks,), {})
     for chosen in itertools.product((False, True), repeat=len(TRAITS))

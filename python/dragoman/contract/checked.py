@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from dragoman.contract.blocks import kind_of
+from dragoman.contract.blocks import WHOLE, kind_of
 from dragoman.contract.finding import ContractBreach, Finding, finding
 from dragoman.contract.judge import judge_environ
+from dragoman.contract.layers import contains, lost_prefix
 from dragoman.contract.places import caller, spot
 from dragoman.contract.report import Reporter, application_name
 from dragoman.contract.rules import RULES
@@ -16,11 +18,6 @@ from dragoman.contract.streams import CheckedErrors, CheckedInput
 from dragoman.contract.transcript import Transcript
 
 __all__ = ["Checked"]
-
-# Lists of headers that are remembered, to see them again with another request.
-LISTS = 16
-# How deep a middleware is looked through for a checker inside of it.
-DEPTH = 4
 
 
 class Checked:
@@ -34,8 +31,9 @@ class Checked:
     only        ids of the rules to look at; by default all
     name        what `app` is called in messages, such as ``"shop.wsgi:app"``
 
-    Nothing of the response is changed: blocks, lengths, `wsgi.file_wrapper` objects, exceptions and ``close()`` pass
-    as they are. Two of them around a middleware, ``Checked(middleware(Checked(app)))``, tell whose breach it is.
+    Nothing of the response is changed: lists, tuples and `wsgi.file_wrapper` objects pass themselves; of other
+    iterables blocks, length and ``close()``, and exceptions, pass as they are. Two of them around a middleware,
+    ``Checked(middleware(Checked(app)))``, tell whose breach it is.
     Source: PEP 3333; ``dragoman explain`` lists the rules.
     """
 
@@ -57,9 +55,9 @@ class Checked:
         self.hints = hints
         self.only = RULES.keys() if only is None else frozenset(only)
         self.name = name or application_name(app)
-        self.is_around_another = contains_checked(app)
-        self._lists: dict[int, tuple[object, object]] = {}
-        self._log = Reporter(log_breach, self.name)
+        # Beside what can be looked through, what has been seen in a request.
+        self.is_around_another = contains(app, Checked)
+        self._log = Reporter(log_breach, self.name, is_server=False)
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
         transcript = Transcript(self, environ)
@@ -77,16 +75,19 @@ class Checked:
             transcript.end()
             raise
         transcript.leave()
+        if type(result) in WHOLE:
+            transcript.returned_whole(result)
+            return result
         kind = kind_of(result)
         transcript.returned(result, kind)
         return kind(result, transcript) if kind is not None and transcript.is_watched else result
 
     def judge_way_in(self, outer: Transcript, transcript: Transcript) -> None:
         """What a middleware between two checkers has done to the path."""
-        before, after = outer.came_for, transcript.came_for
-        # A prefix that a proxy has taken away may come before it.
-        if not after.endswith(before):
-            outer.breach("path-lost", {"before": repr(before), "after": repr(after)}, caller())
+        # Of several calls the first is about what was asked for: others may be about an error page, or a part of one.
+        if len(outer.children) == 1 and (lost := lost_prefix(outer, transcript)):
+            before, after = outer.came_for, transcript.came_for
+            outer.breach("path-lost", {"value": repr(lost), "before": repr(before), "after": repr(after)}, caller())
 
     def checked_start_response(self, outer: Any, transcript: Transcript) -> Callable[..., Any]:
         """The start_response for the inside."""
@@ -96,6 +97,8 @@ class Checked:
             if transcript.is_started:
                 transcript.look_for_changes()
             transcript.start_response_called(args, kwargs, spot())
+            around = transcript.outer
+            head = None if around is None else around.head
             try:
                 write = outer(*args, **kwargs)
             except BaseException as error:
@@ -103,29 +106,19 @@ class Checked:
                     transcript.foreign_signature(error, outer)
                 transcript.start_response_raised(args, error)
                 raise
+            # Who is called on meanwhile has passed it on.
+            transcript.is_passed_on = around is not None and around.head is not head
             transcript.start_response_done((*args, *kwargs.values()) if kwargs else args, write)
             return checked_write(write, transcript) if callable(write) else write
 
         return start_response
 
-    def was_given_before(self, headers: object, transcript: Transcript) -> bool:
-        """Whether this very list was given to another request."""
-        if type(headers) is not list:
-            return False
-        lists = self._lists
-        known = lists.get(id(headers))
-        if known is None and len(lists) >= LISTS:
-            lists.clear()
-        # The list is kept alive, so that its id stays its own.
-        lists[id(headers)] = headers, transcript.token
-        return known is not None and known[1] is not transcript.token
-
-    def report(self, rule_id: str, party: str, facts: Mapping[str, Any]) -> None:
-        """One breach goes out."""
+    def report(self, rule_id: str, party: str, facts: Mapping[str, Any], by: Checked) -> None:
+        """One breach goes out: of what `by` is wrapped around, or of who has called that."""
         rule = RULES[rule_id]
         if rule_id not in self.only or (rule.is_hint and not self.hints):
             return
-        found = finding(rule_id, party, self.name, facts)
+        found = finding(rule_id, party, by.name, facts)
         if self.on_finding is not None:
             try:
                 self.on_finding(found)
@@ -133,7 +126,7 @@ class Checked:
                 # A full queue, say, is no reason for which a request fails.
                 logging.getLogger("dragoman.contract").exception("on_finding failed for:\n%s", found)
         else:
-            self._log(rule_id, found.facts)
+            by._log(rule_id, found.facts)
         if rule_id in self.raise_on:
             raise ContractBreach(found)
 
@@ -150,6 +143,9 @@ def checked_write(write: Any, transcript: Transcript) -> Callable[..., Any]:
         transcript.wrote(data)
         try:
             return write(data)
+        except OSError:
+            transcript.lost_client()
+            raise
         finally:
             transcript.take_snapshot()
 
@@ -157,39 +153,32 @@ def checked_write(write: Any, transcript: Transcript) -> Callable[..., Any]:
 
 
 def watch_streams(transcript: Transcript) -> None:
-    """Put the watched streams into the environ."""
+    """Put the watched streams into the environ, and the way to make a file's response."""
     environ = transcript.environ
-    body, errors = environ.get("wsgi.input"), environ.get("wsgi.errors")
+    body, errors, wrapper = environ.get("wsgi.input"), environ.get("wsgi.errors"), environ.get("wsgi.file_wrapper")
     if body is not None:
         transcript.body = environ["wsgi.input"] = CheckedInput(body, transcript)
         transcript.body_given = body
     if errors is not None:
         transcript.errors = environ["wsgi.errors"] = CheckedErrors(errors, transcript)
         transcript.errors_given = errors
+    if wrapper is not None and not isinstance(wrapper, type):
+        transcript.wrapper = environ["wsgi.file_wrapper"] = noting_wrapper(wrapper, transcript)
+        transcript.wrapper_given = wrapper
+
+
+def noting_wrapper(wrapper: Any, transcript: Transcript) -> Callable[..., Any]:
+    """A wsgi.file_wrapper that is no class: what it makes is known by having been made."""
+
+    @functools.wraps(wrapper, updated=())
+    def file_wrapper(*args: Any, **kwargs: Any) -> Any:
+        made = wrapper(*args, **kwargs)
+        transcript.made += (made,)
+        return made
+
+    return file_wrapper
 
 
 def is_of_call(error: BaseException) -> bool:
     """Whether it came from the call itself, before anything of the called function ran."""
     return error.__traceback__ is not None and error.__traceback__.tb_next is None
-
-
-def contains_checked(app: object, depth: int = DEPTH) -> bool:
-    """Whether there is a checker inside of `app`: in its attributes, or in what its function has closed over."""
-    if depth == 0:
-        return False
-    held = list((attribute(app, "__dict__") or {}).values()) if not isinstance(app, type) else []
-    held += [attribute(app, name) for name in ("func", "__wrapped__", "__self__")]
-    for cell in attribute(app, "__closure__") or ():
-        try:
-            held.append(cell.cell_contents)
-        except ValueError:
-            continue
-    return any(type(one) is Checked or (callable(one) and contains_checked(one, depth - 1)) for one in held)
-
-
-def attribute(of: object, name: str) -> Any:
-    """The attribute, or None: a proxy of a request has none outside of one, and says so in its own way."""
-    try:
-        return getattr(of, name, None)
-    except Exception:
-        return None

@@ -1,8 +1,11 @@
 """What a rule of the contract means, with a wrong and a right example."""
 
 import difflib
+import re
 import textwrap
+from collections.abc import Iterable
 
+from dragoman.contract.rule import Rule
 from dragoman.contract.rules import GROUPS, RULES
 from dragoman.errors import UsageError
 from dragoman.values import printable
@@ -15,18 +18,40 @@ CHECKED = {
     "deep": "under --dev, by dragoman check, and by dragoman.contract.Checked",
     "check": "by dragoman check",
 }
-ON_REQUEST = ", where hints are asked for"
+HINT = "a hint, by dragoman check --hints and dragoman.contract.Checked(app, hints=True)"
 
 
-def explain(rule_id: str) -> str:
-    """The page about one rule. Raises UsageError, with near names, when there is no such rule."""
-    # As the message has it: "contract: body-not-bytes".
-    rule_id = rule_id.removeprefix("contract:").strip()
+# The words of what is asked for, and those that say nothing.
+WORD = re.compile(r"\w+(?:\.\w+)*")
+FILLERS = frozenset(["contract", "rule", "clause", "section", "sections"])
+
+
+def explain(asked: str) -> str:
+    """The page about a rule, by its id in any spelling; of several that have the words in their ids or clauses, a list.
+
+    asked   ``body-is-str``, ``BODY_IS_STR``, ``not-bytes``, ``RFC 9110 section 5.5``
+    Raises UsageError, with near names, when there is no such rule.
+    """
+    words = [word for word in WORD.findall(asked.lower().replace("_", "-")) if word not in FILLERS]
+    rule_id = "-".join(words)
     rule = RULES.get(rule_id)
-    if rule is None:
-        near = difflib.get_close_matches(rule_id, RULES, 3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "dragoman explain lists all rules"
-        raise UsageError(f'explain "{printable(rule_id)}": there is no such rule; {hint}')
+    if rule is not None:
+        return page(rule)
+    found = [rule for rule in RULES.values() if words and words_of(rule).issuperset(words)]
+    if found:
+        return page(found[0]) if len(found) == 1 else listed(found)
+    near = difflib.get_close_matches(rule_id, RULES, 3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "dragoman explain lists all rules"
+    raise UsageError(f'explain "{printable(asked)}": there is no such rule; {hint}')
+
+
+def words_of(rule: Rule) -> frozenset[str]:
+    """The words of its id and of its clause."""
+    return frozenset(WORD.findall(f"{rule.id} {rule.clause}".lower()))
+
+
+def page(rule: Rule) -> str:
+    """What the rule means."""
     return "\n".join(
         [
             rule.id,
@@ -35,8 +60,8 @@ def explain(rule_id: str) -> str:
             wrapped("Why", rule.why),
             wrapped("Clause", rule.clause),
             wrapped("Owed by", rule.party),
-            wrapped("Checked", CHECKED[rule.cost] + (ON_REQUEST if rule.is_hint else "")),
-            wrapped("Then", rule.effect.value),
+            wrapped("Checked", when_checked(rule)),
+            wrapped("Dragoman", rule.effect.value),
             wrapped("Fix", without_facts(rule.fix)),
             "",
             *example("Wrong", rule.wrong),
@@ -46,14 +71,21 @@ def explain(rule_id: str) -> str:
     )
 
 
+def when_checked(rule: Rule) -> str:
+    """By what, and when."""
+    return HINT if rule.is_hint else CHECKED[rule.cost]
+
+
 def index() -> str:
     """All rules by group, one a line, with what each forbids."""
+    return "\n\n".join(f"{group}:\n{listed(rules)}" for group, rules in GROUPS.items())
+
+
+def listed(rules: Iterable[Rule]) -> str:
     width = max(map(len, RULES))
-    groups = (
-        "\n".join([f"{group}:", *(f"  {rule.id:<{width}}  {without_facts(rule.said)}" for rule in rules)])
-        for group, rules in GROUPS.items()
+    return "\n".join(
+        f"  {rule.id:<{width}}  {without_facts(rule.said)}{' (a hint)' if rule.is_hint else ''}" for rule in rules
     )
-    return "\n\n".join(groups)
 
 
 def without_facts(templates: tuple[str, ...]) -> str:

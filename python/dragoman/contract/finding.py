@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dragoman.contract.places import Place
-from dragoman.contract.report import first_complete, render, words_of
+from dragoman.contract.report import first_complete, render, without_secrets, words_of
 from dragoman.contract.rules import RULES
 
 __all__ = ["ContractBreach", "Finding", "finding"]
@@ -17,9 +17,10 @@ class Finding:
 
     rule      id of the rule, as ``dragoman explain`` takes it
     party     ``"application"``, ``"middleware"`` or ``"server"``: who has broken it
-    layer     what the checker that found it is wrapped around, ``"module:qualname"``
+    layer     what the checker that found it is wrapped around, ``"module:qualname"``; of a middleware that has called
+              that wrongly, the middleware
     where     (file, line, qualified name), the nearest place that can honestly be named; None where there is none
-    value     the offending value, shortened; None where there is none
+    value     the offending value, shortened, credentials masked; None where there is none
     why, fix  sentences
     request   ``"GET /path"``
     hint      legal, but worth a word
@@ -54,6 +55,7 @@ def finding(rule_id: str, party: str, layer: str, facts: Mapping[str, Any]) -> F
     facts   as `report.render` takes them: method, path, application, where, value, …
     """
     rule = RULES[rule_id]
+    facts = without_secrets(rule_id, facts)
     words = words_of(facts, layer)
     request = " ".join(str(facts[key]) for key in ("method", "path") if facts.get(key))
     return Finding(

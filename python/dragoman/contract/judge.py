@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from dragoman.values import printable
 
@@ -45,6 +45,29 @@ REQUIRED = (
 REQUIRED_SET = frozenset(REQUIRED)
 SHOWN_CHARACTERS = 200
 LENGTH_DIGITS = 19
+# RFC 3875, section 4.1; the others that are a request's begin with HTTP_. What else is in capitals is somebody's own,
+# or a variable of the operating system.
+CGI_VARIABLES = frozenset(
+    [
+        "AUTH_TYPE",
+        "CONTENT_LENGTH",
+        "CONTENT_TYPE",
+        "GATEWAY_INTERFACE",
+        "PATH_INFO",
+        "PATH_TRANSLATED",
+        "QUERY_STRING",
+        "REMOTE_ADDR",
+        "REMOTE_HOST",
+        "REMOTE_IDENT",
+        "REMOTE_USER",
+        "REQUEST_METHOD",
+        "SCRIPT_NAME",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "SERVER_PROTOCOL",
+        "SERVER_SOFTWARE",
+    ]
+)
 # Kinds of header names.
 PLAIN, TYPE, LENGTH, HOP, CGI_STATUS = range(5)
 KINDS: Mapping[str, int] = {
@@ -126,7 +149,7 @@ def examined_head(status: object, headers: object) -> Head:
         return Head(code, None, False, [*breaches, ("headers-not-list", of_value(headers))])
     for index, item in enumerate(headers):
         breaches += judge_item(item, index, has_length=declared is not None)
-        if type(item) is not tuple or len(item) != 2 or not isinstance(item[0], str):
+        if not is_pair(item) or not isinstance(item[0], str):
             continue
         lower, value = item[0].lower(), item[1]
         if lower == "content-length" and isinstance(value, str) and is_length(value):
@@ -150,9 +173,13 @@ def judge_status(status: object) -> Iterator[Breach]:
         STATUSES[str(status)] = int(status[:3])
 
 
+def is_pair(item: object) -> TypeGuard[tuple[Any, Any]]:
+    return isinstance(item, tuple) and len(item) == 2
+
+
 def judge_item(item: object, index: int, *, has_length: bool) -> Iterator[Breach]:
     """One of the headers. `has_length`: a Content-Length came before it."""
-    if type(item) is not tuple or len(item) != 2:
+    if not is_pair(item):
         yield "headers-item", of_value(item, index=index)
         return
     name, value = item
@@ -251,15 +278,16 @@ def judge_keys(environ: Mapping[Any, object]) -> Iterator[Breach]:
     for name in environ:
         if not isinstance(name, str):
             yield "environ-key-type", of_value(name)
-    for name in ("HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"):
-        if name in environ:
-            shape = f"the field is {name.removeprefix('HTTP_')}"
+    for variable in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        name = f"HTTP_{variable}"
+        if name in environ and variable not in environ:
+            shape = f"the field is {variable}, which is not there"
             yield "environ-path-shape", {"name": name, "value": shown(environ[name]), "shape": shape}
 
 
 def is_variable(name: object) -> bool:
-    """Whether it is the name of a CGI variable: everybody's own have a dot in them, or are not in capitals."""
-    return isinstance(name, str) and name.isupper() and "." not in name
+    """Whether it is the name of a CGI variable."""
+    return isinstance(name, str) and (name in CGI_VARIABLES or name.startswith("HTTP_"))
 
 
 def judge_values(environ: Mapping[Any, object]) -> Iterator[Breach]:
@@ -275,7 +303,9 @@ def judge_path(environ: Mapping[Any, Any]) -> Iterator[Breach]:
     script, path = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
     if not isinstance(script, str) or not isinstance(path, str):
         return
-    if script and (script[-1] == "/" or script[0] != "/"):
+    # Where nothing is left of the path, its last slash may have moved: wsgiref.util.shift_path_info does so.
+    is_traversed = len(script) > 1 and not path
+    if script and (script[0] != "/" or (script[-1] == "/" and not is_traversed)):
         shape = "it has to be empty or begin with a slash, and not to end in one"
         yield "environ-path-shape", {"name": "SCRIPT_NAME", "value": shown(script), "shape": shape}
     if path and path[0] != "/":

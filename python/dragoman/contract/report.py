@@ -10,8 +10,10 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from dragoman.contract.counting import Counted, Counts, Later, span
-from dragoman.contract.rule import Effect
-from dragoman.contract.rules import RULES
+from dragoman.contract.masking import exception_text, masked_facts
+from dragoman.contract.places import attribute
+from dragoman.contract.rule import Effect, Rule
+from dragoman.contract.rules import GROUPS, RULES
 from dragoman.values import printable
 
 __all__ = ["Reporter", "render"]
@@ -23,6 +25,11 @@ PATH_CHARACTERS = 200
 VALUE_CHARACTERS = 200
 # A client has got an error, or less than was meant for it.
 FELT = (Effect.FAIL, Effect.CUT)
+
+# Whose values are fields, or hold some: of the request, of the response, or of the environ.
+OF_FIELDS = frozenset(
+    ["headers-mutated", *(rule.id for group in ("Status and headers", "Environ and streams") for rule in GROUPS[group])]
+)
 
 # Whom a checker on the other side of a middleware has seen, and found without fault.
 CLEARED: Mapping[str, str] = {
@@ -40,6 +47,7 @@ class Reporter:
 
     write   takes a message, and what it says as fields, for logs that keep them
     name    what the application was loaded as, such as ``"shop.wsgi:app"``; without it, it is named by its code
+    is_server      Dragoman has served what is reported: messages say what it has done, too
     clock, later   time, for tests
 
     Those that follow at a place are counted, and a line a minute says how many there were, with a sample. Where the
@@ -52,11 +60,13 @@ class Reporter:
         write: Callable[[str, Mapping[str, object]], object],
         name: str = "",
         *,
+        is_server: bool = True,
         clock: Callable[[], float] = time.monotonic,
         later: Later | None = None,
     ) -> None:
         self.write = write
         self.name = name
+        self.is_server = is_server
         self.seen: dict[tuple[object, ...], set[str]] = {}
         self.counts = Counts(self.tell_counted, clock, later)
         # Serving threads report at any time.
@@ -64,6 +74,7 @@ class Reporter:
 
     def __call__(self, rule_id: str, facts: Mapping[str, Any], /) -> None:
         """Report one breach. Facts that are missing make the message shorter, never an error."""
+        facts = without_secrets(rule_id, facts)
         where = facts.get("where")
         place = (rule_id, *where[:2]) if where else (rule_id, application_name(facts.get("application")))
         # Of a framework's application object all that is known is where it is entered, by each of its views.
@@ -72,12 +83,16 @@ class Reporter:
             is_new = self.is_new(place, path[:PATH_CHARACTERS])
             key = place if place in self.seen else (rule_id,)
         if is_new:
-            self.write(render(rule_id, facts, self.name), fields_of(rule_id, facts, self.name))
+            self.write(
+                render(rule_id, facts, self.name, is_server=self.is_server), fields_of(rule_id, facts, self.name)
+            )
             return
         rule = RULES.get(rule_id)
         is_felt = rule is not None and rule.effect in FELT
         if self.counts.add(key, lambda: self.sample(rule_id, facts), is_urgent=is_felt):
-            self.write(render_again(rule_id, facts, self.name), fields_of(rule_id, facts, self.name))
+            self.write(
+                render_again(rule_id, facts, self.name, is_server=self.is_server), fields_of(rule_id, facts, self.name)
+            )
 
     def close(self) -> None:
         """Tell of what was counted: nothing more will come."""
@@ -102,22 +117,29 @@ class Reporter:
         self.write(render_counted(rule_id, counted, seconds), {**counted.fields, "count": counted.count})
 
 
-def render(rule_id: str, facts: Mapping[str, Any], name: str = "") -> str:
+def render(rule_id: str, facts: Mapping[str, Any], name: str = "", *, is_server: bool = False) -> str:
     """The message about one breach: what, where, why with the clause, how to mend it.
 
-    name    what the application was loaded as, such as ``"shop.wsgi:app"``
+    name       what the application was loaded as, such as ``"shop.wsgi:app"``
+    is_server  Dragoman has served it: what it has done is said, too
     """
+    facts = without_secrets(rule_id, facts)
     lines = [f"contract: {rule_id}", "  " + headline(facts, name)]
     if rule := RULES.get(rule_id):
         words = words_of(facts, name)
         lines += [
-            "  " + first_complete(rule.said, words),
+            "  " + sentences(rule, words, is_server=is_server),
             *by(facts),
             f"  Why: {rule.why}  {rule.clause}",
             "  Fix: " + first_complete(rule.fix, words),
             f"  More: dragoman explain {rule_id}",
         ]
     return "\n".join(lines)
+
+
+def without_secrets(rule_id: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The facts as they may be shown."""
+    return masked_facts(facts, is_of_fields=rule_id in OF_FIELDS)
 
 
 def by(facts: Mapping[str, Any]) -> list[str]:
@@ -131,9 +153,15 @@ def by(facts: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def render_again(rule_id: str, facts: Mapping[str, Any], name: str) -> str:
+def sentences(rule: Rule, words: Mapping[str, Any], *, is_server: bool) -> str:
+    """What is wrong, and what was done about it."""
+    said = first_complete(rule.said, words)
+    return f"{said} {rule.done}" if is_server and rule.done else said
+
+
+def render_again(rule_id: str, facts: Mapping[str, Any], name: str, *, is_server: bool) -> str:
     """One line about a breach that was explained before."""
-    said = first_complete(RULES[rule_id].said, words_of(facts, name))
+    said = sentences(RULES[rule_id], words_of(facts, name), is_server=is_server)
     return f"contract: {rule_id} again: {headline({**facts, 'where': None}, name)}: {said}"
 
 
@@ -210,12 +238,10 @@ def application_name(application: object) -> str:
     """``module:qualname`` of a function; of an instance that of its class; a text or number as it is written."""
     if application is None:
         return "the application"
-    if type(application).__module__ == "builtins" and not hasattr(application, "__qualname__"):
+    is_named = isinstance(attribute(application, "__qualname__"), str)
+    if type(application).__module__ == "builtins" and not is_named:
         return cut(printable(repr(application)))
-    try:
-        named = application if hasattr(application, "__qualname__") else type(application)
-    except Exception:  # a proxy of a request, where there is none
-        named = type(application)
+    named = application if is_named else type(application)
     module, name = getattr(named, "__module__", None), getattr(named, "__qualname__", type(named).__name__)
     return printable(f"{module}:{name}" if module else str(name))
 
@@ -263,16 +289,6 @@ def first_complete(templates: tuple[str, ...], words: Mapping[str, Any]) -> str:
 
 def is_short_literal(value: str) -> bool:
     return len(value) <= 60 and len(value) >= 2 and value[0] in "'\"" and value[-1] == value[0] and "…" not in value
-
-
-def exception_text(exception: object) -> str:
-    if not isinstance(exception, BaseException):
-        return printable(str(exception))
-    try:
-        text = str(exception)
-    except BaseException:
-        text = ""  # an exception whose __str__ raises, perhaps SystemExit
-    return printable(f"{type(exception).__name__}: {text}" if text else type(exception).__name__)
 
 
 def with_article(type_name: str) -> str:

@@ -34,7 +34,7 @@ class Effect(Enum):
 @dataclass(frozen=True)
 class Rule:
     """One rule. `said` and `fix` are templates over the facts of a breach: the first whose facts are all known is used,
-    and the last of each needs none.
+    and the last of each needs none. They are true under any server; `done` is a sentence about what Dragoman has done.
 
     `wrong` and `right` are programs: an `app`, or a `middleware` to go around one, and perhaps an `after` that runs
     when the request has ended. Of what is told at the start they are command lines.
@@ -51,7 +51,8 @@ class Rule:
     wrong: str
     right: str
     side: Side = "inside"
-    # Legal, but worth a word: reported only when asked for.
+    done: str = ""
+    # No text forbids it, but it is worth a word: reported only when asked for.
     is_hint: bool = False
 
 

@@ -62,18 +62,18 @@ BODY_RULES: tuple[Rule, ...] = (
         clause='PEP 3333, "Thread Support"',
         fix=("keep what belongs to a request in its environ, a local or a contextvar, not in a global or on self",),
         wrong=code("""
-            SEEN = []
+            CURRENT = {}
 
             def app(environ, start_response):
-                SEEN.append(environ['PATH_INFO'])
+                CURRENT.update(environ)
                 start_response('200 OK', [('Content-Type', 'text/plain')])
-                return [','.join(SEEN).encode()]
+                return [CURRENT['PATH_INFO'].encode('latin-1')]
         """),
         right=code("""
             def app(environ, start_response):
-                seen = [environ['PATH_INFO']]
+                current = dict(environ)
                 start_response('200 OK', [('Content-Type', 'text/plain')])
-                return [','.join(seen).encode('latin-1')]
+                return [current['PATH_INFO'].encode('latin-1')]
         """),
     ),
     Rule(
@@ -129,8 +129,11 @@ BODY_RULES: tuple[Rule, ...] = (
         EITHER,
         "deep",
         Effect.LOG,
-        said=("The application returned bytes, which are sent one byte at a time: {value}.", "The body is bytes."),
-        why="Bytes are an iterable of numbers to Python, and of blocks of one byte to some servers.",
+        said=(
+            "The application returned bytes where WSGI needs an iterable of bytes: {value}.",
+            "The application returned bytes where WSGI needs an iterable of bytes.",
+        ),
+        why="To Python bytes are an iterable of numbers, and a number is no block.",
         clause='PEP 3333, "Buffering and Streaming"',
         fix=("return it in a list: return [body]",),
         wrong=code("""
@@ -174,10 +177,11 @@ BODY_RULES: tuple[Rule, ...] = (
         "always",
         Effect.CUT,
         said=(
-            "The body is longer than its Content-Length: {sent} bytes and not {declared}; the rest was cut.",
-            "The body is longer than its Content-Length of {declared} bytes; the rest was cut.",
-            "The body is longer than its Content-Length; the rest was cut.",
+            "The body is longer than its Content-Length: {sent} bytes and not {declared}.",
+            "The body is longer than its Content-Length of {declared} bytes.",
+            "The body is longer than its Content-Length.",
         ),
+        done="The rest was cut.",
         why="What comes after the declared length would be read as the next response.",
         clause='PEP 3333, "Handling the Content-Length Header"; RFC 9112, section 6.3',
         fix=("count the bytes, not the characters: str(len(body_bytes)); or leave Content-Length out",),
@@ -200,9 +204,10 @@ BODY_RULES: tuple[Rule, ...] = (
         "always",
         Effect.CUT,
         said=(
-            "The body ended after {sent} of the {declared} bytes of its Content-Length; the connection was closed.",
-            "The body is shorter than its Content-Length; the connection was closed.",
+            "The body ended after {sent} of the {declared} bytes of its Content-Length.",
+            "The body is shorter than its Content-Length.",
         ),
+        done="The connection was closed.",
         why="The client waits for the rest; only the end of the connection tells it that none will come.",
         clause='PEP 3333, "Handling the Content-Length Header"; RFC 9112, section 8',
         fix=("declare the length of what is sent, or leave Content-Length out",),
@@ -253,6 +258,7 @@ BODY_RULES: tuple[Rule, ...] = (
             "A response whose status has no body came with one: {value}.",
             "A response whose status has no body came with one.",
         ),
+        done="The body was left out.",
         why="204 and 304 end with their head; bytes after it would be read as the next response.",
         clause="RFC 9110, sections 15.3.5 and 15.4.5",
         fix=("return [] with this status, or answer 200",),
@@ -273,7 +279,7 @@ BODY_RULES: tuple[Rule, ...] = (
         "deep",
         Effect.LOG,
         said=("HEAD was answered with a body: {value}.", "HEAD was answered with a body."),
-        why="The server drops it; what it cost to make is lost.",
+        why="Nobody gets a body in answer to HEAD: what it cost to make is lost.",
         clause="RFC 9110, section 9.3.2",
         fix=("return [] for HEAD, with the headers of GET",),
         wrong=code("""
@@ -295,7 +301,7 @@ BODY_RULES: tuple[Rule, ...] = (
         "always",
         Effect.RAISE,
         said=("write() was called after the request had ended.",),
-        why="The response is complete; the bytes would land in that of another request.",
+        why="The response is complete; the bytes may land in that of another request.",
         clause='PEP 3333, "The write() Callable"',
         fix=("call write() before the application returns, or yield the blocks",),
         wrong=code("""
@@ -418,9 +424,10 @@ BODY_RULES: tuple[Rule, ...] = (
         "always",
         Effect.CUT,
         said=(
-            "An exception came after the head was sent: {exception!s}; the connection was cut.",
-            "An exception came after the head was sent; the connection was cut.",
+            "An exception came after the head was sent: {exception!s}.",
+            "An exception came after the head was sent.",
         ),
+        done="The connection was cut.",
         why="The client must not take the part that it has for the whole.",
         clause='PEP 3333, "Error Handling"',
         fix=("do what can fail before the first block is yielded",),

@@ -217,10 +217,10 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         fix=("stop at the first empty answer: while block := body.read(65536): ...",),
         wrong=code("""
             def app(environ, start_response):
-                body, left = b'', 100
+                body, left = b'', 5000
                 while len(body) < 100 and left:
                     body += environ['wsgi.input'].read(100)
-                    left -= 1
+                    left -= 1  # most such loops have no end
                 start_response('200 OK', [('Content-Type', 'text/plain')])
                 return [body]
         """),
@@ -260,10 +260,13 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         EITHER,
         "deep",
         Effect.LOG,
-        said=("wsgi.input.{name} was called, which no server has to have.", "wsgi.input was used beyond its promise."),
-        why="The PEP promises read, readline, readlines and iteration; under another server this fails.",
+        said=("wsgi.input.{name} was used, which no server has to have.", "wsgi.input was used beyond its promise."),
+        why="Read, readline, readlines and iteration are all that may be used; under another server this fails.",
         clause=STREAMS,
-        fix=("read the body into a file of your own: tempfile.SpooledTemporaryFile, io.BytesIO",),
+        fix=(
+            "read the body into a file of your own: tempfile.SpooledTemporaryFile, io.BytesIO; or ask first:"
+            " hasattr(body, 'seek')",
+        ),
         wrong=code("""
             def app(environ, start_response):
                 environ['wsgi.input'].seek(0)

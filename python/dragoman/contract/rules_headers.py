@@ -209,9 +209,10 @@ HEADER_RULES: tuple[Rule, ...] = (
         "always",
         Effect.DROP_FIELD,
         said=(
-            "The header {name} is the server's to set; it was dropped.",
-            "A header that is the server's was dropped.",
+            "The header {name} is the server's to set.",
+            "A header is there that is the server's to set.",
         ),
+        done="It was left out.",
         why="It speaks of this connection, and that is the server's: a second opinion would break the framing.",
         clause='PEP 3333, "Other HTTP Features"; RFC 9110, section 7.6.1',
         fix=("leave {name} out", "leave the header out"),
@@ -263,7 +264,7 @@ HEADER_RULES: tuple[Rule, ...] = (
         Effect.LOG,
         said=("There is a header named Status: {value}.", "There is a header named Status."),
         why="CGI gateways take it for the status itself, and override the one that was given.",
-        clause='PEP 3333, "The start_response() Callable"',
+        clause="RFC 3875, section 6.3.3",
         fix=("give the status to start_response alone; name the field otherwise: X-Status",),
         wrong=code("""
             def app(environ, start_response):
@@ -275,6 +276,7 @@ HEADER_RULES: tuple[Rule, ...] = (
                 start_response('404 Not Found', [('Content-Type', 'text/plain')])
                 return [b'Hello']
         """),
+        is_hint=True,
     ),
     Rule(
         "content-type-missing",
@@ -282,7 +284,7 @@ HEADER_RULES: tuple[Rule, ...] = (
         "deep",
         Effect.LOG,
         said=("A body was sent without a Content-Type.",),
-        why="The client has to guess what it is, and some guess HTML in what a user has uploaded.",
+        why="It should have one: the client has to guess what it is, and some guess HTML in what a user has uploaded.",
         clause="RFC 9110, section 8.3",
         fix=("add ('Content-Type', 'text/plain; charset=utf-8'), or what it is",),
         wrong=code("""
@@ -295,6 +297,7 @@ HEADER_RULES: tuple[Rule, ...] = (
                 start_response('200 OK', [('Content-Type', 'text/plain')])
                 return [b'Hello']
         """),
+        is_hint=True,
     ),
     Rule(
         "content-type-unwanted",

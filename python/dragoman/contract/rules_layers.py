@@ -329,10 +329,10 @@ LAYER_RULES: tuple[Rule, ...] = (
         "deep",
         Effect.LOG,
         said=(
-            "SCRIPT_NAME and PATH_INFO together were {before} before the middleware, and are {after} behind it.",
-            "SCRIPT_NAME and PATH_INFO together are not any more what they were.",
+            "{value} was taken from PATH_INFO and not added to SCRIPT_NAME: together they were {before}, now {after}.",
+            "Something was taken from PATH_INFO and not added to SCRIPT_NAME.",
         ),
-        why="The application builds its links from both: they lead to other places, or to none.",
+        why="The application builds its links from both: they lead elsewhere, or nowhere. A rewriter may want it.",
         clause='PEP 3333, "URL Reconstruction"',
         fix=("move what is taken from the front of PATH_INFO to the end of SCRIPT_NAME: wsgiref.util.shift_path_info",),
         wrong=code("""
@@ -352,6 +352,7 @@ LAYER_RULES: tuple[Rule, ...] = (
                     return app(environ, start_response)
                 return layer
         """),
+        is_hint=True,
     ),
     Rule(
         "file-wrapper-lost",

@@ -71,7 +71,10 @@ START_RULES: tuple[Rule, ...] = (
         ),
         why="The client has the first status already; the response can only be cut.",
         clause='PEP 3333, "Error Handling"',
-        fix=("let the exception that start_response raises leave the application; find out why it came so late",),
+        fix=(
+            "let the exception that start_response raises leave the application, as PEP 3333 asks for; find out why it"
+            " came so late",
+        ),
         wrong=code("""
             import sys
 
@@ -81,8 +84,9 @@ START_RULES: tuple[Rule, ...] = (
                 try:
                     yield b'%d' % (42 / 0)
                 except ArithmeticError:
-                    start_response('500 Oops', [('Content-Type', 'text/plain')], sys.exc_info())
-                    yield b'not known'
+                    failure = sys.exc_info()  # nothing is raised while it is handled
+                start_response('500 Oops', [('Content-Type', 'text/plain')], failure)
+                yield b'not known'
         """),
         right=code("""
             import sys
@@ -132,7 +136,8 @@ START_RULES: tuple[Rule, ...] = (
             "start_response was called with wrong arguments: {value}.",
             "start_response was called with the wrong number or kind of arguments.",
         ),
-        why="The names of its parameters are not fixed, so that every layer may use its own.",
+        why="The names of its parameters are not fixed, so that every layer may use its own. Dragoman, as most servers,"
+        " lets exc_info pass by name.",
         clause='PEP 3333, "Specification Details"',
         fix=("call start_response(status, headers) or start_response(status, headers, exc_info), by position",),
         wrong=code("""

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from dragoman.contract.judge import shown
-from dragoman.contract.places import caller, spot
-from dragoman.contract.transcript import Phase, Transcript
+from dragoman.contract.places import caller, copes_without
+from dragoman.contract.transcript import KEY, Phase, Transcript
 
 __all__ = ["CheckedErrors", "CheckedInput"]
 
 
 NOTHING: frozenset[str] = frozenset()
+# Reads that may be answered by the end: a parser makes some, but only a loop that waits for more makes so many.
+ENDS_TOLD = 1000
 
 
 class Stream:
@@ -27,7 +29,7 @@ class Stream:
         self._transcript = transcript
         # The outermost checker that it has come through: from there on inwards it is somebody else's.
         self._handed_in_by = transcript
-        # Attributes that were looked up.
+        # Attributes that were looked up by who knows how to do without.
         self._asked_for = NOTHING
         if isinstance(stream, Stream):
             # Of two checkers the inner one judges: what is read through both is read once.
@@ -36,11 +38,16 @@ class Stream:
     @property
     def _user(self) -> Transcript | None:
         """Whose inside uses it now; None: somebody whom it belongs to, the server or the middleware that made it."""
-        return self._transcript.running_below(self._handed_in_by)
+        return running_below(self._transcript, self._handed_in_by)
 
     def _breach(self, rule_id: str, facts: Mapping[str, Any]) -> None:
         if (user := self._user) is not None:
             user.breach(rule_id, facts, caller())
+
+    def _look_for_late_use(self, name: str) -> None:
+        """The request has ended for who uses it; whoever is outside may use it still."""
+        if self._transcript.phase is Phase.ENDED and (user := self._user) is not None and user.phase is Phase.ENDED:
+            user.breach("environ-after-request", {"what": name}, caller())
 
     def __getattr__(self, name: str) -> Any:
         if name in Stream.__slots__:
@@ -70,6 +77,9 @@ class CheckedInput(Stream):
 
     __slots__ = ()
 
+    # No code has asked for it.
+    _is_closed_by_collection = False
+
     def read(self, *args: Any, **kwargs: Any) -> bytes:
         return self._ask("read", args, kwargs)
 
@@ -94,7 +104,8 @@ class CheckedInput(Stream):
         return self._watched(next, (self._stream,), {})  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        self._breach("input-closed", {})
+        if not self._is_closed_by_collection:
+            self._breach("input-closed", {})
         self._stream.close()
 
     def _leave(self) -> None:
@@ -103,32 +114,45 @@ class CheckedInput(Stream):
     def __getattr__(self, name: str) -> Any:
         if name in Stream.__slots__:
             raise AttributeError(name)
-        found = getattr(self._stream, name)
+        # After the end its owner may use it.
+        may_be_used = name.startswith("_") or self._transcript.phase is Phase.ENDED or name in self._asked_for
+        if not may_be_used and copes_without(name):
+            may_be_used = True
+            self._asked_for |= {name}
+        try:
+            found = getattr(self._stream, name)
+        except AttributeError:
+            if not may_be_used:
+                self._beyond_the_promise(name)
+            raise
         if not callable(found) or name.startswith("_"):
             return found
-        # Who has asked whether it is there, by hasattr() or getattr(), may use it; after the end so may its owner.
-        is_over = self._transcript.phase is Phase.ENDED
-        may_be_used = is_over or name in self._asked_for or asks_by_getattr()
-        self._asked_for |= {name}
 
         def beyond_the_promise(*args: Any, **kwargs: Any) -> Any:
-            if not may_be_used and (user := self._user) is not None and "input-attribute" not in user.flagged:
-                user.breach("input-attribute", {"name": name}, caller())
+            if not may_be_used:
+                self._beyond_the_promise(name)
             return self._watched(found, args, kwargs)
 
         return beyond_the_promise
+
+    def _beyond_the_promise(self, name: str) -> None:
+        if (user := self._user) is not None and "input-attribute" not in user.flagged:
+            user.breach("input-attribute", {"name": name}, caller())
+
+    def _dealloc_warn(self, source: object) -> None:
+        """What is around it, a TextIOWrapper or BufferedReader, is collected, and closes it next (Lib/_pyio.py)."""
+        self._is_closed_by_collection = True
 
     def _ask(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         self._judge(name, args, kwargs)
         data: bytes = self._watched(getattr(self._stream, name), args, kwargs)
         if (user := self._user) is not None:
-            user.read(bool(args) and args[0] == 0, data)
+            count_ends(user, bool(args) and args[0] == 0, data)
         return data
 
     def _judge(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._transcript.phase is Phase.ENDED and self._user is not None:
-            self._transcript.used_late("wsgi.input")
-        is_size = not args or args[0] is None or (isinstance(args[0], int) and not isinstance(args[0], bool))
+        self._look_for_late_use("wsgi.input")
+        is_size = not args or args[0] is None or hasattr(args[0], "__index__")
         if kwargs or len(args) > 1 or not is_size:
             given = ", ".join([*map(shown, args), *(f"{key}={shown(value)}" for key, value in kwargs.items())])
             self._breach("input-read-arguments", {"name": name, "value": given})
@@ -137,9 +161,7 @@ class CheckedInput(Stream):
         try:
             return function(*args, **kwargs)
         except OSError:
-            # The client is gone, and the application may well let this pass.
-            for one in (self._transcript, *self._transcript.outside()):
-                one.has_failed_input = True
+            self._transcript.lost_client()
             raise
 
 
@@ -149,11 +171,13 @@ class CheckedErrors(Stream):
     __slots__ = ()
 
     def write(self, text: Any, *rest: Any) -> Any:
+        self._look_for_late_use("wsgi.errors")
         self._judge("write", text)
         return self._stream.write(text, *rest)
 
     def writelines(self, lines: Iterable[Any]) -> Any:
         lines = list(lines)
+        self._look_for_late_use("wsgi.errors")
         for line in lines:
             self._judge("writelines", line)
         return self._stream.writelines(lines)
@@ -173,7 +197,25 @@ class CheckedErrors(Stream):
             self._breach("errors-not-text", {"name": name, "value": shown(text), "got_type": type(text).__name__})
 
 
-def asks_by_getattr() -> bool:
-    """Whether the code that looks up an attribute knows how to do without."""
-    found = spot()
-    return found is not None and "getattr" in found[0].co_names
+def running_below(inner: Transcript, outermost: Transcript) -> Transcript | None:
+    """Whoever runs now: the inside of `inner`, or that of a checker around it, up to `outermost`, which sees the same
+    environ. None while all of them wait for what is outside.
+    """
+    now: object = (inner if inner.outer is None else inner.outer).environ.get(KEY)
+    one: Transcript | None = inner
+    while one is not None:
+        if one is now:
+            return one
+        one = None if one is outermost else one.outer
+    # What comes too late comes when nobody else runs.
+    return inner if now is None and inner.phase is Phase.ENDED else None
+
+
+def count_ends(user: Transcript, size_is_zero: bool, data: object) -> None:
+    """wsgi.input gave `data`."""
+    if data or size_is_zero:
+        user.ends_told = 0
+        return
+    user.ends_told += 1
+    if user.ends_told == ENDS_TOLD:
+        user.breach("input-past-end", {"count": ENDS_TOLD - 1}, caller())

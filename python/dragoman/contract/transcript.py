@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import sys
+import weakref
 from collections.abc import Callable, Mapping, MutableMapping
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
+from dragoman.contract.files import returned_file
 from dragoman.contract.judge import Head, bodiless, judge_block, judge_exc_info, judge_head, shown
+from dragoman.contract.layers import forget_pulled, look_at_pulled, subject, swallowed
 from dragoman.contract.places import Place, Spot, caller, entry_of, has_caller_between, place_of, raised_at, standing_at
+from dragoman.contract.remembered import Remembered
 from dragoman.contract.rules import RULES
 
 if TYPE_CHECKING:
@@ -20,10 +25,6 @@ __all__ = ["KEY", "Phase", "Transcript"]
 KEY = "dragoman.contract"
 """Where a checker leaves its transcript for the checkers inside of it."""
 
-# Reads that may be answered by the end: a parser and a framework that drains after it make a few.
-ENDS_TOLD = 8
-
-
 # What the application may not return, and the rule about it; everything else that is no iterable is of another one.
 UNFIT: Mapping[str, Callable[[object], bool]] = {
     "app-is-coroutine": inspect.iscoroutine,
@@ -34,6 +35,14 @@ UNFIT: Mapping[str, Callable[[object], bool]] = {
 
 # Rules that compare the body with what was promised of it.
 OF_BODY = frozenset({"length-wrong", "body-too-long", "body-too-short"})
+
+# In the place of an iterator, where that says nothing: the application's beginning is meant.
+ENTRY = ()
+# What werkzeug's and Flask's test client leave: it closes a response where the test does.
+TEST_CLIENT = "werkzeug.request"
+
+
+HEADER_LISTS = Remembered()
 
 
 class Phase(Enum):
@@ -55,7 +64,7 @@ class Transcript:
     # Class attributes are what a request begins with: most of them stay as they are.
     phase = Phase.CALLED
     is_started = is_head_out = is_exhausted = is_file = False
-    is_bodiless = has_body = has_closed = has_iterated = has_failed_input = False
+    is_bodiless = has_body = has_closed = has_iterated = has_lost_client = False
     headers: object = None
     # What the status and headers came to.
     head = Head(200, None, False, ())
@@ -72,14 +81,18 @@ class Transcript:
     is_watched = False
     # Whether the iterable has to be closed.
     has_close = False
-    result_type = ""
+    result_type: type = type(None)
     sent = blocks = ends_told = 0
-    # Blocks that the checkers inside gave since this one was last entered, and over the whole request.
-    taken = inner_given = 0
+    # The checkers inside that gave blocks since this one was last entered, and the number that this one so gave.
+    pulled_from: tuple[Transcript, ...] = ()
+    pulled = 0
+    # Whether what is outside has called its start_response in this one's.
+    is_passed_on = False
     last_block: object = None
-    flagged: frozenset[str] = frozenset()
+    # The rules that were broken, and those about one name or value with that.
+    flagged: frozenset[object] = frozenset()
     # What has been told of: once for each place is enough for a request.
-    told: frozenset[tuple[str, Place | None]] = frozenset()
+    told: frozenset[tuple[object, Place | None]] = frozenset()
     children: tuple[Transcript, ...] = ()
 
     # wsgi.input and wsgi.errors, as the inside has them and as they were handed in.
@@ -87,23 +100,31 @@ class Transcript:
     body_given: Any = None
     errors: Any = None
     errors_given: Any = None
+    # wsgi.file_wrapper, where it is no class, and what it has made.
+    wrapper: Any = None
+    wrapper_given: Any = None
+    made: tuple[object, ...] = ()
+    # Tells when a file's response is there no more.
+    made_alive: weakref.ref[Any] | None = None
     # The start_response that was handed in: whose it is, where it is not what it should be.
     foreign: object = None
 
     def __init__(self, checker: Checked, environ: Any) -> None:
         self.checker = checker
-        # Stands for the request where it is remembered, without keeping any of it.
-        self.token = object()
         self.environ: Any = environ if type(environ) is dict or isinstance(environ, MutableMapping) else {}
         self.method = self.environ.get("REQUEST_METHOD")
         self.path = self.environ.get("PATH_INFO")
         self.script_name = self.environ.get("SCRIPT_NAME", "")
+        self.is_of_test_client = TEST_CLIENT in self.environ
         outer = self.environ.get(KEY)
         while outer is not None and outer.phase is Phase.ENDED:
             outer = outer.outer
         self.outer: Transcript | None = outer
+        # Stands for the request where it is remembered, without keeping any of it.
+        self.token = object() if outer is None else outer.token
         if outer is not None:
             outer.children += (self,)
+            outer.checker.is_around_another = True
 
     @property
     def came_for(self) -> str:
@@ -114,33 +135,35 @@ class Transcript:
 
     def breach(self, rule_id: str, facts: Mapping[str, Any] = {}, where: Place | None = None) -> None:
         """One breach: of the party on the rule's side, unless a checker nearer to it has seen it, too."""
-        if (rule_id, where) in self.told:
+        what = subject(rule_id, facts)
+        if (what, where) in self.told:
             return
-        self.told |= {(rule_id, where)}
+        self.told |= {(what, where)}
         rule = RULES[rule_id]
         nearer = self.inside() if rule.side == "inside" else self.outside()
-        self.flagged |= {rule_id}
-        if any(rule_id in other.flagged for other in nearer):
+        self.flagged |= {rule_id, what}
+        if any(what in other.flagged for other in nearer):
             return
         if self.is_void and rule_id in OF_BODY:
             return
-        known = {"method": self.method, "path": self.path, "application": self.checker.app}
+        by = self.checker
         if rule.side == "inside":
             party = "middleware" if rule.party == "middleware" or self.is_around_another else "application"
-            known |= {"by": self.checker.name, "cleared": "inside" if self.children else "uncalled"}
+            cleared = "inside" if self.children else "uncalled"
         elif self.outer is None:
-            party = "server"
+            party, cleared = "server", ""
         else:
-            party = "middleware"
-            known |= {"by": self.outer.checker.name, "cleared": "outside"}
+            party, cleared, by = "middleware", "outside", self.outer.checker
             if where is not None and not has_caller_between():
-                where = entry_of(self.outer.checker.app)
-        known["where"] = where
-        self.checker.report(rule_id, party, {**known, "started": self.is_head_out, **facts})
+                where = entry_of(by.app)
+        known = {"method": self.method, "path": self.path, "application": by.app, "where": where}
+        if cleared:
+            known |= {"by": by.name, "cleared": cleared}
+        self.checker.report(rule_id, party, {**known, "started": self.is_head_out, **facts}, by)
 
     @property
     def is_around_another(self) -> bool:
-        return bool(self.children) or self.checker.is_around_another
+        return self.checker.is_around_another
 
     def inside(self) -> list[Transcript]:
         """The transcripts of the checkers inside of this one."""
@@ -154,14 +177,18 @@ class Transcript:
 
     def enter(self) -> None:
         """The inside is about to run."""
-        self.taken = 0
+        if self.pulled_from:
+            forget_pulled(self)
         self.environ[KEY] = self
         if self.snapshot is not None and self.headers != self.snapshot:
             self.take_snapshot()
 
-    def leave(self) -> None:
-        """It has run."""
+    def leave(self, *, is_last: bool = False) -> None:
+        """It has run. `is_last`: it has no block any more."""
         self.environ[KEY] = self.outer
+        if is_last and self.is_head_out:
+            # Everybody is done with the headers.
+            self.snapshot = None
         if self.snapshot is not None and self.headers != self.snapshot:
             self.look_for_changes()
 
@@ -170,6 +197,9 @@ class Transcript:
 
     def look_for_changes(self) -> None:
         """Since the list was handed over, or the inside entered, nobody else has run."""
+        if self.phase in (Phase.CLOSING, Phase.ENDED):
+            # Everybody is done with it.
+            return
         if self.snapshot is not None and type(self.headers) is list and self.headers != self.snapshot:
             changed = [item for item in self.headers if item not in self.snapshot] or self.snapshot
             self.breach("headers-mutated", {"value": shown(changed[0])}, place_of(self.called_at))
@@ -195,14 +225,15 @@ class Transcript:
         if exc_info is not None:
             for rule_id, facts in judge_exc_info(exc_info):
                 self.breach(rule_id, facts, place_of(spot))
-            if exc_info and self.is_head_out and isinstance(exc_info, tuple):
+            # An error handler may try, and the exception leaves again: what is none has no error page to give.
+            if exc_info and self.is_head_out and isinstance(exc_info, tuple) and sys.exc_info()[1] is not exc_info[1]:
                 self.breach("start-response-late", {"exception": exc_info[1]}, place_of(spot))
         if self.is_started and not exc_info:
             self.breach("start-response-twice", {"value": shown(status), "got_type": "str"}, place_of(spot))
         self.head = judge_head(status, headers)
         for rule_id, facts in self.head.breaches:
             self.breach(rule_id, facts, place_of(spot))
-        if self.checker.was_given_before(headers, self):
+        if HEADER_LISTS.was_given_before(headers, self.token):
             self.breach("headers-list-reused", {}, place_of(spot))
         self.called_at = spot
         # What the application has changed until now is taken back, or part of the call.
@@ -261,42 +292,63 @@ class Transcript:
         self.phase = Phase.RETURNED
         self.is_watched = kind is not None
         self.has_close = kind is not None and kind.has_close
-        self.result_type = type(result).__name__
+        self.result_type = type(result)
         if self.raised is not None:
             self.went_on()
-        if self.taken > 1:
-            self.breach("chunk-pulled-ahead", {"count": self.taken}, entry_of(self.checker.app))
-        self.taken = 0
+        if self.pulled_from:
+            look_at_pulled(self, "chunk-pulled-ahead", ENTRY)
         if kind is None:
             rule_id = next((name for name, is_so in UNFIT.items() if is_so(result)), "body-not-iterable")
             facts = {"value": shown(result), "got_type": type(result).__name__}
             self.breach(rule_id, facts, entry_of(self.checker.app))
         wrapper = self.environ.get("wsgi.file_wrapper")
-        if isinstance(wrapper, type) and isinstance(result, wrapper):
+        made, self.made = self.made, ()
+        if (made and any(result is one for one in made)) or (isinstance(wrapper, type) and isinstance(result, wrapper)):
             # The server knows it by its type and sends the file by itself: it is passed on as it is.
             self.is_file, self.is_watched, self.has_close = True, False, False
+            returned_file(self, result)
 
-    def gave(self, block: object, iterator: object) -> None:
+    def returned_whole(self, blocks: list[Any] | tuple[Any, ...]) -> None:
+        """The application has returned all of its blocks at once: nothing of it is still to run."""
+        self.phase = Phase.RETURNED
+        self.result_type = type(blocks)
+        if self.raised is not None:
+            self.went_on()
+        for block in blocks:
+            self.blocks += 1
+            if (type(block) is bytes or self.is_block(block, blocks)) and block:
+                self.last_block = block
+                self.count(block, blocks)
+        if self.pulled_from and self.has_body:
+            look_at_pulled(self, "chunk-pulled-ahead", ENTRY)
+        self.exhausted(blocks, None)
+        self.end()
+
+    def gave(self, block: Any, iterator: object) -> None:
         """A block has come."""
         if self.raised is not None:
             self.went_on()
         if self.phase is Phase.ENDED:
             return
-        if self.taken > 1:
-            self.breach("chunk-held-back", {"count": self.taken}, self.place_in(iterator))
-        self.taken = 0
-        index = self.blocks
-        self.blocks = index + 1
-        if type(block) is not bytes:
-            for rule_id, facts in judge_block(block, index):
-                self.breach(rule_id, facts, self.place_in(iterator))
-                return
+        if self.pulled_from:
+            look_at_pulled(self, "chunk-held-back", iterator)
+        if block and self.outer is not None:
+            if not self.pulled:
+                self.outer.pulled_from += (self,)
+            self.pulled += 1
+        self.blocks += 1
+        if type(block) is not bytes and not self.is_block(block, iterator):
+            return
         if block:
             self.last_block = block
-            if self.outer is not None:
-                self.outer.taken += 1
-                self.outer.inner_given += 1
             self.count(block, iterator)
+
+    def is_block(self, block: object, iterator: object) -> bool:
+        """Whether it is one, if of another type than bytes itself."""
+        breaches = list(judge_block(block, self.blocks - 1))
+        for rule_id, facts in breaches:
+            self.breach(rule_id, facts, self.place_in(iterator))
+        return not breaches
 
     def place_in(self, iterator: object) -> Place | None:
         """Where the iterator stands, else where the application begins; None: where write() was called."""
@@ -308,20 +360,22 @@ class Transcript:
             if "start-response-missing" not in self.flagged:
                 self.breach("start-response-missing", {}, self.place_in(iterator))
             return
-        self.has_body = True
-        is_bodiless, is_head = self.is_bodiless, self.method == "HEAD"
         if not self.is_head_out:
-            self.is_head_out = True
-            if not (self.head.has_content_type or self.head.breaches or is_bodiless or is_head):
-                self.breach("content-type-missing", {}, place_of(self.called_at))
-        if is_bodiless or is_head:
-            rule_id = "body-on-no-content" if is_bodiless else "body-on-head"
-            if rule_id not in self.flagged:
-                self.breach(rule_id, {"value": shown(data)}, self.place_in(iterator))
+            self.begin_body(data, iterator)
         before = self.sent
         self.sent = before + len(data)
         if self.declared is not None and before <= self.declared < self.sent:
             self.breach("body-too-long", {"declared": self.declared, "sent": self.sent}, self.place_in(iterator))
+
+    def begin_body(self, data: object, iterator: object) -> None:
+        """The first of the body comes, and the head is sent."""
+        self.has_body = self.is_head_out = True
+        is_bodiless, is_head = self.is_bodiless, self.method == "HEAD"
+        if is_bodiless or is_head:
+            rule_id = "body-on-no-content" if is_bodiless else "body-on-head"
+            self.breach(rule_id, {"value": shown(data)}, self.place_in(iterator))
+        elif not (self.head.has_content_type or self.head.breaches):
+            self.breach("content-type-missing", {}, place_of(self.called_at))
 
     def exhausted(self, iterator: object, size: int | None) -> None:
         """The last block has been given. `size`: what len() said of it."""
@@ -332,8 +386,8 @@ class Transcript:
         self.is_exhausted = True
         if self.raised is not None:
             self.went_on()
-        if self.taken > 1:
-            self.breach("chunk-held-back", {"count": self.taken}, self.place_in(iterator))
+        if self.pulled_from and self.has_body:
+            look_at_pulled(self, "chunk-held-back", iterator)
         self.compare_length(iterator, size, is_end=True)
         if not self.is_started:
             if not {"start-response-missing", "body-is-str", "body-not-bytes"} & self.flagged:
@@ -342,9 +396,8 @@ class Transcript:
         if self.declared is not None and self.sent < self.declared and "body-not-bytes" not in self.flagged:
             facts = {"declared": self.declared, "sent": self.sent}
             self.breach("body-too-short", facts, self.place_in(iterator))
-        is_body_due = self.method != "HEAD" and not self.is_bodiless and self.declared != 0
-        if self.inner_given and not self.has_body and is_body_due:
-            self.breach("block-swallowed", {"count": self.inner_given}, self.place_in(iterator))
+        if self.children and not self.has_body and (count := swallowed(self)):
+            self.breach("block-swallowed", {"count": count}, self.place_in(iterator))
 
     def compare_length(self, iterator: object, size: int | None, *, is_end: bool) -> None:
         """`size` is what len() said of the iterable."""
@@ -359,10 +412,16 @@ class Transcript:
         if (
             self.is_head_out
             and not is_refused_head
-            and not self.has_failed_input
-            and not isinstance(error, GeneratorExit)
+            and not self.has_lost_client
+            # GeneratorExit, KeyboardInterrupt and their like come from outside.
+            and isinstance(error, Exception)
         ):
             self.breach("exception-after-start", {"exception": error}, raised_at(error))
+
+    def lost_client(self) -> None:
+        """The input or write() has said that the client is gone: the application may well let this pass."""
+        for one in (self, *self.outside()):
+            one.has_lost_client = True
 
     # What the outside does with the iterable.
 
@@ -394,8 +453,9 @@ class Transcript:
         self.phase = Phase.ENDED
         for child in self.children:
             if child.is_file and not self.is_file and child.head.code == self.head.code:
-                self.breach("file-wrapper-lost", {"got_type": self.result_type}, entry_of(self.checker.app))
+                self.breach("file-wrapper-lost", {"got_type": self.result_type.__name__}, entry_of(self.checker.app))
             child.left_open()
+            child.end()
         # The environ is as it was handed in, and nothing of the request is held here any more.
         environ, self.environ = self.environ, {}
         body, errors = self.body, self.errors
@@ -403,8 +463,17 @@ class Transcript:
             environ["wsgi.input"] = self.body_given
         if errors is not None and environ.get("wsgi.errors") is errors:
             environ["wsgi.errors"] = self.errors_given
+        if self.wrapper is not None:
+            if environ.get("wsgi.file_wrapper") is self.wrapper:
+                environ["wsgi.file_wrapper"] = self.wrapper_given
+            self.wrapper = None
+            self.made = ()
         if self.outer is None:
             environ.pop(KEY, None)
+            self.headers = self.snapshot = self.foreign = None
+            if self.children:
+                for one in self.inside():
+                    one.headers = one.snapshot = one.foreign = None
         self.body = self.errors = None
 
     def left_open(self) -> None:
@@ -415,33 +484,6 @@ class Transcript:
             # Whoever is outside has not been closed either, which its own checker tells.
             return
         self.has_closed = True
-        self.breach("close-missing", {}, entry_of(self.outer.checker.app) if self.outer else None)
-        self.phase = Phase.ENDED
-
-    # The streams.
-
-    def used_late(self, what: str) -> None:
-        """Something of the request was used after its end."""
-        self.breach("environ-after-request", {"what": what}, caller())
-
-    def running_below(self, outermost: Transcript) -> Transcript | None:
-        """Whoever runs now: this one's inside, or that of a checker around it, up to `outermost`, which sees the same
-        environ. None while all of them wait for what is outside.
-        """
-        now: object = (self if self.outer is None else self.outer).environ.get(KEY)
-        one: Transcript | None = self
-        while one is not None:
-            if one is now:
-                return one
-            one = None if one is outermost else one.outer
-        # What comes too late comes when nobody else runs.
-        return self if now is None and self.phase is Phase.ENDED else None
-
-    def read(self, size_is_zero: bool, data: object) -> None:
-        """wsgi.input gave `data`."""
-        if data or size_is_zero:
-            self.ends_told = 0
-            return
-        self.ends_told += 1
-        if self.ends_told == ENDS_TOLD:
-            self.breach("input-past-end", {"count": ENDS_TOLD - 1}, caller())
+        if self.outer is not None or not self.is_of_test_client:
+            self.breach("close-missing", {}, entry_of(self.outer.checker.app) if self.outer else None)
+        self.end()

@@ -2,13 +2,13 @@
 
 import linecache
 import os
-import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
+from dragoman.contract.masking import MASK, is_secret, masked_query, masked_url
 from dragoman.log import Log
 from dragoman.values import printable
 
@@ -16,13 +16,6 @@ __all__ = ["MARK", "failure_text", "request_text", "tell_failure"]
 
 # Stands before the line of the application that was being executed.
 MARK = "→"
-MASK = "••••"
-# Names whose values let others in: whoever shares a terminal, or a log, does not share those.
-SECRET = re.compile(
-    r"authori[sz]ation|cookie|token|secret|passw|pwd|credential|session|signature|api[-_]?key|client[-_]cert|private|jwt"
-    r"|(^|[-_])(auth|key|sid|code|pin|otp)($|[-_])",
-    re.IGNORECASE,
-)
 VALUE_CHARACTERS = 200
 FIELDS_AT_MOST = 100
 CONTEXT_LINES = 2
@@ -56,7 +49,7 @@ def request_text(environ: Mapping[str, Any]) -> str:
         f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}".encode("latin-1", "replace"),
         "/:@!$&'()*+,;=~",
     )
-    query = masked_query(str(environ.get("QUERY_STRING", "")))
+    query = cut(masked_query(str(environ.get("QUERY_STRING", ""))))
     lines = [f"{environ.get('REQUEST_METHOD', '')} {path}{'?' if query else ''}{query}"]
     client, port = environ.get("REMOTE_ADDR", ""), environ.get("REMOTE_PORT", "")
     if client:
@@ -73,25 +66,7 @@ def fields_of(environ: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         value = str(environ[key])
         if value:
             name = key.removeprefix("HTTP_").replace("_", "-").title()
-            yield name, MASK if SECRET.search(name) else cut(masked_url(value) if name == "Referer" else value)
-
-
-def masked_url(url: str) -> str:
-    """`url` with the values of secrets in its query masked."""
-    before, mark, query = url.partition("?")
-    return f"{before}{mark}{masked_query(query)}" if mark else url
-
-
-def masked_query(query: str) -> str:
-    """`query` with the values of secrets masked."""
-    parts = query.split("&")
-    return cut("&".join(masked_parameter(part) for part in parts))
-
-
-def masked_parameter(part: str) -> str:
-    name, equals, _ = part.partition("=")
-    decoded = parse_qsl(part, keep_blank_values=True, errors="replace")
-    return f"{name}={MASK}" if equals and decoded and SECRET.search(decoded[0][0]) else part
+            yield name, MASK if is_secret(name) else cut(masked_url(value) if name == "Referer" else value)
 
 
 def cut(text: str) -> str:

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 Kind = Literal["application", "middleware", "server"]
-MARK = "# breach"
+MARKS = ("# breach", "# hint")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Program:
     build      gives (middleware or None, application or None) for one run, so that runs share no state
     misbehave  what a server program does instead of serving properly
     also       rules that may be reported beside `rule`, because the one breach breaks them too
-    lines      where a report may point to: lines with the mark, in `file`; none: no line can be blamed
+    lines      where a report may point to: lines with a mark, in `file`; none: no line can be blamed
     """
 
     name: str
@@ -151,7 +151,7 @@ def register(
     assert name not in REGISTRY, f"there are two programs {name}"
     assert source.__doc__, f"{name} does not say what it is"
     file, lines = marked_lines(source)
-    assert bool(lines) <= (rule is not None), f"{name} marks a breach and breaks no rule"
+    assert bool(lines) <= (rule is not None), f"{name} marks a line and breaks no rule"
     REGISTRY[name] = Program(
         name,
         rule,
@@ -169,13 +169,13 @@ def register(
 
 
 def marked_lines(source: Any) -> tuple[str, frozenset[int]]:
-    """The file, and the lines that carry the mark. The line of a `def` stands for its decorators, too: Python counts a
+    """The file, and the lines that carry a mark. The line of a `def` stands for its decorators, too: Python counts a
     function from there.
     """
     text, first = inspect.getsourcelines(source)
     found = set()
     for at, line in enumerate(text):
-        if MARK not in line:
+        if not any(mark in line for mark in MARKS):
             continue
         found.add(first + at)
         if line.lstrip().startswith(("def ", "async def ", "class ")):

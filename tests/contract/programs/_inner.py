@@ -28,6 +28,19 @@ def listing(environ, start_response):
     return [b"one ", b"two ", b"three ", b"four"]
 
 
+class Pages:
+    """Blocks that can be had again and again, made anew each time."""
+
+    def __iter__(self):
+        yield b"one "
+        yield b"two "
+
+
+def pages(environ, start_response):
+    start_response("200 OK", plain())
+    return Pages()
+
+
 class Blocks:
     """An iterable that holds something until it is closed, such as a cursor or a file."""
 

@@ -5,7 +5,7 @@ import itertools
 import zlib
 
 from tests.contract.programs import Request, broken_middleware
-from tests.contract.programs._inner import Blocks, closing, closing_once, listing, plain, streaming
+from tests.contract.programs._inner import Blocks, closing, closing_once, file_response, pages, plain, streaming
 
 LEAVES_AT_ONCE = Request(blocks=0)
 LEAVES_EARLY = Request(blocks=1)
@@ -118,6 +118,16 @@ def chained_behind_a_banner(app):
     return announced
 
 
+@broken_middleware("close-missing", around=file_response)
+def reads_a_file_and_forgets_it(app):
+    """It signs what is sent, and a file is as good as any other iterable, but for its end."""
+
+    def signed(environ, start_response):  # breach
+        return [b"".join(app(environ, start_response)), b"signature"]
+
+    return signed
+
+
 @broken_middleware("close-twice", around=closing)
 def closes_in_both_ways(app):
     """The loop closes, and the wrapper's close() closes again."""
@@ -153,7 +163,7 @@ def closes_once_more_to_be_sure(app):
     return careful
 
 
-@broken_middleware("body-iterated-twice", around=listing, also=("chunk-pulled-ahead",))
+@broken_middleware("body-iterated-twice", around=pages, also=("chunk-pulled-ahead",))
 def measures_first(app):
     """It adds up the sizes, and returns what it has used up."""
 
@@ -165,7 +175,7 @@ def measures_first(app):
     return measured
 
 
-@broken_middleware("body-iterated-twice", around=listing, also=("chunk-held-back",))
+@broken_middleware("body-iterated-twice", around=pages, also=("chunk-held-back",))
 def logs_the_body_and_iterates_again(app):
     """A debugging middleware that goes through the body once for the log, once for the client."""
 
@@ -283,6 +293,22 @@ def joins_the_body(app):
             blocks.close()
 
     return compressed
+
+
+@broken_middleware("chunk-pulled-ahead", around=streaming)
+def joins_the_body_and_counts_it(app):
+    """It keeps the head until it knows the length."""
+
+    def counted(environ, start_response):  # breach
+        heads = []
+        blocks = app(environ, lambda *head: heads.append(head) or (lambda data: None))
+        body = b"".join(blocks)
+        blocks.close()
+        status, headers = heads[0]
+        start_response(status, [*headers, ("Content-Length", str(len(body)))])
+        return [body]
+
+    return counted
 
 
 @broken_middleware("chunk-pulled-ahead", around=streaming)

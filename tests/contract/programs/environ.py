@@ -102,7 +102,7 @@ def nobody(app):
     return authenticated
 
 
-@broken_middleware("environ-value-type", CYRILLIC, around=hello, also=("path-lost",))
+@broken_middleware("environ-value-type", CYRILLIC, around=hello)
 def decoded_path(app):
     """A middleware that decodes the path for good."""
 
@@ -207,7 +207,7 @@ def type_as_field(server, app):
     server.run(app)
 
 
-@broken_middleware("environ-path-shape", Request(path="/shop/cart"), around=hello, also=("path-lost",))
+@broken_middleware("environ-path-shape", Request(path="/shop/cart"), around=hello)
 def prefix_with_slash(app):
     """A dispatcher whose prefixes end in a slash."""
 
@@ -225,29 +225,6 @@ def path_split_behind_the_slash(app):
 
     def dispatched(environ, start_response):  # breach
         environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/shop/", "cart"
-        return app(environ, start_response)  # breach
-
-    return dispatched
-
-
-@broken_middleware("path-lost", Request(path="/shop/cart"), around=hello)
-def strips_the_prefix(app):
-    """It takes the prefix off the path and puts it nowhere: links lead outside."""
-
-    def stripped(environ, start_response):  # breach
-        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix("/shop")
-        return app(environ, start_response)  # breach
-
-    return stripped
-
-
-@broken_middleware("path-lost", Request(path="/v1/cart", script_name="/shop"), around=hello)
-def forgets_the_outer_prefix(app):
-    """A dispatcher that knows of no other dispatcher around it."""
-
-    def dispatched(environ, start_response):  # breach
-        environ["SCRIPT_NAME"] = "/v1"
-        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix("/v1")
         return app(environ, start_response)  # breach
 
     return dispatched

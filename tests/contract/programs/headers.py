@@ -1,6 +1,6 @@
 """Header lists that go wrong: their types, their syntax, and fields that are not the application's to set."""
 
-from tests.contract.programs import broken, broken_middleware, hinted
+from tests.contract.programs import broken, broken_middleware, hinted, hinted_middleware
 from tests.contract.programs._inner import hello, plain
 
 
@@ -301,49 +301,35 @@ def appends_a_length(app):
     return measured
 
 
-@broken("header-status-field")
+@hinted("header-status-field")
 def status_as_field(environ, start_response):
     """A CGI program's habit."""
-    start_response("404 Not Found", plain(("Status", "404 Not Found")))  # breach
+    start_response("404 Not Found", plain(("Status", "404 Not Found")))  # hint
     return [b"Hello"]
 
 
-@broken_middleware("header-status-field", around=hello)
+@hinted_middleware("header-status-field", around=hello)
 def cgi_gateway(app):
     """A gateway that keeps the field of the CGI program behind it."""
 
     def gateway(environ, start_response):
         def start(status, headers, exc_info=None):
-            return start_response(status, [*headers, ("status", status)], exc_info)  # breach
+            return start_response(status, [*headers, ("status", status)], exc_info)  # hint
 
         return app(environ, start)
 
     return gateway
 
 
-@broken("content-type-missing")
-def body_without_type(environ, start_response):
-    """The client has to guess what it got."""
-    start_response("200 OK", [("Content-Length", "5")])  # breach
-    return [b"Hello"]
-
-
-@broken("content-type-missing")
-def error_page_without_type(environ, start_response):
-    """An error handler in a hurry."""
-    start_response("500 Internal Server Error", [])  # breach
-    yield b"sorry"
-
-
 @hinted("content-type-unwanted")
 def type_of_nothing(environ, start_response):
     """A framework's default type on 204."""
-    start_response("204 No Content", plain())
+    start_response("204 No Content", plain())  # hint
     return []
 
 
 @hinted("content-type-unwanted")
 def type_of_what_is_known(environ, start_response):
     """A 304 made by changing the status of the 200."""
-    start_response("304 Not Modified", plain(("ETag", '"17"')))
+    start_response("304 Not Modified", plain(("ETag", '"17"')))  # hint
     return []

@@ -5,7 +5,7 @@ from tests.contract.programs._inner import (
     closing,
     file_response,
     hello,
-    listing,
+    pages,
     plain,
     replaces_its_head,
     streaming,
@@ -148,6 +148,12 @@ def server_whose_client_has_gone(server, app):
     server.iterate(server.call(app))
 
 
+@broken_server("close-missing", around=file_response)
+def server_that_does_not_close_a_file(server, app):
+    """It sends the file, and leaves it to the collector."""
+    server.iterate(server.call(app))
+
+
 @broken_server("close-twice", around=closing)
 def server_that_closes_twice(server, app):
     """A server with a finally in a finally."""
@@ -157,7 +163,7 @@ def server_that_closes_twice(server, app):
     server.close(body)
 
 
-@broken_server("body-iterated-twice", around=listing)
+@broken_server("body-iterated-twice", around=pages)
 def server_that_looks_first(server, app):
     """A server that goes through the body for its size, and then to send it."""
     body = server.call(app)
@@ -177,7 +183,7 @@ def server_that_goes_on(server, app):
 
 
 @hinted("body-on-head", HEAD)
-def body_for_head(environ, start_response):
+def body_for_head(environ, start_response):  # hint
     """Legal: the server drops it. But it was made for nothing."""
     start_response("200 OK", plain(("Content-Length", "5")))
     return [b"Hello"]
@@ -187,7 +193,7 @@ def body_for_head(environ, start_response):
 def stream_for_head(environ, start_response):
     """A stream that does not look at the method."""
     start_response("200 OK", plain())
-    yield b"one"
+    yield b"one"  # hint
     yield b"two"
 
 
@@ -195,7 +201,7 @@ def stream_for_head(environ, start_response):
 def file_through_a_generator(app):
     """Legal, and the server cannot send the file by itself any more."""
 
-    def relayed(environ, start_response):
+    def relayed(environ, start_response):  # hint
         blocks = app(environ, start_response)
         try:
             yield from blocks
@@ -219,4 +225,4 @@ def file_through_a_wrapper(app):
         def close(self):
             self.blocks.close()
 
-    return lambda environ, start_response: Counted(app(environ, start_response))
+    return lambda environ, start_response: Counted(app(environ, start_response))  # hint

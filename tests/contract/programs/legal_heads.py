@@ -1,8 +1,9 @@
 """Legal, if odd: calls of start_response, statuses, header lists and their order."""
 
+import collections
 import sys
 
-from tests.contract.programs import Request, legal
+from tests.contract.programs import Request, hinted, legal
 from tests.contract.programs._inner import plain
 
 HEAD = Request(method="HEAD")
@@ -236,3 +237,36 @@ def copies_of_a_constant():
         return [b"Hello"]
 
     return app
+
+
+@legal()
+def items_of_a_named_tuple(environ, start_response):
+    """A tuple with names is a tuple."""
+    field = collections.namedtuple("Field", "name value")
+    start_response("200 OK", [field("Content-Type", "text/plain")])
+    return [b"Hello"]
+
+
+@legal()
+def clears_its_list_in_the_end(environ, start_response):
+    """When the response is closed, everybody is done with the headers."""
+    headers = plain()
+    start_response("200 OK", headers)
+    try:
+        yield b"Hello"
+    finally:
+        headers.clear()
+
+
+@hinted("content-type-missing")
+def body_without_type(environ, start_response):
+    """RFC 9110 says that it should have one; the client has to guess what it got."""
+    start_response("200 OK", [("Content-Length", "5")])  # hint
+    return [b"Hello"]
+
+
+@hinted("content-type-missing")
+def error_page_without_type(environ, start_response):
+    """An error handler in a hurry."""
+    start_response("500 Internal Server Error", [])  # hint
+    yield b"sorry"

@@ -6,7 +6,7 @@ import sys
 import wsgiref.util
 import zlib
 
-from tests.contract.programs import Request, legal_middleware
+from tests.contract.programs import Request, hinted_middleware, legal_middleware
 from tests.contract.programs._inner import (
     Blocks,
     closing,
@@ -385,3 +385,67 @@ def object_that_closes_at_any_time(app):
             self.close = blocks.close
 
     return lambda environ, start_response: Body(app(environ, start_response))
+
+
+@legal_middleware(around=closing)
+def answers_in_its_place(app):
+    """An empty redirect instead of what the application has begun to say."""
+
+    def redirected(environ, start_response):
+        blocks = app(environ, lambda status, headers, exc_info=None: lambda data: None)
+        next(iter(blocks))
+        blocks.close()
+        start_response("302 Found", [("Location", "/login")])
+        return []
+
+    return redirected
+
+
+@legal_middleware(Request(method="HEAD"), around=streaming)
+def counts_the_body_for_head(app):
+    """HEAD has the length that GET would have: nobody waits for a block."""
+
+    def headed(environ, start_response):
+        environ["REQUEST_METHOD"] = "GET"
+        blocks = app(environ, lambda status, headers, exc_info=None: lambda data: None)
+        size = sum(map(len, blocks))
+        blocks.close()
+        start_response("200 OK", plain(("Content-Length", str(size))))
+        return []
+
+    return headed
+
+
+@legal_middleware(around=hello)
+def keeps_its_own_in_capitals(app):
+    """A name of its own, no variable of CGI: any object may be there."""
+
+    def provided(environ, start_response):
+        environ["SHOP"] = object()
+        environ["ENGINE_OPTIONS"] = {"debug": True}
+        return app(environ, start_response)
+
+    return provided
+
+
+@hinted_middleware("path-lost", Request(path="/shop/cart"), around=hello)
+def strips_the_prefix(app):
+    """It takes the prefix off the path and puts it nowhere: links lead outside. Rewriters want just that."""
+
+    def stripped(environ, start_response):  # hint
+        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix("/shop")
+        return app(environ, start_response)  # hint
+
+    return stripped
+
+
+@hinted_middleware("path-lost", Request(path="/v1/cart", script_name="/shop"), around=hello)
+def forgets_the_outer_prefix(app):
+    """A dispatcher that knows of no other dispatcher around it."""
+
+    def dispatched(environ, start_response):  # hint
+        environ["SCRIPT_NAME"] = "/v1"
+        environ["PATH_INFO"] = environ["PATH_INFO"].removeprefix("/v1")
+        return app(environ, start_response)  # hint
+
+    return dispatched

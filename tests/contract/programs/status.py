@@ -107,15 +107,17 @@ def starts_beside_the_application(app):
 
 @broken("start-response-late", also=("exception-after-start",))
 def error_page_after_the_first_block(environ, start_response):
-    """It fails in mid-stream; the error page comes too late, and the exception goes on."""
+    """It looks at the end whether something went wrong: no exception is being handled any more, and none goes on."""
     import sys
 
     start_response("200 OK", plain())
+    failure = None
     yield b"row 1"
     try:
         raise OSError("database gone")
     except OSError:
-        start_response("500 Internal Server Error", plain(), sys.exc_info())  # breach
+        failure = sys.exc_info()
+    start_response("500 Internal Server Error", plain(), failure)  # breach
 
 
 @broken("start-response-late", also=("exception-after-start",))
@@ -127,13 +129,14 @@ def error_page_after_write(environ, start_response):
     try:
         raise OSError("database gone")
     except OSError:
-        start_response("500 Internal Server Error", plain(), sys.exc_info())  # breach
+        failure = sys.exc_info()
+    start_response("500 Internal Server Error", plain(), failure)  # breach
     return [b"sorry"]
 
 
 @broken_middleware("start-response-late", around=streaming, also=("exception-after-start",))
 def error_page_around_a_stream(app):
-    """An error middleware that covers the iteration, and cannot know that blocks were sent."""
+    """An error middleware that cleans up first, and knows the exception only from its notes."""
     import sys
 
     def covered(environ, start_response):
@@ -142,9 +145,9 @@ def error_page_around_a_stream(app):
             yield next(blocks)
             raise RuntimeError("in the middleware")
         except RuntimeError:
-            start_response("500 Internal Server Error", plain(), sys.exc_info())  # breach
-        finally:
-            blocks.close()
+            failure = sys.exc_info()
+        blocks.close()
+        start_response("500 Internal Server Error", plain(), failure)  # breach
 
     return covered
 

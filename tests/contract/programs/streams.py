@@ -35,7 +35,7 @@ def refuses_and_closes(app):
 def waits_for_more(environ, start_response):
     """A loop until it has as much as it wants; at the end of the body it would never end."""
     body = b""
-    for _ in range(100):
+    for _ in range(2000):
         body += environ["wsgi.input"].read(64)  # breach
     start_response("200 OK", plain())
     return [body]
@@ -45,8 +45,11 @@ def waits_for_more(environ, start_response):
 def polls_the_client(environ, start_response):
     """It takes the input for a socket, where an empty answer means: not yet."""
     start_response("200 OK", plain())
-    for _ in range(20):
-        yield environ["wsgi.input"].readline()  # breach
+    while not environ["wsgi.input"].readline():  # breach
+        if (waited := environ.get("x.waited", 0)) == 5000:
+            return
+        environ["x.waited"] = waited + 1
+        yield b""
 
 
 @broken_middleware("input-past-end", UPLOAD, around=hello)
@@ -54,7 +57,7 @@ def drains_by_count(app):
     """A middleware that drains the input by calling read as often as it may take."""
 
     def drained(environ, start_response):
-        for _ in range(50):
+        for _ in range(1500):
             environ["wsgi.input"].read(1024)  # breach
         return app(environ, start_response)
 

@@ -89,7 +89,7 @@ def worker_thread_writes_late():
     return app
 
 
-@broken("write-after-end", makes=True)
+@broken("write-after-end", makes=True, also=("close-raised",))
 def writes_as_it_is_closed():
     """A footer, written when the response is closed."""
 
@@ -192,7 +192,7 @@ def pushes_the_first_block(app):
 @hinted("write-used")
 def writes_its_body(environ, start_response):
     """Legal, and what old programs do."""
-    start_response("200 OK", plain())(b"Hello")
+    start_response("200 OK", plain())(b"Hello")  # hint
     return []
 
 
@@ -200,5 +200,5 @@ def writes_its_body(environ, start_response):
 def writes_then_returns(environ, start_response):
     """The head of the page written, its rest returned."""
     write = start_response("200 OK", plain())
-    write(b"<html>")
+    write(b"<html>")  # hint
     return [b"</html>"]
