@@ -164,7 +164,7 @@ fn exception_of<'py>(triple: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
 /// What a successful `start_response` leaves.
 struct Begun<'py> {
     write: Bound<'py, PyAny>,
-    dropped: Vec<Box<Fault<'py>>>,
+    dropped: Vec<Fault<'py>>,
 }
 
 /// Checks status and headers and writes them to the head, replacing an earlier one.
@@ -203,7 +203,7 @@ fn fill<'py>(
     head: &mut ResponseHead,
     status: &Bound<'py, PyAny>,
     headers: &Bound<'py, PyAny>,
-) -> Checked<'py, Vec<Box<Fault<'py>>>> {
+) -> Checked<'py, Vec<Fault<'py>>> {
     let status_text = status.cast::<PyString>().map_err(|_| Fault::of("status-not-str", status))?;
     let status_bytes = raw::latin1_bytes(status_text).ok_or_else(|| Fault::of("status-malformed", status))?;
     head.start(status_bytes).map_err(|error| match error {
@@ -214,7 +214,7 @@ fn fill<'py>(
     each_field(headers, |name, value| match head.field(latin1_name(name)?, latin1_value(name, value)?) {
         Ok(FieldKind::Written) => Ok(()),
         Ok(FieldKind::HopByHop) => {
-            dropped.push(Fault::of_field("header-hop-by-hop", name, value));
+            dropped.push(*Fault::of_field("header-hop-by-hop", name, value));
             Ok(())
         }
         Err(error) => Err(fault_of(error, name, value)),
@@ -251,10 +251,7 @@ pub fn latin1_name<'a, 'py>(name: &'a Bound<'py, PyString>) -> Checked<'py, &'a 
 }
 
 /// The bytes of a field's value.
-pub fn latin1_value<'a, 'py>(
-    name: &Bound<'py, PyString>,
-    value: &'a Bound<'py, PyString>,
-) -> Checked<'py, &'a [u8]> {
+pub fn latin1_value<'a, 'py>(name: &Bound<'py, PyString>, value: &'a Bound<'py, PyString>) -> Checked<'py, &'a [u8]> {
     raw::latin1_bytes(value).ok_or_else(|| Fault::of_field("header-not-latin1", name, value))
 }
 
