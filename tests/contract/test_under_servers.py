@@ -53,14 +53,6 @@ NATIVE = [
 ]
 
 
-FILE_UNKNOWN = "its file wrapper does not tell what file it has; what is sent of it the server itself judges"
-# What `Checked` does not find under one server, and why.
-NOT_FOUND: Mapping[tuple[str, str], str] = {
-    ("dragoman", "close/reads-a-file-and-forgets-it"): FILE_UNKNOWN,
-    ("dragoman", "files/file-that-is-shorter"): FILE_UNKNOWN,
-    ("dragoman", "files/file-that-stands-behind-its-beginning"): FILE_UNKNOWN,
-    ("dragoman", "files/file-of-text"): FILE_UNKNOWN,
-}
 TOLD_OF_A_CUT = (
     frozenset({"start-response-late", "exception-after-start"}),
     "it may do so, and its operator has to know of a response that was cut",
@@ -140,7 +132,7 @@ def judge(server: str, program: Program, found: list[Told]) -> None:
     if server == "native" and (difference := NATIVELY.get(program.name)):
         assert rules == difference[0], found
         return
-    if program.rule is None or (program.is_hint and server == "native") or (server, program.name) in NOT_FOUND:
+    if program.rule is None or (program.is_hint and server == "native"):
         assert found == []
         return
     assert {one.is_hint for one in found} <= {program.is_hint, None}

@@ -72,15 +72,17 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
 /// The first byte that no field value and no reason phrase may hold: a control other than HTAB.
 #[inline]
 pub(crate) fn first_control(bytes: &[u8]) -> Option<u8> {
+    let slowly = || bytes.iter().copied().find(|&byte| !VALUE.has(byte));
+    // The last eight bytes are a word, too, that overlaps the one before it.
+    let Some(last) = bytes.last_chunk::<8>() else { return slowly() };
+    let mut is_suspect = holds_control(u64::from_ne_bytes(*last));
     let mut rest = bytes;
     while let Some((word, after)) = rest.split_first_chunk::<8>() {
-        // A word with HTAB stops here too: one byte after the other then.
-        if holds_control(u64::from_ne_bytes(*word)) {
-            break;
-        }
+        is_suspect |= holds_control(u64::from_ne_bytes(*word));
         rest = after;
     }
-    rest.iter().copied().find(|&byte| !VALUE.has(byte))
+    // A word with HTAB is suspect, too: one byte after the other then.
+    if is_suspect { slowly() } else { None }
 }
 
 /// Whether one of the eight bytes is below 0x20 or 0x7f; see "hasless" and "haszero" in Bit Twiddling Hacks.

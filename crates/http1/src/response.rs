@@ -119,18 +119,21 @@ impl ResponseHead {
         } else {
             return Err(name_error(name));
         };
-        if let Some(control) = first_control(value) {
+        // A length is digits alone, so that it needs no look for controls.
+        let length = if known == KnownField::ContentLength { content_length(value) } else { None };
+        if length.is_none()
+            && let Some(control) = first_control(value)
+        {
             return Err(value_error(control, value));
         }
         let start = self.buffer.len();
-        let length = match known {
+        match known {
             KnownField::HopByHop => return Ok(FieldKind::HopByHop),
-            KnownField::ContentLength => {
-                let length = content_length(value).filter(|_| self.content_length.is_none());
-                Some(length.ok_or(FieldError::ContentLength)?)
+            KnownField::ContentLength if length.is_none() || self.content_length.is_some() => {
+                return Err(FieldError::ContentLength);
             }
-            _ => None,
-        };
+            _ => {}
+        }
         self.has_date |= known == KnownField::Date;
         self.has_server |= known == KnownField::Server;
         self.buffer.reserve(name.len() + value.len() + 4);

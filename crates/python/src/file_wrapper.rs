@@ -8,7 +8,8 @@ use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 
 /// An iterable over the blocks of a file; a regular file leaves by sendfile when the application returns it as it is.
-#[pyclass(frozen, module = "dragoman._native")]
+/// `filelike` and `blksize` are the names that wsgiref's has; weak references let a checker see that it was dropped.
+#[pyclass(frozen, weakref, module = "dragoman._native")]
 pub struct FileWrapper {
     file: Py<PyAny>,
     block_size: usize,
@@ -27,6 +28,16 @@ impl FileWrapper {
             return Err(PyValueError::new_err("block_size must be at least 1"));
         }
         Ok(Self { file, block_size })
+    }
+
+    #[getter]
+    fn filelike(&self, py: Python<'_>) -> Py<PyAny> {
+        self.file.clone_ref(py)
+    }
+
+    #[getter]
+    fn blksize(&self) -> usize {
+        self.block_size
     }
 
     fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {

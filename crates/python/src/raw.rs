@@ -22,9 +22,13 @@ pub fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyStrin
 /// Strings are stored in the narrowest of three widths, so width one is exactly "all within latin-1".
 pub fn latin1_bytes<'a>(text: &'a Bound<'_, PyString>) -> Option<&'a [u8]> {
     let object = text.as_ptr();
-    // SAFETY: a str that `text` keeps alive. Its data is immutable and `len` bytes long at width one; before Python
-    // 3.12 a legacy string is brought into that form first.
+    // SAFETY: a str that `text` keeps alive. Its data is immutable and `len` bytes long at width one, behind the object
+    // where it is ASCII in one piece; before Python 3.12 a legacy string is brought into that form first.
     unsafe {
+        if ffi::PyUnicode_IS_COMPACT_ASCII(object) != 0 {
+            let data = object.cast::<ffi::PyASCIIObject>().add(1).cast::<u8>();
+            return Some(std::slice::from_raw_parts(data, ffi::PyUnicode_GET_LENGTH(object) as usize));
+        }
         if ffi::PyUnicode_READY(object) != 0 {
             ffi::PyErr_Clear();
             return None;

@@ -80,17 +80,22 @@ pub struct Fault<'py> {
 }
 
 impl<'py> Fault<'py> {
-    fn of(rule: &'static str, value: &Bound<'py, PyAny>) -> Self {
-        Self { rule, value: Some(value.clone()), ..Self::default() }
+    #[cold]
+    fn of(rule: &'static str, value: &Bound<'py, PyAny>) -> Box<Self> {
+        Box::new(Self { rule, value: Some(value.clone()), ..Self::default() })
     }
 
     /// A field that broke `rule`; `value` is what is to blame.
-    pub fn of_field(rule: &'static str, name: &Bound<'py, PyString>, value: &Bound<'py, PyAny>) -> Self {
-        Self { name: Some(name.clone()), ..Self::of(rule, value) }
+    #[cold]
+    pub fn of_field(rule: &'static str, name: &Bound<'py, PyString>, value: &Bound<'py, PyAny>) -> Box<Self> {
+        let mut fault = Self::of(rule, value);
+        fault.name = Some(name.clone());
+        fault
     }
 
-    fn bare(rule: &'static str) -> Self {
-        Self { rule, ..Self::default() }
+    #[cold]
+    fn bare(rule: &'static str) -> Box<Self> {
+        Box::new(Self { rule, ..Self::default() })
     }
 
     /// The breach, now that Python code may run.
@@ -111,6 +116,9 @@ impl<'py> Fault<'py> {
         }
     }
 }
+
+/// What a check gives. A fault is large and rare: it is kept out of the registers of those that find none.
+pub type Checked<'py, T> = Result<T, Box<Fault<'py>>>;
 
 /// The callable's body: checks and keeps the head, gives `write`.
 pub fn start_response_with<'py>(lease: Borrowed<'_, 'py, Lease>, arguments: &Arguments) -> PyResult<Bound<'py, PyAny>> {
@@ -134,7 +142,7 @@ pub fn start_response_with<'py>(lease: Borrowed<'_, 'py, Lease>, arguments: &Arg
             }
             Ok(write)
         }
-        Err(Fault { rule: "start-response-late", .. }) => {
+        Err(fault) if fault.rule == "start-response-late" => {
             let Some((exception, triple)) = exception else { return Err(PyErr::fetch(py)) };
             let breach = Breach::of(py, "start-response-late").value(&exception).with("exception", &exception);
             breach.at_caller().report(lease);
@@ -166,14 +174,16 @@ fn begin<'py>(
     status: &Bound<'py, PyAny>,
     headers: &Bound<'py, PyAny>,
     has_exception: bool,
-) -> Result<Begun<'py>, Fault<'py>> {
+) -> Checked<'py, Begun<'py>> {
     if has_exception && (state.is_ended || state.is_head_sent()) {
         return Err(Fault::bare("start-response-late"));
     }
     let write = state.write(py).filter(|_| !state.is_ended);
     let Some(write) = write else {
         // Perhaps the first call of all, so that "again" would be untrue.
-        return Err(Fault { is_after_end: true, ..Fault::of("start-response-twice", status) });
+        let mut fault = Fault::of("start-response-twice", status);
+        fault.is_after_end = true;
+        return Err(fault);
     };
     if !has_exception && state.is_called {
         return Err(Fault::of("start-response-twice", status));
@@ -193,7 +203,7 @@ fn fill<'py>(
     head: &mut ResponseHead,
     status: &Bound<'py, PyAny>,
     headers: &Bound<'py, PyAny>,
-) -> Result<Vec<Fault<'py>>, Fault<'py>> {
+) -> Checked<'py, Vec<Fault<'py>>> {
     let status_text = status.cast::<PyString>().map_err(|_| Fault::of("status-not-str", status))?;
     let status_bytes = raw::latin1_bytes(status_text).ok_or_else(|| Fault::of("status-malformed", status))?;
     head.start(status_bytes).map_err(|error| match error {
@@ -204,7 +214,7 @@ fn fill<'py>(
     each_field(headers, |name, value| match head.field(latin1_name(name)?, latin1_value(name, value)?) {
         Ok(FieldKind::Written) => Ok(()),
         Ok(FieldKind::HopByHop) => {
-            dropped.push(Fault::of_field("header-hop-by-hop", name, value));
+            dropped.push(*Fault::of_field("header-hop-by-hop", name, value));
             Ok(())
         }
         Err(error) => Err(fault_of(error, name, value)),
@@ -215,8 +225,8 @@ fn fill<'py>(
 /// Goes through a list of (name, value) tuples of `str`, and says which item is none.
 pub fn each_field<'py>(
     headers: &Bound<'py, PyAny>,
-    mut field: impl FnMut(&Bound<'py, PyString>, &Bound<'py, PyString>) -> Result<(), Fault<'py>>,
-) -> Result<(), Fault<'py>> {
+    mut field: impl FnMut(&Bound<'py, PyString>, &Bound<'py, PyString>) -> Checked<'py, ()>,
+) -> Checked<'py, ()> {
     let list = headers.cast::<PyList>().map_err(|_| Fault::of("headers-not-list", headers))?;
     for (index, item) in list.iter().enumerate() {
         let checked = match item.cast::<PyTuple>().map(|pair| pair.as_slice()) {
@@ -227,27 +237,27 @@ pub fn each_field<'py>(
             },
             _ => Err(Fault::of("headers-item", &item)),
         };
-        checked.map_err(|fault| Fault { index: Some(index), ..fault })?;
+        if let Err(mut fault) = checked {
+            fault.index = Some(index);
+            return Err(fault);
+        }
     }
     Ok(())
 }
 
 /// The bytes of a field's name.
-pub fn latin1_name<'a, 'py>(name: &'a Bound<'py, PyString>) -> Result<&'a [u8], Fault<'py>> {
+pub fn latin1_name<'a, 'py>(name: &'a Bound<'py, PyString>) -> Checked<'py, &'a [u8]> {
     raw::latin1_bytes(name).ok_or_else(|| Fault::of_field("header-not-latin1", name, name))
 }
 
 /// The bytes of a field's value.
-pub fn latin1_value<'a, 'py>(
-    name: &Bound<'py, PyString>,
-    value: &'a Bound<'py, PyString>,
-) -> Result<&'a [u8], Fault<'py>> {
+pub fn latin1_value<'a, 'py>(name: &Bound<'py, PyString>, value: &'a Bound<'py, PyString>) -> Checked<'py, &'a [u8]> {
     raw::latin1_bytes(value).ok_or_else(|| Fault::of_field("header-not-latin1", name, value))
 }
 
 /// The rule that a field broke.
 #[cold]
-pub fn fault_of<'py>(error: FieldError, name: &Bound<'py, PyString>, value: &Bound<'py, PyString>) -> Fault<'py> {
+pub fn fault_of<'py>(error: FieldError, name: &Bound<'py, PyString>, value: &Bound<'py, PyString>) -> Box<Fault<'py>> {
     let is_control = |character: char| character.is_ascii_control();
     match error {
         FieldError::NameMalformed => Fault::of_field("header-name-malformed", name, name),

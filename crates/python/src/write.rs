@@ -50,14 +50,14 @@ pub fn send_hints<'py>(lease: Borrowed<'_, 'py, Lease>, headers: &Bound<'py, PyA
         match checked.field(name_bytes, value_bytes) {
             // RFC 9110 §8.6: no Content-Length in a 1xx response.
             Ok(FieldKind::Written) if name_bytes.eq_ignore_ascii_case(b"content-length") => {
-                dropped.push(Fault::of_field("header-hop-by-hop", name, value));
+                dropped.push(*Fault::of_field("header-hop-by-hop", name, value));
             }
             Ok(FieldKind::Written) => {
                 for part in [name_bytes, b": ", value_bytes, b"\r\n"] {
                     fields.extend_from_slice(part);
                 }
             }
-            Ok(FieldKind::HopByHop) => dropped.push(Fault::of_field("header-hop-by-hop", name, value)),
+            Ok(FieldKind::HopByHop) => dropped.push(*Fault::of_field("header-hop-by-hop", name, value)),
             Err(error) => return Err(fault_of(error, name, value)),
         }
         Ok(())
