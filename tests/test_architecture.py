@@ -28,7 +28,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"supervisor", "worker", "development"}),
     frozenset({"check"}),
     frozenset({"contract", "forking", "hooks", "leftover"}),
-    frozenset({"loader", "log", "config_file"}),
+    frozenset({"http", "loader", "log", "config_file"}),
     frozenset({"settings", "signature"}),
     # What the table of settings is made with; `cpus` is asked by one of its rows.
     frozenset({"origins"}),
@@ -40,6 +40,10 @@ ROWS: tuple[frozenset[str], ...] = (
 CONTRACT_MAY_IMPORT = {"contract", "errors", "types", "values"}
 # Of a server there is nothing in it: it is one.
 CHECK_MAY_IMPORT = {"check", "contract", "errors", "loader", "types", "values"}
+# Values that any program may use: of the server, or of this process, they know nothing.
+HTTP_MAY_IMPORT = {"http", "errors", "types"}
+HTTP_MODULES = tuple(f"dragoman.http.{path.stem}" for path in sorted(PACKAGE.glob("http/[a-z]*.py")))
+PUBLIC_MODULES = ("dragoman", "dragoman.errors", *HTTP_MODULES, "dragoman.testing", "dragoman.types")
 NATIVE_USERS = {"worker"}
 
 
@@ -93,6 +97,7 @@ def test_a_module_imports_only_from_the_rows_below_it(path: Path) -> None:
         assert allowed, f"{room} imports {other}"
         assert other != "_native" or room in NATIVE_USERS, f"{room} imports the native module"
         assert room != "contract" or other in CONTRACT_MAY_IMPORT, f"contract imports {other}"
+        assert room != "http" or other in HTTP_MAY_IMPORT, f"http imports {other}"
         assert room != "check" or other in CHECK_MAY_IMPORT, f"check imports {other}"
 
 
@@ -187,7 +192,7 @@ def ends_statement(line: str) -> bool:
     return line.strip() == "" or line.rstrip().endswith((";", "}"))
 
 
-@pytest.mark.parametrize("module", ["dragoman", "dragoman.errors", "dragoman.testing", "dragoman.types"])
+@pytest.mark.parametrize("module", PUBLIC_MODULES)
 def test_every_public_name_exists(module: str) -> None:
     imported = importlib.import_module(module)
     assert all(hasattr(imported, name) for name in imported.__all__)
@@ -201,7 +206,7 @@ def test_the_public_surface_is_the_one_that_was_agreed_on() -> None:
 def surface() -> list[str]:
     """The names that users may import, with the signatures of the callable ones, one a line."""
     lines = []
-    for module in ("dragoman", "dragoman.errors", "dragoman.testing", "dragoman.types"):
+    for module in PUBLIC_MODULES:
         imported = importlib.import_module(module)
         for name in sorted(imported.__all__):
             value = getattr(imported, name)

@@ -1,0 +1,76 @@
+"""No text of a client raises, and none takes more time than in proportion to its length."""
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dragoman.http import fields
+
+# Each parser of a client's text, with the beginnings that bring a text to its inner loops.
+PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
+    "split_list": (fields.split_list, ("", '"')),
+    "parameters": (fields.parameters, ("", 'a="')),
+    "unquote": (fields.unquote, ('"',)),
+    "is_token": (fields.is_token, ("",)),
+    "is_field_value": (fields.is_field_value, ("",)),
+}
+
+# What the grammars of fields are made of, so that most texts get past the first step of some parser.
+WORDS = st.sampled_from(
+    [
+        *',;="\\/*:-_.[]()% \t\r\n\x00\x7f\xe9\u0100\u0661\ud800',
+        *(
+            "a",
+            "q",
+            "q=0",
+            "q=1.",
+            "W/",
+            "bytes=",
+            "0",
+            "9",
+            "for=",
+            "max-age=",
+            "no-cache",
+            "Sun",
+            "GMT",
+            "1994",
+            "xn--",
+        ),
+        *("text", "gzip", "identity", "::1", "127.0.0.1", "__Host-", "\\054", "9" * 5000, "%zz", "&", "+", "charset="),
+    ]
+)
+TEXTS = st.one_of(st.text(), st.lists(WORDS).map("".join))
+
+SIZE = 1 << 17
+UNITS = [
+    *(",", ";", '"', "\\", " ", "\t", "=", "a", "0", "*", "-", ".", ":", "[", "W", "/", "%", "&", "+", "\n"),
+    *('",', '\\"', '"\\', ', "', '"a', ";a=", ';a="', ",a;q=", "a,", "0-,", "0-0,", "-1,", "W/", 'W/"', '"a" ,', " ,"),
+    *("a=b;", "a=;", "for=a,", 'for="', "for=a;by=b,", "a.", "a-", "1.", "::", "xn--a.", "a/b,", "*/*,", "en-", "\\0"),
+    *("a&", "a=b&", "%41", "max-age=1,", 'no-cache="a",', "\t ,", "a;", "q=0.", '"\\\\', "=?", "; ", "a, b"),
+]
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_no_text_raises(name: str) -> None:
+    parse, beginnings = PARSERS[name]
+
+    @given(TEXTS)
+    def raises_nothing(text: str) -> None:
+        for start in ("", *beginnings):
+            parse(start + text)
+
+    raises_nothing()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", PARSERS)
+def test_a_long_text_of_anything_is_read_within_the_deadline(name: str) -> None:
+    # In time that grows with the square of the length, one of these takes hours.
+    parse, beginnings = PARSERS[name]
+    for unit in UNITS:
+        text = unit * (SIZE // len(unit))
+        for start in beginnings:
+            parse(start + text)
+            parse(f'{start}{text}!"')
