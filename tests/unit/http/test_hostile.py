@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.http import fields
+from dragoman.http import dates, fields
 
 # Each parser of a client's text, with the beginnings that bring a text to its inner loops.
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
@@ -15,6 +15,7 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "unquote": (fields.unquote, ('"',)),
     "is_token": (fields.is_token, ("",)),
     "is_field_value": (fields.is_field_value, ("",)),
+    "parse_http_date": (lambda text: dates.parse_http_date(text, 1.7e9), ("",)),
 }
 
 # What the grammars of fields are made of, so that most texts get past the first step of some parser.
