@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.http import dates, fields
+from dragoman.http import dates, fields, media_types, negotiation
 
 # Each parser of a client's text, with the beginnings that bring a text to its inner loops.
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
@@ -16,6 +16,11 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "is_token": (fields.is_token, ("",)),
     "is_field_value": (fields.is_field_value, ("",)),
     "parse_http_date": (lambda text: dates.parse_http_date(text, 1.7e9), ("",)),
+    "parse_media_type": (media_types.parse_media_type, ("", "a/b;c=", 'a/b;c="')),
+    "qualities": (negotiation.qualities, ("", "a;q=")),
+    "best_encoding": (lambda text: negotiation.best_encoding(text, ["br", "gzip"]), ("gzip;q=",)),
+    "best_media_type": (lambda text: negotiation.best_media_type(text, ["a/b", "a/c;d=e"]), ("a/b;q=",)),
+    "best_language": (lambda text: negotiation.best_language(text, ["en", "de-CH"]), ("", "en")),
 }
 
 # What the grammars of fields are made of, so that most texts get past the first step of some parser.
@@ -49,7 +54,7 @@ UNITS = [
     *(",", ";", '"', "\\", " ", "\t", "=", "a", "0", "*", "-", ".", ":", "[", "W", "/", "%", "&", "+", "\n"),
     *('",', '\\"', '"\\', ', "', '"a', ";a=", ';a="', ",a;q=", "a,", "0-,", "0-0,", "-1,", "W/", 'W/"', '"a" ,', " ,"),
     *("a=b;", "a=;", "for=a,", 'for="', "for=a;by=b,", "a.", "a-", "1.", "::", "xn--a.", "a/b,", "*/*,", "en-", "\\0"),
-    *("a&", "a=b&", "%41", "max-age=1,", 'no-cache="a",', "\t ,", "a;", "q=0.", '"\\\\', "=?", "; ", "a, b"),
+    *("-a", "a&", "a=b&", "%41", "max-age=1,", 'no-cache="a",', "\t ,", "a;", "q=0.", '"\\\\', "=?", "; ", "a, b"),
 ]
 
 
