@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.http import dates, fields, media_types, negotiation
+from dragoman.http import conditionals, dates, fields, media_types, negotiation
 
 # Each parser of a client's text, with the beginnings that bring a text to its inner loops.
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
@@ -16,6 +16,9 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "is_token": (fields.is_token, ("",)),
     "is_field_value": (fields.is_field_value, ("",)),
     "parse_http_date": (lambda text: dates.parse_http_date(text, 1.7e9), ("",)),
+    "parse_etag": (conditionals.parse_etag, ('"', 'W/"')),
+    "parse_etags": (conditionals.parse_etags, ("", '"')),
+    "if_range_holds": (lambda text: conditionals.if_range_holds(text, None, 0), ("",)),
     "parse_media_type": (media_types.parse_media_type, ("", "a/b;c=", 'a/b;c="')),
     "qualities": (negotiation.qualities, ("", "a;q=")),
     "best_encoding": (lambda text: negotiation.best_encoding(text, ["br", "gzip"]), ("gzip;q=",)),
@@ -70,7 +73,7 @@ def test_no_text_raises(name: str) -> None:
     raises_nothing()
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_long_text_of_anything_is_read_within_the_deadline(name: str) -> None:
     # In time that grows with the square of the length, one of these takes hours.
