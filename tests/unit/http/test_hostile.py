@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.http import conditionals, dates, fields, media_types, negotiation, ranges
+from dragoman.http import conditionals, cookies, dates, fields, hosts, media_types, negotiation, ranges
 
 # Each parser of a client's text, with the beginnings that bring a text to its inner loops.
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
@@ -20,6 +20,9 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "parse_etags": (conditionals.parse_etags, ("", '"')),
     "if_range_holds": (lambda text: conditionals.if_range_holds(text, None, 0), ("",)),
     "parse_ranges": (lambda text: ranges.parse_ranges(text, 1 << 40), ("bytes=", "bytes=0-")),
+    "parse_cookies": (cookies.parse_cookies, ("", 'a="')),
+    "decode_value": (cookies.decode_value, ("",)),
+    "parse_host": (hosts.parse_host, ("", "[", "a.", "a:")),
     "parse_media_type": (media_types.parse_media_type, ("", "a/b;c=", 'a/b;c="')),
     "qualities": (negotiation.qualities, ("", "a;q=")),
     "best_encoding": (lambda text: negotiation.best_encoding(text, ["br", "gzip"]), ("gzip;q=",)),
