@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.http import conditionals, cookies, dates, fields, hosts, media_types, negotiation, ranges
+from dragoman.http import conditionals, cookies, dates, fields, forwarded, hosts, media_types, negotiation, ranges
 
 # Each parser of a client's text, with the beginnings that bring a text to its inner loops.
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
@@ -23,6 +23,11 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "parse_cookies": (cookies.parse_cookies, ("", 'a="')),
     "decode_value": (cookies.decode_value, ("",)),
     "parse_host": (hosts.parse_host, ("", "[", "a.", "a:")),
+    "parse_forwarded": (forwarded.parse_forwarded, ("", "for=", 'for="')),
+    "parse_x_forwarded_for": (forwarded.parse_x_forwarded_for, ("",)),
+    "parse_x_forwarded_proto": (forwarded.parse_x_forwarded_proto, ("",)),
+    "parse_x_forwarded_host": (forwarded.parse_x_forwarded_host, ("",)),
+    "parse_x_forwarded_prefix": (forwarded.parse_x_forwarded_prefix, ("", "/")),
     "parse_media_type": (media_types.parse_media_type, ("", "a/b;c=", 'a/b;c="')),
     "qualities": (negotiation.qualities, ("", "a;q=")),
     "best_encoding": (lambda text: negotiation.best_encoding(text, ["br", "gzip"]), ("gzip;q=",)),
@@ -77,7 +82,7 @@ def test_no_text_raises(name: str) -> None:
     raises_nothing()
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_long_text_of_anything_is_read_within_the_deadline(name: str) -> None:
     # In time that grows with the square of the length, one of these takes hours.
