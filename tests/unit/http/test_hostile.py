@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.http import conditionals, cookies, dates, fields, forwarded, hosts, media_types, negotiation, ranges
+from dragoman.http import (
+    cache_control,
+    conditionals,
+    cookies,
+    dates,
+    fields,
+    forwarded,
+    hosts,
+    media_types,
+    negotiation,
+    ranges,
+)
 
 # Each parser of a client's text, with the beginnings that bring a text to its inner loops.
 PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
@@ -28,6 +39,8 @@ PARSERS: dict[str, tuple[Callable[[str], object], tuple[str, ...]]] = {
     "parse_x_forwarded_proto": (forwarded.parse_x_forwarded_proto, ("",)),
     "parse_x_forwarded_host": (forwarded.parse_x_forwarded_host, ("",)),
     "parse_x_forwarded_prefix": (forwarded.parse_x_forwarded_prefix, ("", "/")),
+    "parse_cache_control": (cache_control.parse_cache_control, ("", "max-age=", 'no-cache="')),
+    "parse_age": (cache_control.parse_age, ("",)),
     "parse_media_type": (media_types.parse_media_type, ("", "a/b;c=", 'a/b;c="')),
     "qualities": (negotiation.qualities, ("", "a;q=")),
     "best_encoding": (lambda text: negotiation.best_encoding(text, ["br", "gzip"]), ("gzip;q=",)),
