@@ -1,0 +1,345 @@
+"""Forms: what the body of a POST says, in fields and files (RFC 7578, and "URL-encoded" of the WHATWG's URL standard)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
+from types import TracebackType
+from typing import IO, Any, Protocol
+from urllib.parse import unquote_to_bytes
+
+from dragoman.http.media_types import parse_media_type
+
+__all__ = ["Form", "FormError", "Limits", "Upload", "parse_form", "parse_urlencoded"]
+
+MOST_FIELDS = 1000
+CHUNK_BYTES = 1 << 16
+# RFC 7578 §4.2 to §4.7 know three fields for a part.
+MOST_PART_FIELDS = 8
+# RFC 2046 §5.1.1: boundary := 0*69<bchars> bcharsnospace
+BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+
+
+class Readable(Protocol):
+    """What a form is read from: ``wsgi.input``, an open file."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of a form is taken; what has more is refused with 413.
+
+    body_bytes          of the body as it comes
+    fields, files       how many of each
+    memory_bytes        names and values of all fields together; also the body of a URL-encoded form
+    header_bytes        of one header field of a part: its name and file name are in there
+    file_memory_bytes   of a file in memory, before the rest of it goes into a temporary file without a name
+    Source: RFC 7578 §7 leaves it to the reader.
+
+    >>> Limits(files=1).files
+    1
+    """
+
+    body_bytes: int = 64 << 20
+    fields: int = MOST_FIELDS
+    files: int = 100
+    memory_bytes: int = 2 << 20
+    header_bytes: int = 4 << 10
+    file_memory_bytes: int = 64 << 10
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class FormError(Exception):
+    """A form that cannot be taken, by its client's fault.
+
+    status   to answer with: 400 for a body that is no form, 413 for one of more than its limits, 415 for another type
+    ``str(error)`` says what was wrong, in a sentence without a final stop.
+    Source: RFC 9110 §15.5.1, §15.5.14, §15.5.16.
+
+    >>> FormError(415, "want a form").status
+    415
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file of a form.
+
+    name         of the form's field
+    file_name    as the client calls it, unchecked: for showing, never for a path
+    media_type   as the client calls it, unchecked, without parameters: ``"image/png"``
+    size_bytes   of its content
+    file         the content, open for reading at its beginning
+    Source: RFC 7578 §4.2, §4.4.
+
+    >>> import io
+    >>> Upload("photo", "me.png", "image/png", 3, io.BytesIO(b"abc")).file.read()
+    b'abc'
+    """
+
+    name: str
+    file_name: str
+    media_type: str
+    size_bytes: int
+    file: IO[bytes]
+
+
+@dataclass(frozen=True)
+class Form:
+    """Fields and files of a form, in their order; names may come more than once.
+
+    In a ``with`` block its files are closed at the end, which removes what is on disk.
+    Source: RFC 7578 §4.3.
+
+    >>> form = Form([("a", "1"), ("b", "2"), ("a", "3")])
+    >>> form.get("a"), form.get_all("a"), form.get("c", "none")
+    ('1', ['1', '3'], 'none')
+    """
+
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    files: list[Upload] = field(default_factory=list)
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The value of the first field called `name`, else `default`."""
+        return next((value for given, value in self.fields if given == name), default)
+
+    def get_all(self, name: str) -> list[str]:
+        """The values of all fields called `name`."""
+        return [value for given, value in self.fields if given == name]
+
+    def get_file(self, name: str) -> Upload | None:
+        """The first file called `name`, or None."""
+        return next((upload for upload in self.files if upload.name == name), None)
+
+    def close(self) -> None:
+        """Close the files."""
+        for upload in self.files:
+            upload.file.close()
+
+    def __enter__(self) -> "Form":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def parse_urlencoded(data: str | bytes, *, most_fields: int = MOST_FIELDS) -> list[tuple[str, str]]:
+    """The (name, value) pairs of a query string, or of a body of application/x-www-form-urlencoded, in their order.
+
+    data          bytes, or a native string as of WSGI
+    most_fields   how many pairs, empty ones between ``&`` among them
+    ``+`` is a blank, escapes are bytes of UTF-8. Bytes that are not become U+FFFD; escapes that are none stay.
+    Raises FormError with the status 413 for more than `most_fields`, and nothing else.
+    Source: WHATWG URL, "application/x-www-form-urlencoded parsing".
+
+    >>> parse_urlencoded("a=1&b=x+y%26&c&a=%C3%A9")
+    [('a', '1'), ('b', 'x y&'), ('c', ''), ('a', 'é')]
+    """
+    raw = data if isinstance(data, bytes) else as_bytes(data)
+    pairs = raw.split(b"&", most_fields)
+    if len(pairs) > most_fields:
+        raise FormError(413, f"the form has more than {most_fields} fields")
+    found = []
+    for pair in pairs:
+        if pair:
+            name, _, value = pair.partition(b"=")
+            found.append((decoded(name), decoded(value)))
+    return found
+
+
+def parse_form(
+    stream: Readable, content_type: str | None, content_length: int | None, *, limits: Limits = DEFAULT_LIMITS
+) -> Form:
+    """The form that a body holds, of multipart/form-data or application/x-www-form-urlencoded.
+
+    stream           the body; read to its end
+    content_type     field value; None when the field is missing
+    content_length   how many bytes to read; None = up to the end of `stream`
+    limits           what has more is refused
+    Text is UTF-8, whatever a part says; other bytes become U+FFFD. A part with a file name is a file; one with an empty
+    name and no content is an input in which nobody has chosen a file, and is left out.
+    Close the form, or use it in a ``with`` block. multipart/form-data wants ``pip install 'dragoman[middleware]'``.
+    Raises FormError with the status to answer, and whatever `stream` raises.
+    Source: RFC 7578; WHATWG HTML, "Multipart form data".
+
+    >>> import io
+    >>> parse_form(io.BytesIO(b"a=1&b=2"), "application/x-www-form-urlencoded", 7).fields
+    [('a', '1'), ('b', '2')]
+    """
+    media_type = parse_media_type(content_type or "")
+    essence = "" if media_type is None else media_type.essence
+    if content_length is not None and content_length > limits.body_bytes:
+        raise FormError(413, f"the form has {content_length} bytes: at most {limits.body_bytes} are taken")
+    if essence == "application/x-www-form-urlencoded":
+        body = b"".join(chunks(stream, content_length, min(limits.body_bytes, limits.memory_bytes)))
+        return Form(parse_urlencoded(body, most_fields=limits.fields))
+    if media_type is None or essence != "multipart/form-data":
+        raise FormError(415, f"want multipart/form-data or application/x-www-form-urlencoded, not {essence or 'nothing'}")
+    boundary = media_type.parameters.get("boundary", "")
+    if BOUNDARY.fullmatch(boundary) is None:
+        raise FormError(400, "multipart/form-data wants a boundary of 1 to 70 characters")
+    reading = Reading(limits)
+    try:
+        blocks = from_boundary(chunks(stream, content_length, limits.body_bytes), boundary)
+        read_multipart(reading, blocks, boundary)
+    except BaseException:
+        reading.close()
+        raise
+    return reading.form
+
+
+class Reading:
+    """A form of which a part may be unfinished."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.form = Form()
+        self.memory_left = limits.memory_bytes
+        self.name = ""
+        self.file_name: str | None = None
+        self.media_type = ""
+        self.value: list[bytes] = []
+        self.file: IO[bytes] | None = None
+        self.size_bytes = 0
+
+    def begin(self, name: str, file_name: str | None, media_type: str) -> None:
+        self.name, self.file_name, self.media_type = name, file_name, media_type
+        self.value, self.file, self.size_bytes = [], None, 0
+        if file_name is None:
+            self.take_memory(len(name))
+            if len(self.form.fields) == self.limits.fields:
+                raise FormError(413, f"the form has more than {self.limits.fields} fields")
+
+    def write(self, data: bytes) -> None:
+        self.size_bytes += len(data)
+        if self.file_name is None:
+            self.take_memory(len(data))
+            self.value.append(data)
+            return
+        if self.file is None:
+            self.open()
+        assert self.file is not None
+        self.file.write(data)
+
+    def finish(self) -> None:
+        if self.file_name is None:
+            self.form.fields.append((self.name, b"".join(self.value).decode("utf-8", "replace")))
+            return
+        if self.file is None and not self.file_name:
+            return
+        if self.file is None:
+            self.open()
+        assert self.file is not None
+        self.file.seek(0)
+        self.form.files.append(Upload(self.name, self.file_name, self.media_type, self.size_bytes, self.file))
+        self.file = None
+
+    def open(self) -> None:
+        if len(self.form.files) == self.limits.files:
+            raise FormError(413, f"the form has more than {self.limits.files} files")
+        self.file = SpooledTemporaryFile(self.limits.file_memory_bytes)
+
+    def take_memory(self, count: int) -> None:
+        self.memory_left -= count
+        if self.memory_left < 0:
+            raise FormError(413, f"the fields of the form have more than {self.limits.memory_bytes} bytes")
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+        self.form.close()
+
+
+def read_multipart(reading: Reading, body: Iterator[bytes], boundary: str) -> None:
+    multipart = multipart_module()
+    limits = reading.limits
+    parser = multipart.PushMultipartParser(
+        boundary,
+        max_header_size=limits.header_bytes,
+        max_header_count=MOST_PART_FIELDS,
+        max_segment_count=limits.fields + limits.files,
+    )
+    try:
+        for chunk in body:
+            for event in parser.parse(chunk):
+                if isinstance(event, bytes):
+                    reading.write(event)
+                elif event is None:
+                    reading.finish()
+                elif event.name:
+                    reading.begin(event.name, event.filename, event.content_type or "application/octet-stream")
+                else:
+                    raise FormError(400, "a part of the form has no name")
+        parser.close()
+    except multipart.ParserLimitReached as error:
+        raise FormError(413, f"the form is too large: {error}") from error
+    except multipart.MultipartError as error:
+        raise FormError(400, f"the body is no multipart/form-data: {error}") from error
+
+
+def from_boundary(body: Iterator[bytes], boundary: str) -> Iterator[bytes]:
+    """The body, whose first block has the whole first boundary.
+
+    RFC 2046 §5.1.1 lets text come before it, which no form has. The library passes over it, and what it makes of the
+    bytes just before the boundary depends on where the body was cut: a second reading.
+    """
+    delimiter = b"--" + boundary.encode("ascii")
+    begun = b""
+    for chunk in body:
+        begun += chunk
+        if len(begun) >= len(delimiter) + 2:
+            break
+    if not begun.removeprefix(b"\r\n").startswith(delimiter):
+        raise FormError(400, "the body does not begin with its boundary")
+    yield begun
+    yield from body
+
+
+def multipart_module() -> Any:
+    """The PyPI library `multipart`, which takes part only when it is needed."""
+    try:
+        import multipart  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError("multipart/form-data wants the library multipart: pip install 'dragoman[middleware]'") from error
+    # Old releases of python-multipart bring another module of that name.
+    if not hasattr(multipart, "PushMultipartParser"):
+        raise ImportError(
+            f"{multipart.__file__} is not the library multipart, or an old one: pip install 'dragoman[middleware]', and"
+            " pip uninstall python-multipart if it is older than 0.0.13"
+        )
+    return multipart
+
+
+def chunks(stream: Readable, content_length: int | None, most_bytes: int) -> Iterator[bytes]:
+    read_bytes = 0
+    while content_length is None or read_bytes < content_length:
+        left = CHUNK_BYTES if content_length is None else content_length - read_bytes
+        chunk = stream.read(min(left, CHUNK_BYTES))
+        if not chunk:
+            if content_length is not None:
+                raise FormError(400, f"the body ends after {read_bytes} of {content_length} bytes")
+            return
+        read_bytes += len(chunk)
+        if read_bytes > most_bytes:
+            raise FormError(413, f"the form has more than {most_bytes} bytes")
+        yield chunk
+
+
+def as_bytes(native: str) -> bytes:
+    try:
+        return native.encode("latin-1")
+    except UnicodeEncodeError:
+        return native.encode("utf-8", "replace")
+
+
+def decoded(escaped: bytes) -> str:
+    return unquote_to_bytes(escaped.replace(b"+", b" ")).decode("utf-8", "replace")
