@@ -1,6 +1,7 @@
 """Dates: one form is written, three are read."""
 
 import calendar
+from email.utils import formatdate
 
 import pytest
 from hypothesis import given
@@ -87,6 +88,11 @@ def test_two_digits_of_a_year_are_at_most_50_years_ahead(text: str, now: float |
     parsed = dates.parse_http_date(text, now)
     assert parsed is not None
     assert dates.year_of(parsed) == year
+
+
+@given(st.integers(at(1900), dates.LAST_S))
+def test_a_date_is_written_as_mail_writes_it(seconds: int) -> None:
+    assert dates.http_date(seconds) == formatdate(seconds, usegmt=True)
 
 
 @given(SECONDS)

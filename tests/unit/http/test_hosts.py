@@ -35,6 +35,7 @@ HOSTS = st.builds(Host, NAMES, st.none() | st.integers(1, 65535))
         ("[::127.0.0.1]", "[::7f00:1]", None),
         ("3com.example", "3com.example", None),
         ("a" * 63 + ".example", "a" * 63 + ".example", None),
+        (".".join(["a" * 63] * 3 + ["a" * 61]) + ".", ".".join(["a" * 63] * 3 + ["a" * 61]), None),
     ],
 )
 def test_a_host_is_read(value: str, name: str, port: int | None) -> None:
@@ -58,6 +59,7 @@ def test_a_host_is_read(value: str, name: str, port: int | None) -> None:
         "a-.example",
         "a" * 64 + ".example",
         ".".join(["a" * 49] * 6),
+        ".".join(["a" * 63] * 3 + ["a" * 62]),
         "example.org:0",
         "example.org:65536",
         "example.org:123456",

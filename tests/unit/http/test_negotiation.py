@@ -61,6 +61,8 @@ def test_members_beyond_a_hundred_are_not_read() -> None:
         ("*;q=0, identity", ["gzip"], "identity"),
         ("*;q=0, identity;q=0", [], None),
         ("gzip, gzip;q=0", ["gzip"], "identity"),
+        ("gzip;q=0, gzip", ["gzip"], "identity"),
+        ("gzip;q=0, x-gzip", ["gzip"], "identity"),
         ("gzip;q=2", ["gzip"], "identity"),
         ("gzipped", ["gzip"], "identity"),
         ("not-gzip, br;q=0", ["br", "gzip"], "identity"),
