@@ -10,9 +10,11 @@ from urllib.parse import unquote_to_bytes
 
 from dragoman.http.media_types import parse_media_type
 
-__all__ = ["Form", "FormError", "Limits", "Upload", "parse_form", "parse_urlencoded"]
+__all__ = ["Form", "FormError", "Limits", "Upload", "field_in_beginning", "parse_form", "parse_urlencoded"]
 
 MOST_FIELDS = 1000
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
 CHUNK_BYTES = 1 << 16
 # RFC 7578 §4.2 to §4.7 know three fields for a part.
 MOST_PART_FIELDS = 8
@@ -35,6 +37,7 @@ class Limits:
     memory_bytes        names and values of all fields together; also the body of a URL-encoded form
     header_bytes        of one header field of a part: its name and file name are in there
     file_memory_bytes   of a file in memory, before the rest of it goes into a temporary file without a name
+    Raises ValueError for a number below 0.
     Source: RFC 7578 §7 leaves it to the reader.
 
     >>> Limits(files=1).files
@@ -47,6 +50,11 @@ class Limits:
     memory_bytes: int = 2 << 20
     header_bytes: int = 4 << 10
     file_memory_bytes: int = 64 << 10
+
+    def __post_init__(self) -> None:
+        for name, most in vars(self).items():
+            if most < 0:
+                raise ValueError(f"{name}={most!r}: want 0 or more")
 
 
 DEFAULT_LIMITS = Limits()
@@ -179,22 +187,59 @@ def parse_form(
     essence = "" if media_type is None else media_type.essence
     if content_length is not None and content_length > limits.body_bytes:
         raise FormError(413, f"the form has {content_length} bytes: at most {limits.body_bytes} are taken")
-    if essence == "application/x-www-form-urlencoded":
+    if essence == URLENCODED:
         body = b"".join(chunks(stream, content_length, min(limits.body_bytes, limits.memory_bytes)))
         return Form(parse_urlencoded(body, most_fields=limits.fields))
-    if media_type is None or essence != "multipart/form-data":
-        raise FormError(415, f"want multipart/form-data or application/x-www-form-urlencoded, not {essence or 'nothing'}")
+    if media_type is None or essence != MULTIPART:
+        raise FormError(415, f"want {MULTIPART} or {URLENCODED}, not {essence or 'nothing'}")
     boundary = media_type.parameters.get("boundary", "")
     if BOUNDARY.fullmatch(boundary) is None:
         raise FormError(400, "multipart/form-data wants a boundary of 1 to 70 characters")
     reading = Reading(limits)
     try:
-        blocks = from_boundary(chunks(stream, content_length, limits.body_bytes), boundary)
-        read_multipart(reading, blocks, boundary)
+        read_multipart(reading, chunks(stream, content_length, limits.body_bytes), boundary)
     except BaseException:
         reading.close()
         raise
     return reading.form
+
+
+def field_in_beginning(beginning: bytes, content_type: str | None, name: str, *, is_whole: bool) -> str | None:
+    """The first field called `name`, if all of it is in the beginning of a form; None else.
+
+    beginning      the bytes that a body begins with; they are read to their end
+    content_type   field value; None when the field is missing
+    is_whole       whether that is all of the body: else a last pair may go on, and does not count
+    For those who look for one field before the application reads the body: a token against forged requests.
+    Never raises for what a client sends: there is no field in what is no form, or up to where it breaks.
+    Source: see `parse_form`.
+
+    >>> kind = "application/x-www-form-urlencoded"
+    >>> field_in_beginning(b"a=1&b=2", kind, "b", is_whole=True)
+    '2'
+    >>> field_in_beginning(b"a=1&b=2", kind, "b", is_whole=False) is None
+    True
+    """
+    media_type = parse_media_type(content_type or "")
+    essence = "" if media_type is None else media_type.essence
+    if essence == URLENCODED:
+        pairs = beginning if is_whole else beginning.rpartition(b"&")[0]
+        try:
+            return Form(parse_urlencoded(pairs)).get(name)
+        except FormError:
+            return None
+    boundary = "" if media_type is None else media_type.parameters.get("boundary", "")
+    if essence != MULTIPART or BOUNDARY.fullmatch(boundary) is None:
+        return None
+    # Files stay in memory, where they are already.
+    reading = Reading(Limits(memory_bytes=len(beginning), file_memory_bytes=len(beginning)))
+    try:
+        read_multipart(reading, iter((beginning,)), boundary)
+    except FormError:
+        pass  # where the beginning ends, if not before; the fields up to there are whole
+    finally:
+        reading.close()
+    return reading.form.get(name)
 
 
 class Reading:
@@ -246,7 +291,8 @@ class Reading:
     def open(self) -> None:
         if len(self.form.files) == self.limits.files:
             raise FormError(413, f"the form has more than {self.limits.files} files")
-        self.file = SpooledTemporaryFile(self.limits.file_memory_bytes)
+        # 0 would mean no limit there.
+        self.file = SpooledTemporaryFile(max(self.limits.file_memory_bytes, 1))
 
     def take_memory(self, count: int) -> None:
         self.memory_left -= count
@@ -269,7 +315,7 @@ def read_multipart(reading: Reading, body: Iterator[bytes], boundary: str) -> No
         max_segment_count=limits.fields + limits.files,
     )
     try:
-        for chunk in body:
+        for chunk in from_boundary(body, boundary):
             for event in parser.parse(chunk):
                 if isinstance(event, bytes):
                     reading.write(event)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.http.forms import Form, FormError, Limits, parse_form, parse_urlencoded
+from dragoman.http.forms import Form, FormError, Limits, field_in_beginning, parse_form, parse_urlencoded
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=XX"
@@ -106,6 +106,13 @@ def test_a_large_file_goes_to_disk_and_a_small_one_stays_in_memory() -> None:
     with parsed(whole(part("f", b"x" * 101, "a"), part("g", b"x" * 100, "b")), limits=limits) as form:
         assert [getattr(one.file, "_rolled") for one in form.files] == [True, False]  # noqa: B009
         assert [len(one.file.read()) for one in form.files] == [101, 100]
+
+
+def test_limits_of_nothing_are_limits() -> None:
+    with parsed(whole(part("f", b"xx", "a")), limits=Limits(file_memory_bytes=0)) as form:
+        assert getattr(form.files[0].file, "_rolled")  # noqa: B009
+    with pytest.raises(ValueError, match="fields=-1: want 0 or more"):
+        Limits(fields=-1)
 
 
 @pytest.mark.parametrize("content_type", [None, "", "text/plain", "multipart/mixed; boundary=XX", "rubbish"])
@@ -263,6 +270,30 @@ def test_what_is_sent_in_parts_comes_back_however_it_is_cut(
         assert [(one.name, (one.file_name, one.file.read())) for one in form.files] == [
             (name, value) for name, value in kept if not isinstance(value, str)
         ]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        (URLENCODED, b"a=1&token=abc&b=2&token=other"),
+        (URLENCODED, b"&".join([b"a=1"] * 999) + b"&token=abc"),
+        (MULTIPART, whole(part("a", b"1"), part("f", b"x" * 200, "y"), part("token", b"abc"), part("token", b"other"))),
+    ],
+)
+def test_a_field_in_the_beginning_of_a_form_is_whole_or_none(content_type: str, body: bytes) -> None:
+    found = {field_in_beginning(body[:end], content_type, "token", is_whole=False) for end in range(len(body))}
+    assert found <= {None, "abc"}
+    assert field_in_beginning(body, content_type, "token", is_whole=True) == "abc"
+    assert field_in_beginning(body, content_type, "f", is_whole=True) is None
+    for other in (None, "text/plain", "multipart/form-data"):
+        assert field_in_beginning(body, other, "token", is_whole=True) is None
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_no_beginning_raises(beginning: bytes, is_whole: bool) -> None:
+    for content_type in (URLENCODED, MULTIPART):
+        for start in (b"", part("a", b"1")):
+            field_in_beginning(start + beginning, content_type, "a", is_whole=is_whole)
 
 
 PIECES = st.sampled_from(
