@@ -32,7 +32,7 @@ def wrapped(loaded: Loaded, texts: Sequence[str]) -> Loaded:
     if not texts:
         return loaded
     # Imported late: without middleware none of it is needed.
-    from dragoman.middleware.stack import stack  # noqa: PLC0415
+    from dragoman.middleware.stacking import stack  # noqa: PLC0415
 
     layers = [layer_of(text) for text in texts]
     try:

@@ -74,7 +74,7 @@ def test_arguments_stand_in_the_call() -> None:
         ("request-id(heder='X')", ApplicationError, "unexpected keyword argument 'heder'"),
         ("request-id(header={'env': 'DRAGOMAN_TEST_UNSET'})", DragomanError, "DRAGOMAN_TEST_UNSET is not set"),
         ("request-id(header={'file': '/nowhere/key'})", DragomanError, "cannot be read"),
-        ("dragoman.middleware.stack:stack()", ApplicationError, "missing 1 required positional argument"),
+        ("dragoman.middleware.stacking:stack()", ApplicationError, "missing 1 required positional argument"),
     ],
 )
 def test_what_cannot_be_says_which_and_why(text: str, error: type[DragomanError], says: str) -> None:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dragoman.middleware.layer import Layer
     from dragoman.middleware.request_id import RequestId
-    from dragoman.middleware.stack import OrderError, stack
+    from dragoman.middleware.stacking import OrderError, stack
 else:
     # What a part stands on (Redis, argon2, …) need not be installed for the others.
     MODULE_OF = {
         "Layer": "layer",
-        "OrderError": "stack",
+        "OrderError": "stacking",
         "RequestId": "request_id",
-        "stack": "stack",
+        "stack": "stacking",
     }
 
     def __getattr__(name: str) -> object:

@@ -99,7 +99,10 @@ class RequestId(Layer):
 
 
 class RequestIdFilter(logging.Filter):
-    """Gives each log record `request_id`, "-" outside of a request: ``%(request_id)s`` in a format."""
+    """Gives each log record `request_id`: ``%(request_id)s`` in a format.
+
+    It is that of the thread's latest request, and "-" in a thread that has had none.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass."""
