@@ -12,7 +12,7 @@ from dragoman import __version__
 from dragoman.contract import render
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("changes/*.md")))
+PAGES = sorted(path for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("changes/*.md")))
 
 
 def generator() -> ModuleType:

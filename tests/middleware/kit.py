@@ -93,7 +93,7 @@ def ask(
     written: list[bytes] = []
 
     def start_response(status: str, fields: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
-        if exc_info and written:
+        if exc_info and any(written):
             raise exc_info[1]
         given[:] = [(status, fields)]
         return written.append

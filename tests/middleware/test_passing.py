@@ -49,11 +49,33 @@ def test_exc_info_is_passed_on_only_where_it_was_given() -> None:
     assert head.calls[1][2] is info
 
 
-def test_a_head_that_is_none_goes_to_the_server_as_it_is() -> None:
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (b"200 OK", []),
+        (None, []),
+        ("200 OK", (("A", "b"),)),
+        ("200 OK", None),
+        ("200 OK", [("A",)]),
+        ("200 OK", ["A: b"]),
+    ],
+)
+def test_a_head_that_is_none_goes_to_the_server_as_it_is(status: Any, headers: Any) -> None:
+    def edit(status: str, headers: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
+        return status.upper() + "", [(name.title(), value) for name, value in headers]
+
     head = Head()
-    editing(head, shout)(b"200 OK", ())
-    editing(head, shout)("200 ok", (("A", "b"),))
-    assert head.calls == [(b"200 OK", ()), ("200 ok", (("A", "b"),))]
+    editing(head, edit)(status, headers)
+    # An edit that does not look at what is wrong has no trouble with it, and what it gives is wrong as well.
+    assert head.calls in ([(status, headers)], [(b"200 OK", [])], [("200 OK", [("A", "b")])])
+
+
+def test_a_mistake_of_the_edit_itself_is_raised() -> None:
+    def edit(status: str, headers: list[tuple[str, str]]) -> tuple[str, list[tuple[str, str]]]:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        editing(Head(), edit)("200 OK", [("A", "b")])
 
 
 def test_written_blocks_are_told_before_they_are_sent() -> None:

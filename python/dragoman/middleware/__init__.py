@@ -4,15 +4,41 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dragoman.middleware.access_log import AccessLog
+    from dragoman.middleware.cors import Cors
+    from dragoman.middleware.error_pages import ErrorPages
+    from dragoman.middleware.force_https import ForceHTTPS
+    from dragoman.middleware.health import Health
+    from dragoman.middleware.host_router import HostRouter
     from dragoman.middleware.layer import Layer
+    from dragoman.middleware.maintenance import Maintenance
+    from dragoman.middleware.method_override import MethodOverride
+    from dragoman.middleware.mount import Mount
+    from dragoman.middleware.proxy_headers import ProxyHeaders
+    from dragoman.middleware.redirects import Redirects
     from dragoman.middleware.request_id import RequestId
+    from dragoman.middleware.security_headers import SecurityHeaders
     from dragoman.middleware.stacking import OrderError, stack
+    from dragoman.middleware.trusted_hosts import TrustedHosts
 else:
     # What a part stands on (Redis, argon2, …) need not be installed for the others.
     MODULE_OF = {
         "Layer": "layer",
         "OrderError": "stacking",
         "RequestId": "request_id",
+        "SecurityHeaders": "security_headers",
+        "Cors": "cors",
+        "ProxyHeaders": "proxy_headers",
+        "TrustedHosts": "trusted_hosts",
+        "ForceHTTPS": "force_https",
+        "ErrorPages": "error_pages",
+        "AccessLog": "access_log",
+        "Health": "health",
+        "Maintenance": "maintenance",
+        "MethodOverride": "method_override",
+        "Redirects": "redirects",
+        "Mount": "mount",
+        "HostRouter": "host_router",
         "stack": "stacking",
     }
 
@@ -22,4 +48,22 @@ else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-__all__ = ["Layer", "OrderError", "RequestId", "stack"]
+__all__ = [
+    "AccessLog",
+    "Cors",
+    "ErrorPages",
+    "ForceHTTPS",
+    "Health",
+    "HostRouter",
+    "Layer",
+    "Maintenance",
+    "MethodOverride",
+    "Mount",
+    "OrderError",
+    "ProxyHeaders",
+    "Redirects",
+    "RequestId",
+    "SecurityHeaders",
+    "TrustedHosts",
+    "stack",
+]

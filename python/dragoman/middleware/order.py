@@ -57,6 +57,13 @@ PAIRS: tuple[Pair, ...] = (
     Pair(
         "ProxyHeaders", "ForceHTTPS", "behind a proxy that ends TLS every request looks like http: an endless redirect"
     ),
+    Pair(
+        "ProxyHeaders",
+        "SecurityHeaders",
+        "every request looks like http, and HSTS is sent on https alone",
+    ),
+    Pair("ProxyHeaders", "Maintenance", "who is let through would be decided by the proxy's address"),
+    Pair("ProxyHeaders", "HostRouter", "the proxy's own name for this host would decide, not the client's"),
     Pair("ProxyHeaders", "RateLimit", "all clients would have one address, the proxy's, and share one limit"),
     Pair("RequestId", "AccessLog", "the log would have no id"),
     Pair("RequestId", "ErrorPages", "error pages would have no id to show"),

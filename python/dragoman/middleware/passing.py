@@ -21,12 +21,17 @@ def editing(start_response: StartResponse, edit: Edit, on_write: Callable[[bytes
 
     on_write   is told of each block that the application hands to ``write()``, before it is sent
 
-    An application's head that is no list of fields is passed on as it is: the server says what is wrong with it.
+    An application's head that is no list of fields is passed on as it is: the server says what is wrong with it. So
+    `edit` may take each field for a pair of texts.
     """
 
     def started(status: str, headers: Headers, exc_info: ExcInfo | None = None, /) -> Write:
-        if type(status) is str and isinstance(headers, list):
+        try:
             status, headers = edit(status, headers[:])
+        except Exception:
+            # Asked only now: to look at each field of each answer would cost more than most edits do.
+            if is_head(status, headers):
+                raise
         # PEP 3333: the third argument is an optional one, and there are servers that tell None from none.
         write = start_response(status, headers) if exc_info is None else start_response(status, headers, exc_info)
         if on_write is None:
@@ -39,6 +44,17 @@ def editing(start_response: StartResponse, edit: Edit, on_write: Callable[[bytes
         return written
 
     return started
+
+
+def is_head(status: object, headers: object) -> bool:
+    """Whether PEP 3333 has it so: a text, and a list of pairs of texts."""
+    return (
+        isinstance(status, str)
+        and isinstance(headers, list)
+        and all(
+            isinstance(one, tuple) and len(one) == 2 and all(isinstance(half, str) for half in one) for one in headers
+        )
+    )
 
 
 def is_file_response(environ: Environ, result: object) -> bool:

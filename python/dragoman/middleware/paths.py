@@ -51,3 +51,7 @@ class PathTable(Generic[Value]):
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
                 return value
         return default
+
+    def has(self, path: str) -> bool:
+        """Whether there is a value for `path`."""
+        return bool(self.rows) and self.find(path, self) is not self

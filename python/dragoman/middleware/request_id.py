@@ -8,11 +8,10 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import TypeAlias
 
 from dragoman.middleware.layer import Layer
 from dragoman.middleware.passing import Headers, editing
+from dragoman.middleware.peers import Peers
 from dragoman.types import Environ, StartResponse, WSGIApplication
 
 __all__ = ["REQUEST_ID", "TRACE_ID", "RequestId", "RequestIdFilter", "uuid7"]
@@ -27,8 +26,6 @@ TRACE_ID = "dragoman.trace_id"
 ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 # W3C Trace Context, section 3.2: version, trace id, parent id, flags; a trace id of zeros is none, version ff is none.
 TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
-
-Network: TypeAlias = IPv4Network | IPv6Network
 
 current: ContextVar[str] = ContextVar("dragoman.request_id", default="-")
 
@@ -63,13 +60,12 @@ class RequestId(Layer):
         self.header = header
         self.key = f"HTTP_{header.upper().replace('-', '_')}"
         self.respond = respond
-        self.trusts_all = trusted == "*"
-        self.networks = () if self.trusts_all else networks(trusted)
+        self.trusted = Peers(trusted, "trusted")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request with an id in its environ."""
         given = environ.get(self.key)
-        is_trusted = (given is not None or "HTTP_TRACEPARENT" in environ) and self.is_trusted(environ)
+        is_trusted = (given is not None or "HTTP_TRACEPARENT" in environ) and self.trusted.have_sent(environ)
         request_id = given if is_trusted and given is not None and ID.fullmatch(given) else uuid7()
         environ[REQUEST_ID] = request_id
         if is_trusted and (trace := TRACEPARENT.fullmatch(environ.get("HTTP_TRACEPARENT", ""))):
@@ -81,21 +77,9 @@ class RequestId(Layer):
 
         def edit(status: str, headers: Headers) -> tuple[str, Headers]:
             name = self.header.lower()
-            kept = [item for item in headers if not (isinstance(item, tuple) and item[:1] and item[0].lower() == name)]
-            return status, [*kept, (self.header, request_id)]
+            return status, [*(item for item in headers if item[0].lower() != name), (self.header, request_id)]
 
         return self.app(environ, editing(start_response, edit))
-
-    def is_trusted(self, environ: Environ) -> bool:
-        """Whether ids of the peer of this request are taken."""
-        if self.trusts_all or not self.networks:
-            return self.trusts_all
-        try:
-            address = ip_address(environ.get("REMOTE_ADDR", ""))
-        except ValueError:
-            # A unix socket has no address, and who may open it is the file's matter.
-            return not environ.get("REMOTE_ADDR")
-        return any(address in network for network in self.networks)
 
 
 class RequestIdFilter(logging.Filter):
@@ -108,15 +92,6 @@ class RequestIdFilter(logging.Filter):
         """Let every record pass."""
         record.request_id = current.get()
         return True
-
-
-def networks(texts: Sequence[str] | str) -> tuple[Network, ...]:
-    if isinstance(texts, str):
-        raise ValueError(f'trusted: want a list of networks or "*", got the text {texts!r}')
-    try:
-        return tuple(ip_network(text, strict=False) for text in texts)
-    except ValueError as error:
-        raise ValueError(f'trusted: want addresses or networks such as "10.0.0.0/8": {error}') from None
 
 
 def uuid7() -> str:
