@@ -1,0 +1,100 @@
+"""`MethodOverride`: a POST that stands for PUT, PATCH or DELETE, for forms and networks that know nothing else."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from urllib.parse import parse_qsl
+
+from dragoman.http.fields import is_token
+from dragoman.middleware.answer import plain
+from dragoman.middleware.layer import Layer
+from dragoman.types import Environ, StartResponse, WSGIApplication
+
+__all__ = ["ORIGINAL_METHOD", "MethodOverride"]
+
+ORIGINAL_METHOD = "dragoman.original_method"
+"""The environ's key for the method that was sent, there where it was changed."""
+
+FORM = "application/x-www-form-urlencoded"
+
+
+class MethodOverride(Layer):
+    """Changes the method of a POST to the one that a field names.
+
+    header      the request field, or None
+    form_field  the name of a field in an urlencoded form, or None: a form of 64 KiB at most is read for it, and handed
+                on whole
+    query       the name of a parameter of the query, or None
+    methods     methods that may be named; another one is answered 400
+
+    The method that was sent is ``environ["dragoman.original_method"]``.
+    Raises ValueError for a header that is none, and for methods that are safe or POST itself: a POST that counts as a
+    GET would pass by what guards POST.
+
+        app = MethodOverride(app, form_field="_method")
+    """
+
+    MOST_FORM_BYTES = 64 * 1024
+
+    def __init__(
+        self,
+        app: WSGIApplication | None = None,
+        *,
+        header: str | None = "X-HTTP-Method-Override",
+        form_field: str | None = None,
+        query: str | None = None,
+        methods: Sequence[str] = ("PUT", "PATCH", "DELETE"),
+    ) -> None:
+        super().__init__(app)
+        if header is not None and (not is_token(header) or "_" in header):
+            raise ValueError(f"header: want the name of a field, such as X-HTTP-Method-Override, got {header!r}")
+        if isinstance(methods, str) or not all(isinstance(one, str) and is_token(one) for one in methods):
+            raise ValueError(f"methods: want a list such as PUT, PATCH, DELETE, got {methods!r}")
+        if bad := {one.upper() for one in methods} & {"GET", "HEAD", "OPTIONS", "TRACE", "CONNECT", "POST"}:
+            raise ValueError(f"methods: {', '.join(sorted(bad))}: want methods that change something, and not POST")
+        if not (header or form_field or query):
+            raise ValueError("want a header, a form_field or a query in which a method is named")
+        self.key = f"HTTP_{header.upper().replace('-', '_')}" if header else ""
+        self.form_field = form_field
+        self.query = query
+        self.methods = frozenset(one.upper() for one in methods)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer the request as one with the method that it names."""
+        if environ.get("REQUEST_METHOD") != "POST":
+            return self.app(environ, start_response)
+        named = (
+            environ.get(self.key)
+            or (self.query and value_of(environ.get("QUERY_STRING", ""), self.query))
+            or (self.form_field and value_of(self.form(environ), self.form_field))
+        )
+        method = (named or "POST").strip().upper()
+        if method == "POST":
+            return self.app(environ, start_response)
+        if method not in self.methods:
+            allowed = ", ".join(sorted(self.methods))
+            return plain("400 Bad Request", f"A POST may stand for {allowed} here.")(environ, start_response)
+        environ[ORIGINAL_METHOD] = "POST"
+        environ["REQUEST_METHOD"] = method
+        return self.app(environ, start_response)
+
+    def form(self, environ: Environ) -> str:
+        """The text of a form, "" for another body; what is read of the input is put back."""
+        length = environ.get("CONTENT_LENGTH") or ""
+        kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        # A form without a length, or one that large, is not one that a page's buttons send.
+        if kind != FORM or not (length.isascii() and length.isdigit()) or int(length) > self.MOST_FORM_BYTES:
+            return ""
+        body = environ["wsgi.input"].read(int(length))
+        environ["wsgi.input"] = io.BytesIO(body)
+        return str(body, "latin-1")
+
+
+def value_of(text: str, name: str) -> str:
+    """The first value of a name in an urlencoded text, "" without it."""
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        return ""
+    return next((value for key, value in pairs if key == name), "")

@@ -1,0 +1,84 @@
+"""`HostRouter`: which application a host belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dragoman.middleware import HostRouter, stack
+from tests.middleware.kit import Inner, ask
+
+
+def named(name: str) -> Inner:
+    return Inner(blocks=(name.encode(),))
+
+
+def made() -> HostRouter:
+    hosts = {
+        "api.shop.example": named("api"),
+        "shop.example:8443": named("admin"),
+        "*.shop.example": named("tenant"),
+        ".münchen.example": named("city"),
+    }
+    return HostRouter(named("site"), hosts=hosts)
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "subdomain"),
+    [
+        ("api.shop.example", "api", None),
+        ("API.shop.example.:8000", "api", None),
+        ("shop.example", "site", None),
+        ("shop.example:8443", "admin", None),
+        ("acme.shop.example", "tenant", "acme"),
+        ("a.b.shop.example", "tenant", "a.b"),
+        ("evilshop.example", "site", None),
+        ("xn--mnchen-3ya.example", "city", ""),
+        ("www.xn--mnchen-3ya.example", "city", "www"),
+        ("192.0.2.1", "site", None),
+    ],
+)
+def test_exact_names_come_first_then_patterns_then_the_rest(host: str, name: str, subdomain: str | None) -> None:
+    answer = ask(made(), headers={"Host": host})
+    assert (answer.text, answer.environ.get("dragoman.subdomain")) == (name, subdomain)
+
+
+@pytest.mark.parametrize("host", ["", "a b", "shop.example@api.shop.example"])
+def test_a_host_that_is_none_is_nobodys(host: str) -> None:
+    assert ask(made(), headers={"Host": host}).status == 421
+
+
+def test_without_an_application_for_the_rest_the_answer_is_421() -> None:
+    app = HostRouter(hosts={"a.example": named("a")})
+    assert ask(app, headers={"Host": "a.example"}).text == "a"
+    assert ask(app, headers={"Host": "b.example"}).status == 421
+
+
+def test_hosts_are_remembered_up_to_a_bound() -> None:
+    app = made()
+    for number in range(1100):
+        answer = ask(app, headers={"Host": f"t{number}.shop.example"})
+        assert (answer.text, answer.environ["dragoman.subdomain"]) == ("tenant", f"t{number}")
+    assert len(app.known) == 1024
+    # Remembered or not, the answer is the same, also for one and the same configured layer around another application.
+    other = app.around(named("other"))
+    assert [ask(other, headers={"Host": host}).text for host in ("t1.shop.example", "x.example")] == ["tenant", "other"]
+
+
+def test_in_a_stack_it_stands_around_the_application_of_the_rest() -> None:
+    app = stack(named("site"), HostRouter(hosts={"a.example": named("a")}))
+    assert [ask(app, headers={"Host": host}).text for host in ("a.example", "b.example")] == ["a", "site"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "error", "message"),
+    [
+        ({"https://a.example": Inner()}, ValueError, "hosts: host pattern 'https://a.example'"),
+        ({"a.*": Inner()}, ValueError, "hosts: host pattern"),
+        ({"a.example": "app"}, TypeError, "hosts: a.example: want a WSGI application, got 'app'"),
+    ],
+)
+def test_what_cannot_be_routed_is_refused(hosts: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        HostRouter(hosts=hosts)
