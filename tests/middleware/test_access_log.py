@@ -101,6 +101,15 @@ def test_answers_without_a_body_have_no_bytes(status: str, method: str) -> None:
     assert logged(inner, method)["bytes"] == 0
 
 
+def test_a_body_that_no_client_gets_is_not_counted() -> None:
+    lines: list[str] = []
+    app: Any = AccessLog(streamed, format="json", to=lines.append)
+    result = app(environ_of("HEAD"), lambda *arguments: print)
+    next(result)
+    result.close()
+    assert json.loads(lines[0])["bytes"] == 0
+
+
 def test_of_a_file_that_the_server_sends_its_declared_length_is_said() -> None:
     class Wrapper:
         def __iter__(self) -> Iterator[bytes]:

@@ -209,6 +209,12 @@ def test_flask_cors_148_a_pattern_varies_as_a_list_does() -> None:
     assert asked(Cors(Inner(), origins=["https://*.shop.example"]), None).value("Vary") == "Origin"
 
 
+def test_flask_cors_a_pattern_is_not_only_for_the_beginning() -> None:
+    # flask-cors matches from the left, and takes what follows for good.
+    pattern = re.compile(r"https://www\.shop\.example")
+    assert asked(Cors(Inner(), origins=[pattern]), "https://www.shop.example.evil.example").value(ALLOW) is None
+
+
 def test_flask_cors_an_answer_to_a_request_without_origin_is_not_given_to_all() -> None:
     # flask-cors sends a list of all origins then; no browser takes that, and it tells who they are.
     app = Cors(Inner(), origins=[SHOP, "https://other.example"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from dragoman.middleware import Mount, stack
 from tests.middleware.kit import Inner, ask
@@ -107,3 +108,12 @@ def test_nothing_of_the_path_is_lost(prefixes: list[list[str]], segments: list[s
     assert script == max(
         (name for name in names if name != "/" and f"{path}/".startswith(f"{name}/")), key=len, default=""
     )
+
+
+@given(st.lists(SEGMENTS, max_size=4), SEGMENTS)
+def test_it_finds_what_werkzeugs_dispatcher_finds(prefixes: list[list[str]], segments: list[str]) -> None:
+    names = {"/" + "/".join(filter(None, one)) for one in prefixes} - {"/"}
+    mounts: dict[str, Any] = {name: Inner(blocks=(name.encode(),)) for name in names}
+    path = "/" + "/".join(segments)
+    theirs: Any = DispatcherMiddleware(Inner(), mounts)
+    assert place(Mount(Inner(), mounts=mounts), path, "/front") == place(theirs, path, "/front")

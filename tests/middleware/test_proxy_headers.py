@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dragoman.middleware import ProxyHeaders
 from dragoman.middleware.proxy_headers import REMOVED, Forwarded
@@ -19,11 +20,11 @@ CLIENT = "192.0.2.99"
 ALL = ["for", "proto", "host", "port", "prefix"]
 
 
-def seen(fields: dict[str, str], environ: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+def seen(sent: dict[str, str], environ: dict[str, Any] | None = None, /, **options: Any) -> dict[str, Any]:
     """The environ that the application has."""
     inner = Inner()
     options = options or {"trusted": ["10.0.0.0/8"], "fields": ALL}
-    answer = ask(ProxyHeaders(inner, **options), "GET", "/", fields, **{"REMOTE_ADDR": PROXY, **(environ or {})})
+    answer = ask(ProxyHeaders(inner, **options), "GET", "/", sent, **{"REMOTE_ADDR": PROXY, **(environ or {})})
     assert answer.status == 200
     inner.settled()
     found = inner.environs[0]
@@ -31,8 +32,8 @@ def seen(fields: dict[str, str], environ: dict[str, Any] | None = None, **option
     return found
 
 
-def client(fields: dict[str, str], environ: dict[str, Any] | None = None, **options: Any) -> str:
-    return str(seen(fields, environ, **options)["REMOTE_ADDR"])
+def client(sent: dict[str, str], environ: dict[str, Any] | None = None, /, **options: Any) -> str:
+    return str(seen(sent, environ, **options)["REMOTE_ADDR"])
 
 
 def test_a_trusted_proxy_is_believed_and_what_was_before_is_kept() -> None:
@@ -135,6 +136,35 @@ def test_which_peers_are_believed(trusted: Any, address: str, is_believed: bool)
 def test_host_and_port_go_where_applications_look(fields: dict[str, str], host: str, name: str, port: str) -> None:
     found = seen({"X-Forwarded-For": CLIENT, **fields})
     assert (found["HTTP_HOST"], found["SERVER_NAME"], found["SERVER_PORT"]) == (host, name, port)
+
+
+ADDRESSES = st.ip_addresses(v=4).map(str)
+NAMES = st.sampled_from(["www.example", "a.b.example:8080", "192.0.2.1", "[2001:db8::1]:8000"])
+
+
+@given(
+    st.lists(ADDRESSES, min_size=1, max_size=4),
+    st.lists(st.sampled_from(["http", "https"]), min_size=1, max_size=3),
+    st.lists(NAMES, min_size=1, max_size=3),
+    st.lists(st.sampled_from(["/shop", "/a/b"]), min_size=1, max_size=3),
+)
+def test_with_one_proxy_it_comes_to_what_werkzeugs_proxy_fix_comes_to(
+    chain: list[str], protos: list[str], hosts: list[str], prefixes: list[str]
+) -> None:
+    values = {"For": chain, "Proto": protos, "Host": hosts, "Prefix": prefixes}
+    fields = {f"X-Forwarded-{name}": ", ".join(value) for name, value in values.items()}
+    ours = seen(fields, hops=1, fields=["for", "proto", "host", "prefix"])
+    inner = Inner()
+    theirs: Any = ProxyFix(inner, x_host=1, x_prefix=1)
+    ask(theirs, "GET", "/", fields, REMOTE_ADDR=PROXY)
+    for key in ("REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST", "SERVER_NAME", "SCRIPT_NAME"):
+        assert ours[key] == inner.environs[0][key]
+
+
+def test_werkzeug_the_port_of_a_client_is_no_part_of_its_address() -> None:
+    # ProxyFix gives "192.0.2.99:4711" as REMOTE_ADDR; Azure's gateway sends it so.
+    found = seen({"X-Forwarded-For": f"{CLIENT}:4711"})
+    assert (found["REMOTE_ADDR"], found["REMOTE_PORT"]) == (CLIENT, "4711")
 
 
 def test_werkzeug_2839_the_port_of_the_scheme_is_not_added_to_the_host() -> None:
@@ -268,6 +298,11 @@ def test_under_dragoman_a_peer_that_the_server_has_believed_is_believed(environ:
     found = seen({"X-Forwarded-For": chain, "X-Forwarded-Prefix": "/shop"}, environ)
     assert found["REMOTE_ADDR"] == address
     assert found["SCRIPT_NAME"] == ("/shop" if address == CLIENT else "")
+
+
+def test_under_dragoman_only_the_peer_itself_has_been_believed() -> None:
+    environ = {"SERVER_SOFTWARE": "dragoman", "REMOTE_ADDR": "198.51.100.1", "REMOTE_PORT": ""}
+    assert client({"X-Forwarded-For": f"{CLIENT}, 198.51.100.1"}, environ) == "198.51.100.1"
 
 
 TEXTS = st.text(alphabet='0123456789abcf.:[]",;= /\\_-unkow\t\x00é', max_size=60)
