@@ -43,7 +43,14 @@ CHECK_MAY_IMPORT = {"check", "contract", "errors", "loader", "types", "values"}
 # Values that any program may use: of the server, or of this process, they know nothing.
 HTTP_MAY_IMPORT = {"http", "errors", "types"}
 HTTP_MODULES = tuple(f"dragoman.http.{path.stem}" for path in sorted(PACKAGE.glob("http/[a-z]*.py")))
-PUBLIC_MODULES = ("dragoman", "dragoman.errors", *HTTP_MODULES, "dragoman.testing", "dragoman.types")
+PUBLIC_MODULES = (
+    "dragoman",
+    "dragoman.errors",
+    *HTTP_MODULES,
+    "dragoman.middleware",
+    "dragoman.testing",
+    "dragoman.types",
+)
 NATIVE_USERS = {"worker"}
 
 
