@@ -305,6 +305,32 @@ def test_under_dragoman_only_the_peer_itself_has_been_believed() -> None:
     assert client({"X-Forwarded-For": f"{CLIENT}, 198.51.100.1"}, environ) == "198.51.100.1"
 
 
+def test_what_is_remembered_is_bounded_and_the_same_for_all_who_ask_alike() -> None:
+    found: list[dict[str, Any]] = []
+    app: Any = ProxyHeaders(lambda environ, start_response: found.append(environ) or [], trusted=[PROXY])  # type: ignore[func-returns-value, arg-type, return-value]
+
+    def address_of(chain: str) -> Any:
+        app({"REMOTE_ADDR": PROXY, "HTTP_X_FORWARDED_FOR": chain}, print)
+        return found[-1]["REMOTE_ADDR"]
+
+    addresses = [f"198.51.{number // 256}.{number % 256}" for number in range(1100)]
+    assert [address_of(address) for address in [*addresses, *addresses]] == [*addresses, *addresses]
+    assert app.known.cache_info().currsize == 1024
+    # What an application does with its environ is seen by nobody else.
+    found[-1]["dragoman.forwarded"] = None
+    assert address_of(addresses[-1]) == addresses[-1]
+    assert found[-1]["dragoman.forwarded"].hops == 1
+    # A long chain is read, and not kept.
+    looked_up = app.known.cache_info().misses
+    assert address_of("x, " * 500 + CLIENT) == CLIENT
+    assert app.known.cache_info().misses == looked_up
+
+
+def test_the_name_of_the_peer_goes_with_its_address() -> None:
+    assert "REMOTE_HOST" not in seen({"X-Forwarded-For": CLIENT}, {"REMOTE_HOST": "proxy.example"})
+    assert seen({}, {"REMOTE_HOST": "proxy.example"})["REMOTE_HOST"] == "proxy.example"
+
+
 TEXTS = st.text(alphabet='0123456789abcf.:[]",;= /\\_-unkow\t\x00é', max_size=60)
 
 
