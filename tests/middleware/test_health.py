@@ -105,6 +105,11 @@ def test_details_can_be_left_out() -> None:
     assert status(ask(app, "GET", "/readyz")) == (503, {"status": "not ready"})
 
 
+def test_a_check_may_be_named_as_in_a_file_of_settings() -> None:
+    app = Health(Inner(), checks={"directory": "os:getcwd", "failing": f"{__name__}:failing"})
+    assert status(ask(app, "GET", "/readyz"))[1]["checks"] == {"directory": "ok", "failing": "failed"}
+
+
 def test_what_a_check_has_said_holds_for_a_while() -> None:
     calls: list[int] = []
     app = Health(Inner(), checks={"x": lambda: calls.append(1)}, remember=3600)
@@ -155,6 +160,10 @@ def test_many_who_ask_at_once_make_one_call(gate: Gate) -> None:
         ({"timeout": 0}, ValueError, "timeout, remember: want seconds"),
         ({"remember": -1}, ValueError, "timeout, remember: want seconds"),
         ({"checks": {"db": True}}, TypeError, "checks: db: want a function, got True"),
+        ({"checks": {"db": "os:nothing"}}, ValueError, 'checks: db: want "MODULE:NAME", got .os:nothing.: '),
+        ({"checks": {"db": "no_such_module:x"}}, ValueError, "got .no_such_module:x.: No module named"),
+        ({"checks": {"db": "1:x"}}, ValueError, "checks: db: want"),
+        ({"checks": {"db": "os:sep"}}, TypeError, "checks: db: want a function, got '/'"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:

@@ -326,6 +326,14 @@ def test_what_is_remembered_is_bounded_and_the_same_for_all_who_ask_alike() -> N
     assert app.known.cache_info().misses == looked_up
 
 
+@pytest.mark.parametrize(
+    ("options", "scheme"), [({"trusted": ["10.0.0.0/8"]}, "http"), ({"hops": 1}, "http"), ({"hops": 2}, "https")]
+)
+def test_without_the_chain_of_addresses_proxies_are_counted(options: dict[str, Any], scheme: str) -> None:
+    found = seen({"X-Forwarded-Proto": "https, http", "X-Forwarded-For": CLIENT}, fields=["proto"], **options)
+    assert (found["wsgi.url_scheme"], found["REMOTE_ADDR"]) == (scheme, PROXY)
+
+
 def test_the_name_of_the_peer_goes_with_its_address() -> None:
     assert "REMOTE_HOST" not in seen({"X-Forwarded-For": CLIENT}, {"REMOTE_HOST": "proxy.example"})
     assert seen({}, {"REMOTE_HOST": "proxy.example"})["REMOTE_HOST"] == "proxy.example"

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pkgutil import resolve_name
 
 from dragoman.http.statuses import status_line
 from dragoman.middleware.answer import Answer
@@ -25,7 +26,8 @@ class Health(Layer):
     live       the path for liveness, or None. It never asks a check: a database that is away is no reason to start
                this process anew
     ready      the path for readiness, or None
-    checks     name → function without arguments; it fails by raising or by returning False
+    checks     name → function without arguments, or ``"MODULE:NAME"`` of one; it fails by raising or by returning
+               False
     timeout    seconds for which a check is waited for; one that takes longer has failed, and is not called a second
                time while it runs
     remember   seconds for which what a check has said holds, so that those who ask cannot wear out what is checked
@@ -43,7 +45,7 @@ class Health(Layer):
         *,
         live: str | None = "/livez",
         ready: str | None = "/readyz",
-        checks: Mapping[str, Callable[[], object]] | None = None,
+        checks: Mapping[str, Callable[[], object] | str] | None = None,
         timeout: float = 2.0,
         remember: float = 1.0,
         details: bool = True,
@@ -58,14 +60,11 @@ class Health(Layer):
             raise ValueError(f"live, ready: want two paths, got {live!r} for both")
         if not timeout > 0 or remember < 0:
             raise ValueError(f"timeout, remember: want seconds, got {timeout!r} and {remember!r}")
-        for check, function in (checks or {}).items():
-            if not callable(function):
-                raise TypeError(f"checks: {check}: want a function, got {function!r}")
         self.live = live
         self.ready = ready
         self.timeout_s = float(timeout)
         self.details = details
-        self.checks = [Check(name, function, float(remember)) for name, function in (checks or {}).items()]
+        self.checks = [Check(name, found(name, one), float(remember)) for name, one in (checks or {}).items()]
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the two paths, pass on all others."""
@@ -87,6 +86,19 @@ class Health(Layer):
         if self.details and passed:
             body["checks"] = {name: "ok" if has_passed else "failed" for name, has_passed in passed.items()}
         return told(200 if is_ready else 503, body)
+
+
+def found(name: str, check: Callable[[], object] | str) -> Callable[[], object]:
+    """The function that is meant. Raises ValueError for a text that leads to none, TypeError for anything else."""
+    function: object = check
+    if isinstance(check, str):
+        try:
+            function = resolve_name(check)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(f'checks: {name}: want "MODULE:NAME", got {check!r}: {error}') from error
+    if not callable(function):
+        raise TypeError(f"checks: {name}: want a function, got {function!r}")
+    return function
 
 
 def told(status: int, body: Mapping[str, object], *headers: tuple[str, str]) -> Answer:

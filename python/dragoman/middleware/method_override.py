@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from urllib.parse import parse_qsl
 
 from dragoman.http.fields import is_token
+from dragoman.http.forms import FormError, field_in_beginning, parse_urlencoded
 from dragoman.middleware.answer import plain
 from dragoman.middleware.layer import Layer
 from dragoman.types import Environ, StartResponse, WSGIApplication
@@ -66,8 +66,8 @@ class MethodOverride(Layer):
             return self.app(environ, start_response)
         named = (
             environ.get(self.key)
-            or (self.query and value_of(environ.get("QUERY_STRING", ""), self.query))
-            or (self.form_field and value_of(self.form(environ), self.form_field))
+            or (self.query and in_query(environ.get("QUERY_STRING", ""), self.query))
+            or (self.form_field and self.named_in_form(environ, self.form_field))
         )
         method = (named or "POST").strip().upper()
         if method == "POST":
@@ -79,22 +79,24 @@ class MethodOverride(Layer):
         environ["REQUEST_METHOD"] = method
         return self.app(environ, start_response)
 
-    def form(self, environ: Environ) -> str:
-        """The text of a form, "" for another body; what is read of the input is put back."""
+    def named_in_form(self, environ: Environ, name: str) -> str | None:
+        """The value of a field of a form, None in another body; what is read of the input is put back."""
         length = environ.get("CONTENT_LENGTH") or ""
-        kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        kind = environ.get("CONTENT_TYPE", "")
         # A form without a length, or one that large, is not one that a page's buttons send.
-        if kind != FORM or not (length.isascii() and length.isdigit()) or int(length) > self.MOST_FORM_BYTES:
-            return ""
+        if kind.partition(";")[0].strip().lower() != FORM or not (length.isascii() and length.isdigit()):
+            return None
+        if int(length) > self.MOST_FORM_BYTES:
+            return None
         body = environ["wsgi.input"].read(int(length))
         environ["wsgi.input"] = io.BytesIO(body)
-        return str(body, "latin-1")
+        return field_in_beginning(body, kind, name, is_whole=True)
 
 
-def value_of(text: str, name: str) -> str:
-    """The first value of a name in an urlencoded text, "" without it."""
+def in_query(query: str, name: str) -> str | None:
+    """The first value of a name in a query, None without it."""
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=1000)
-    except ValueError:
-        return ""
-    return next((value for key, value in pairs if key == name), "")
+        pairs = parse_urlencoded(query)
+    except FormError:
+        return None
+    return next((value for key, value in pairs if key == name), None)
