@@ -179,9 +179,7 @@ def freshness_lifetime(
     return None
 
 
-def current_age(
-    *, date: float, age_s: int = 0, request_time: float, response_time: float, now: float
-) -> float:
+def current_age(*, date: float, age_s: int = 0, request_time: float, response_time: float, now: float) -> float:
     """How many seconds ago an answer was made, or last found good, at its origin; >= 0.
 
     date            seconds since 1970, of its Date field, or of when it came

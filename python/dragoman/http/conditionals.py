@@ -40,7 +40,9 @@ class ETag:
 
     def __post_init__(self) -> None:
         if OPAQUE.fullmatch(self.tag) is None:
-            raise ValueError(f"entity tag {self.tag!r}: want visible characters without quotes and blanks, up to U+00FF")
+            raise ValueError(
+                f"entity tag {self.tag!r}: want visible characters without quotes and blanks, up to U+00FF"
+            )
 
     def __str__(self) -> str:
         return f'{"W/" if self.is_weak else ""}"{self.tag}"'

@@ -37,12 +37,11 @@ def parse_cookies(value: str) -> dict[str, str]:
     r"""The cookies of a Cookie field, by name; names have their case.
 
     value   field value, a native string as of WSGI; several fields joined with ``"; "``
-    Of two of one name the first counts: user agents send the one with the longest path, which was set for the place that
-    is asked for, before the others (RFC 6265bis §5.8.3). Quotes around a value are taken off, with the escapes that
-    Python's own http.cookies writes within them. Bytes that are UTF-8 are read as that, others as latin-1.
-    What has no ``=`` or no name is left out, and what comes after the first 300 pairs.
-    Never raises.
-    Source: RFC 6265bis §4.2.1; how it is read is left to servers.
+    Of two of one name the first counts: user agents send the one with the longest path, which was set for the place
+    that is asked for, before the others (RFC 6265bis §5.8.3). Quotes around a value are taken off, with the escapes
+    that Python's own http.cookies writes within them. Bytes that are UTF-8 are read as that, others as latin-1. What
+    has no ``=`` or no name is left out, and what comes after the first 300 pairs. Never raises. Source: RFC 6265bis
+    §4.2.1; how it is read is left to servers.
 
     >>> parse_cookies('a=1; b="2 \\073"; a=3; c')
     {'a': '1', 'b': '2 ;'}

@@ -1,4 +1,4 @@
-"""Forms: what the body of a POST says, in fields and files (RFC 7578, and "URL-encoded" of the WHATWG's URL standard)."""
+"""Forms: what the body of a POST says, in fields and files (RFC 7578, and the WHATWG's URL standard)."""
 
 import re
 from collections.abc import Iterator
@@ -292,7 +292,7 @@ class Reading:
         if len(self.form.files) == self.limits.files:
             raise FormError(413, f"the form has more than {self.limits.files} files")
         # 0 would mean no limit there.
-        self.file = SpooledTemporaryFile(max(self.limits.file_memory_bytes, 1))
+        self.file = SpooledTemporaryFile(max(self.limits.file_memory_bytes, 1))  # noqa: SIM115: the form closes it
 
     def take_memory(self, count: int) -> None:
         self.memory_left -= count
@@ -355,7 +355,9 @@ def multipart_module() -> Any:
     try:
         import multipart  # noqa: PLC0415
     except ImportError as error:
-        raise ImportError("multipart/form-data wants the library multipart: pip install 'dragoman[middleware]'") from error
+        raise ImportError(
+            "multipart/form-data wants the library multipart: pip install 'dragoman[middleware]'"
+        ) from error
     # Old releases of python-multipart bring another module of that name.
     if not hasattr(multipart, "PushMultipartParser"):
         raise ImportError(

@@ -31,14 +31,16 @@ MOST_HOPS = 50
 
 # RFC 7239 §6: node = nodename [ ":" node-port ]; nodename = IPv4 / "[" IPv6 "]" / "unknown" / "_" 1*(…)
 OBFUSCATED = r"_[0-9A-Za-z._-]+"
-NODE = re.compile(rf"(?:\[([0-9A-Fa-f:.]{{2,45}})\]|([0-9.]{{7,15}})|(?i:(unknown))|({OBFUSCATED}))(?::([0-9]{{1,5}}|{OBFUSCATED}))?")
+NODE = re.compile(
+    rf"(?:\[([0-9A-Fa-f:.]{{2,45}})\]|([0-9.]{{7,15}})|(?i:(unknown))|({OBFUSCATED}))(?::([0-9]{{1,5}}|{OBFUSCATED}))?"
+)
 BARE_IPV6 = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f:.]{1,44}")
 # RFC 7239 §5.4, RFC 3986 §3.1
 SCHEME = re.compile(r"[A-Za-z][0-9A-Za-z+.-]*")
 # A path without an end in "/", without what a browser takes for another host ("//", "\"), query or control.
 PREFIX = re.compile(r"(?:/[\x21\x24-\x2e\x30-\x3b\x3d\x40-\x5b\x5d-\x7e]+)*/?")
-# RFC 7239 §4, forwarded-pair = token "=" value, read backwards: in a quoted string a quote has a backslash before it, and
-# that which opens it has "=". Outside of quotes an address may have its colons, as many proxies write it.
+# RFC 7239 §4, forwarded-pair = token "=" value, read backwards: in a quoted string a quote has a backslash before it,
+# and that which opens it has "=". Outside of quotes an address may have its colons, as many proxies write it.
 BACKWARD_PAIR = re.compile(r'("(?:[^"]|"\\)*"|[!#-+\--:<>-~]+)=([!#-+\--:<>-~]+)[ \t]*(?=[,;]|\Z)')
 OWS = " \t"
 

@@ -102,10 +102,8 @@ class Problem:
         """
         title = escape(one_line(f"{self.status} {self.shown_title}"))
         detail = f"<p>{escape(one_line(self.detail))}</p>\n" if self.detail else ""
-        page = (
-            f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n<h1>{title}</h1>\n{detail}'
-        )
-        return page.encode("utf-8", "replace")
+        head = f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        return f"{head}<h1>{title}</h1>\n{detail}".encode("utf-8", "replace")
 
     def to_text(self) -> bytes:
         """The problem as lines of text: the status with the title, then the detail; extensions are left out.
