@@ -6,12 +6,12 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dragoman.check.called import Watch
-from dragoman.check.drive import Answer, Driver, Fault, line_of_frame, logged_exceptions
+from dragoman.check.drive import Answer, Driver, Fault, ends_recorded, line_of_frame, logged_exceptions
 from dragoman.check.layers import layers_checked, possible_mounts
 from dragoman.check.openapi import read_openapi
 from dragoman.check.plan import Plan, make_plan
@@ -68,14 +68,20 @@ class Options:
     is_guarded: bool = True
 
 
-def check(application: Any, options: Options, name: str = "") -> Report:
+def check(
+    application: Any, options: Options, name: str = "", tell: Callable[[list[Request]], object] | None = None
+) -> Report:
     """Drive `application` through the catalogue, its routes and what was asked for. Raises UsageError.
 
     name   what it was loaded as
+    tell   called with the requests that are under way, each time that others are
     """
     routes = find_routes(application)
     plan = make_plan(routes, options.asked, is_unsafe=options.is_unsafe)
     run = Run(application, name or application_name(application), options, routes, plan)
+    if tell is not None:
+        run.driver.tell = tell
+        tell([])
     if options.is_guarded:
         run.guarded()
     else:
@@ -129,6 +135,7 @@ class Run:
         options = self.options
         arguments = {"on_finding": self.driver.found, "hints": options.hints, "only": self.chosen}
         with (
+            ends_recorded(),
             logged_exceptions(is_quiet=options.is_quiet),
             layers_checked(self.application, self.name, self.watch(), **arguments) as checked,
         ):
