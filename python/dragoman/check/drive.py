@@ -294,7 +294,7 @@ def ends_recorded() -> Iterator[None]:
         exchange.end = Ended(status)
         raise exchange.end
 
-    os._exit = leave  # type: ignore[assignment]
+    os._exit = leave
     try:
         yield
     finally:
