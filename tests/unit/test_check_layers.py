@@ -16,7 +16,7 @@ from dragoman.check.called import Watch
 from dragoman.check.drive import Driver
 from dragoman.check.layers import inner_applications, layers_checked
 from dragoman.check.request import Request, Site
-from dragoman.check.run import Options, check
+from dragoman.check.run import Options, asked_for, check
 from dragoman.check.slots import is_application
 from dragoman.contract import Finding
 from dragoman.contract.report import application_name
@@ -406,6 +406,35 @@ def test_a_function_that_only_helps_is_none_whatever_its_arguments_are_called(co
     untouched(stack, lambda: stack.__globals__["helper"])
     report = check(stack, Options(time_s=20, threads=1))
     assert report.is_clean, [str(finding) for _, finding in report.findings()]
+
+
+def test_a_helper_that_no_request_has_shown_to_be_one_is_not_reported() -> None:
+    """As werkzeug's `responder`: what it decorates is called with environ and start_response, and gives a response."""
+
+    def responder(function: Any) -> Any:
+        def call(environ: dict[str, Any], start_response: Start) -> Any:
+            if environ["PATH_INFO"] != "/late":
+                return clean(environ, start_response)
+            return function(environ, start_response)(environ, start_response)
+
+        return call
+
+    def view(environ: dict[str, Any], start_response: Start) -> Any:
+        return clean
+
+    for target in ("GET /late", "HEAD /late"):
+        report = check(responder(view), Options(time_s=20, threads=1, asked=asked_for([target])))
+        assert report.is_clean, [str(finding) for _, finding in report.findings()]
+
+
+def test_an_inner_application_that_gives_no_body_is_reported() -> None:
+    def forgets(environ: dict[str, Any], start_response: Start) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+
+    report = check(Middleware(Middleware(forgets)), Options(time_s=20, threads=1))
+    assert {(one.rule, one.party, one.layer) for _, one in report.findings()} == {
+        ("body-not-iterable", "application", application_name(forgets))
+    }
 
 
 def test_an_inner_application_that_raises_is_one_all_the_same() -> None:

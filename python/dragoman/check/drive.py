@@ -32,6 +32,8 @@ LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "pla
 # This package: its frames lead to the application.
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
+# Findings about what was returned. If the caller has made a good answer of that, it was no application that it called.
+OF_RESULT = frozenset({"body-not-iterable", "body-is-str", "body-is-bytes", "start-response-missing"})
 ENDS = (SystemExit, KeyboardInterrupt)
 
 CURRENT: contextvars.ContextVar[Exchange | None] = contextvars.ContextVar("dragoman_check_exchange", default=None)
@@ -95,6 +97,9 @@ class Driver:
     def found(self, finding: Finding) -> None:
         """Take a finding from a checker."""
         exchange = CURRENT.get()
+        if exchange is not None and finding.rule in OF_RESULT:
+            exchange.doubtful.append(finding)
+            return
         if exchange is not None:
             exchange.is_broken |= not finding.hint
         self._on_finding(finding, exchange.request if exchange else None)
@@ -115,6 +120,8 @@ class Driver:
                 del self.under_way[ident]
                 self.tell(list(self.under_way.values()))
                 self.answered += exchange.status is not None
+        for finding in exchange.confirmed():
+            self._on_finding(finding, request)
         return exchange.answer()
 
 
@@ -128,10 +135,14 @@ class Exchange:
     headers: Any = ()
     is_head_sent: bool = False
     is_whole: bool = False
+    # What was returned looks like a body.
+    is_body: bool = False
     # A checker has found something: an exception may be what comes of it.
     is_broken: bool = False
     sent: int = 0
     kept: list[bytes] = field(default_factory=list)
+    # Findings that may be about a helper.
+    doubtful: list[Finding] = field(default_factory=list)
     exception: BaseException | None = None
     # It was to be the end of the process, whatever became of the exception.
     end: BaseException | None = None
@@ -195,6 +206,7 @@ class Exchange:
         """Iterate as far as the client reads."""
         if body is None or isinstance(body, (str, bytes)):
             return
+        self.is_body = True
         limit = self.request.blocks
         if limit == 0:
             return
@@ -204,6 +216,13 @@ class Exchange:
             if taken == limit or is_too_much or (self.request.method == "HEAD" and block):
                 return
         self.is_whole = True
+
+    def confirmed(self) -> list[Finding]:
+        """The doubtful findings, if there was no good answer."""
+        is_good = self.is_body and self.status is not None and self.exception is None
+        found = [] if is_good else self.doubtful
+        self.is_broken |= any(not finding.hint for finding in found)
+        return found
 
     def answer(self) -> Answer:
         """What came of it."""
