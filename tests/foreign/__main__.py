@@ -1,6 +1,6 @@
 """Runs the frameworks' own tests and examples between checkers: a false alarm is a fault here.
 
-It downloads, and takes about ten minutes; nothing of it is part of `make test`.
+It downloads, and takes about a quarter of an hour; nothing of it is part of `make test`.
 """
 
 from __future__ import annotations
@@ -165,6 +165,10 @@ class Workshop:
             result.tests += 1
             self.check(result, name, example)
             self.serve(result, name, example)
+            print(
+                f"{name} {example}: {result.requests} requests by now, {counted(len(result.alarms), 'alarm')}",
+                flush=True,
+            )
         return result
 
     def check(self, result: Result, name: str, example: str) -> None:
