@@ -42,8 +42,13 @@ def main() -> int:
     if not present:
         return _refuse("no server is installed")
     rounds, seconds, warm_up_s = (2, 0.5, 0.2) if options.quick else (options.rounds, options.seconds, 0.5)
-    cells = sum(peer.takes_part(workload.name) for workload in chosen for peer in present)
-    minutes = cells * rounds * (seconds + warm_up_s + START_AND_STOP_S) / 60
+    cells = sum(
+        len(range(0, rounds, workload.share))
+        for workload in chosen
+        for peer in present
+        if peer.takes_part(workload.name)
+    )
+    minutes = cells * (seconds + warm_up_s + START_AND_STOP_S) / 60
     print(
         f"{len(present)} servers, {len(chosen)} workloads, {rounds} rounds: about {minutes:.1f} minutes",
         file=sys.stderr,
@@ -72,7 +77,7 @@ def _interleave(
     samples: dict[tuple[str, str], list[Sample | None]] = {}
     for number in range(rounds):
         shift = number % len(present)
-        for workload in chosen:
+        for workload in (one for one in chosen if number % one.share == 0):
             for peer in present[shift:] + present[:shift]:
                 if peer.takes_part(workload.name):
                     sample = _try(peer, workload, seconds, warm_up_s)

@@ -78,7 +78,9 @@ def _workload(workload: Workload, samples: Samples, conditions: Conditions) -> s
             notes.append(f"**{peer.name} answered wrongly** (first: {breaches[0]}).")
         rows.append(_row(peer.name, workload, rounds, base))
     ideal = f" The sleep alone allows {workload.ideal_per_second:,.0f} requests/s." if workload.ideal_per_second else ""
-    lines = [f"## {workload.name}", "", workload.question + ideal, "", _table(columns, rows)]
+    taken = len(range(0, conditions.rounds, workload.share))
+    fewer = f" ({taken} of the rounds.)" if taken < conditions.rounds else ""
+    lines = [f"## {workload.name}", "", workload.question + ideal + fewer, "", _table(columns, rows)]
     return "\n".join([*lines, "", *notes] if notes else lines)
 
 

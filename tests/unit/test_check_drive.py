@@ -10,7 +10,6 @@ import pytest
 from dragoman.check.catalogue import CATALOGUE, NOWHERE
 from dragoman.check.compare import difference
 from dragoman.check.drive import Answer, Driver
-from dragoman.check.layers import inner_applications, is_application, layers_checked
 from dragoman.check.repeat import words_of
 from dragoman.check.request import (
     SAFE,
@@ -248,71 +247,3 @@ def test_values_fit_a_parameter_and_the_word_comes_first_where_it_does() -> None
     assert next(fitting("(?:red|blue)", str, "word", ("red", "blue")))[0] == "red"
     assert [text for text, _ in fitting("(?:json|xml)", str, "word")] == ["json", "xml"]
     assert list(fitting("[?]", str, "word")) == []
-
-
-# Layers.
-
-
-class Middleware:
-    def __init__(self, inner: Any) -> None:
-        self.inner = inner
-
-    def __call__(self, environ: dict[str, Any], start_response: Start) -> Any:
-        return self.inner(environ, start_response)
-
-
-class Slotted:
-    __slots__ = ("wrapped",)
-
-    def __init__(self, wrapped: Any) -> None:
-        self.wrapped = wrapped
-
-    def __call__(self, environ: dict[str, Any], start_response: Start) -> Any:
-        return self.wrapped(environ, start_response)
-
-
-def decorated(inner: Any) -> Any:
-    def middleware(environ: dict[str, Any], start_response: Start) -> Any:
-        return inner(environ, start_response)
-
-    return middleware
-
-
-@pytest.mark.parametrize("wrap", [Middleware, Slotted, decorated, lambda app: Middleware(decorated(Slotted(app)))])
-def test_a_breach_inside_of_a_middleware_is_the_applications_and_the_checkers_are_taken_out(wrap: Any) -> None:
-    def app(environ: dict[str, Any], start_response: Start) -> Any:
-        start_response("200 OK", [("Connection", "close"), ("Content-Length", "0")])
-        return []
-
-    stack = wrap(app)
-    assert [one for one, _ in inner_applications(stack)][-1] is app
-    found: list[Finding] = []
-    driver = Driver(Site(), lambda finding, request: found.append(finding))
-    with layers_checked(stack, "stack", on_finding=driver.found) as checked:
-        driver.call(checked, Request("a"))
-    assert [(finding.rule, finding.party) for finding in found] == [("header-hop-by-hop", "application")]
-    assert [one for one, _ in inner_applications(stack)][-1] is app
-
-
-def test_a_breach_of_a_middleware_is_laid_to_it() -> None:
-    def outer(inner: Any) -> Any:
-        def middleware(environ: dict[str, Any], start_response: Start) -> Any:
-            def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-                return start_response(status, [*headers, ("Keep-Alive", "5")], *([exc_info] if exc_info else []))
-
-            return inner(environ, start)
-
-        return middleware
-
-    found: list[Finding] = []
-    driver = Driver(Site(), lambda finding, request: found.append(finding))
-    with layers_checked(outer(hello), "stack", on_finding=driver.found) as checked:
-        driver.call(checked, Request("a"))
-    assert [(finding.rule, finding.party) for finding in found] == [("header-hop-by-hop", "middleware")]
-
-
-def test_a_wsgi_application_is_known_by_its_second_argument() -> None:
-    assert is_application(hello) and is_application(Middleware(hello))
-    assert not is_application(lambda first, second: None)
-    assert not is_application(Middleware)
-    assert not is_application(len)

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from dragoman.check.catalogue import CATALOGUE
+from dragoman.check.outlive import in_child
 from dragoman.check.report import Report, as_json, as_text
 from dragoman.check.request import Client, Request, Site
 from dragoman.check.run import Options, asked_for, check
@@ -75,9 +76,10 @@ def check_loaded(load: Callable[[], Loaded], options: Options, params: dict[str,
     Returns the exit status. What the application prints goes to standard error: standard output is the report's.
     """
     directory = os.getcwd()
-    with contextlib.redirect_stdout(sys.stderr):
+    journal = in_child()
+    with contextlib.redirect_stdout(sys.stderr), journal.open():
         loaded = load()
-        report = check(loaded.application, options, loaded.name)
+        report = check(loaded.application, options, loaded.name, journal.under_way)
     # Files are named as they are seen from where the command was given.
     os.chdir(directory)
     if params["sarif"] == "-":
@@ -87,6 +89,7 @@ def check_loaded(load: Callable[[], Loaded], options: Options, params: dict[str,
     if params["sarif"] not in ("", "-"):
         write(params["sarif"], as_sarif(report, version))
     status = status_of(report, params["fail_on"])
+    journal.close(status)
     if is_held_up():
         leave(status)
     return status
@@ -101,8 +104,13 @@ def write(path: str, text: str) -> None:
 
 
 def status_of(report: Report, fail_on: str) -> int:
-    """1 for a breach, for errors where they count, and where nothing was learnt because nothing was answered."""
-    return 1 if report.breaches or (report.faults and fail_on == "error") or not report.answered else 0
+    """1 for a breach, for errors where they count, and where nothing was learnt because nothing was answered.
+
+    To end the process is more than an error.
+    """
+    has_ended = any(fault.kind == "end" for _, fault in report.all_faults())
+    is_error = has_ended or (report.faults and fail_on == "error")
+    return 1 if report.breaches or is_error or not report.answered else 0
 
 
 def is_held_up() -> bool:

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from traceback import walk_stack, walk_tb
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from dragoman.check.request import Client, ClientDisconnected, Request, Site, make_environ
 from dragoman.contract.finding import Finding
 from dragoman.contract.places import Place
 
-__all__ = ["Answer", "Driver", "Fault", "line_of_frame", "logged_exceptions"]
+__all__ = ["Answer", "Driver", "Fault", "ends_recorded", "line_of_frame", "logged_exceptions"]
 
 # A response without an end has to have one here: the client leaves.
 BLOCKS_AT_MOST = 10_000
@@ -31,6 +31,10 @@ KEPT_BYTES = 256 << 10
 LIBRARIES = tuple({sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 # This package: its frames lead to the application.
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+# Findings about what was returned. If the caller has made a good answer of that, it was no application that it called.
+OF_RESULT = frozenset({"body-not-iterable", "body-is-str", "body-is-bytes", "start-response-missing"})
+ENDS = (SystemExit, KeyboardInterrupt)
 
 CURRENT: contextvars.ContextVar[Exchange | None] = contextvars.ContextVar("dragoman_check_exchange", default=None)
 
@@ -44,7 +48,7 @@ class Fault:
     """What is no breach of the contract, and no answer either.
 
     kind    ``"exception"``: it left the application before the head was sent; ``"500"``: the application has caught it
-            and answered so; ``"stuck"``: the call did not return
+            and answered so; ``"stuck"``: the call did not return; ``"end"``: the application wanted the process to end
     where   the application's innermost line, else the innermost of all
     """
 
@@ -87,20 +91,26 @@ class Driver:
         self._lock = threading.Lock()
         # By thread, what it is at.
         self.under_way: dict[int, Request] = {}
+        # Called with what is under way, each time that it is something else.
+        self.tell: Callable[[list[Request]], object] = lambda requests: None
 
     def found(self, finding: Finding) -> None:
         """Take a finding from a checker."""
         exchange = CURRENT.get()
+        if exchange is not None and finding.rule in OF_RESULT:
+            exchange.doubtful.append(finding)
+            return
         if exchange is not None:
             exchange.is_broken |= not finding.hint
         self._on_finding(finding, exchange.request if exchange else None)
 
     def call(self, application: Any, request: Request) -> Answer:
-        """One request and its answer. Exceptions are in the answer, all but KeyboardInterrupt."""
+        """One request and its answer. Exceptions are in the answer, all but a KeyboardInterrupt of the main thread."""
         ident = threading.get_ident()
         with self._lock:
             self.calls += 1
             self.under_way[ident] = request
+            self.tell(list(self.under_way.values()))
         exchange = Exchange(request, self.site)
         try:
             # As the server does it: what a request leaves in a context variable, the next one does not see.
@@ -108,7 +118,10 @@ class Driver:
         finally:
             with self._lock:
                 del self.under_way[ident]
+                self.tell(list(self.under_way.values()))
                 self.answered += exchange.status is not None
+        for finding in exchange.confirmed():
+            self._on_finding(finding, request)
         return exchange.answer()
 
 
@@ -122,11 +135,17 @@ class Exchange:
     headers: Any = ()
     is_head_sent: bool = False
     is_whole: bool = False
+    # What was returned looks like a body.
+    is_body: bool = False
     # A checker has found something: an exception may be what comes of it.
     is_broken: bool = False
     sent: int = 0
     kept: list[bytes] = field(default_factory=list)
+    # Findings that may be about a helper.
+    doubtful: list[Finding] = field(default_factory=list)
     exception: BaseException | None = None
+    # It was to be the end of the process, whatever became of the exception.
+    end: BaseException | None = None
     logged: BaseException | None = None
 
     def __post_init__(self) -> None:
@@ -148,10 +167,13 @@ class Exchange:
     def recording(self) -> Iterator[None]:
         try:
             yield
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            # In another thread it is none of the keyboard's.
+            if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+                raise
             self.exception = self.exception or error
+            if isinstance(error, ENDS):
+                self.end = self.end or error
 
     def start_response(self, status: Any, headers: Any, exc_info: Any = None) -> Callable[[bytes], object]:
         """PEP 3333, "The start_response() Callable"."""
@@ -184,6 +206,7 @@ class Exchange:
         """Iterate as far as the client reads."""
         if body is None or isinstance(body, (str, bytes)):
             return
+        self.is_body = True
         limit = self.request.blocks
         if limit == 0:
             return
@@ -193,6 +216,13 @@ class Exchange:
             if taken == limit or is_too_much or (self.request.method == "HEAD" and block):
                 return
         self.is_whole = True
+
+    def confirmed(self) -> list[Finding]:
+        """The doubtful findings, if there was no good answer."""
+        is_good = self.is_body and self.status is not None and self.exception is None
+        found = [] if is_good else self.doubtful
+        self.is_broken |= any(not finding.hint for finding in found)
+        return found
 
     def answer(self) -> Answer:
         """What came of it."""
@@ -205,6 +235,8 @@ class Exchange:
 
     def fault(self, status: str) -> Fault | None:
         """What went wrong besides breaches. After the head an exception is a breach itself."""
+        if self.end is not None:
+            return Fault("end", text_of(self.end), line_of(self.end), self.request)
         if self.is_broken or self.request.client is not Client.WHOLE:
             return None
         if self.exception is not None:
@@ -234,7 +266,7 @@ def text_of(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = ""
-    name = type(error).__name__
+    name = SystemExit.__name__ if isinstance(error, Ended) else type(error).__name__
     return f"{name}: {text.splitlines()[0]}" if text.strip() else name
 
 
@@ -258,6 +290,34 @@ def innermost(frames: Iterable[tuple[FrameType, int]]) -> Place | None:
         last = (code.co_filename, line, getattr(code, "co_qualname", code.co_name))
         own = own if code.co_filename.startswith(LIBRARIES) else last
     return own or last
+
+
+class Ended(SystemExit):
+    """Raised by os._exit: of an end without an exception nothing could be told any more."""
+
+    def __str__(self) -> str:
+        return f"by os._exit({self.code})"
+
+
+@contextmanager
+def ends_recorded() -> Iterator[None]:
+    """While it lasts, a request that calls os._exit has that in its answer, and the process goes on."""
+    original = os._exit
+    ours = os.getpid()
+
+    def leave(status: int) -> NoReturn:
+        exchange = CURRENT.get()
+        # A child that the application has forked ends like that.
+        if exchange is None or os.getpid() != ours:
+            original(status)
+        exchange.end = Ended(status)
+        raise exchange.end
+
+    os._exit = leave
+    try:
+        yield
+    finally:
+        os._exit = original
 
 
 @contextmanager

@@ -119,7 +119,9 @@ def described(request: Request) -> str:
 
 def fault_text(fault: Fault) -> str:
     where = f"  ({place_text(fault.where)})" if fault.where else ""
-    what = {"exception": "raised", "500": "answered 500:", "stuck": "did not return:"}[fault.kind]
+    what = {"exception": "raised", "500": "answered 500:", "stuck": "did not return:", "end": "ended the process:"}[
+        fault.kind
+    ]
     return f"{what} {printable(fault.text)}{where}"
 
 

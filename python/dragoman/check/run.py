@@ -6,18 +6,20 @@ import gc
 import sys
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dragoman.check.drive import Answer, Driver, Fault, line_of_frame, logged_exceptions
-from dragoman.check.layers import layers_checked
+from dragoman.check.called import Watch
+from dragoman.check.drive import Answer, Driver, Fault, ends_recorded, line_of_frame, logged_exceptions
+from dragoman.check.layers import layers_checked, possible_mounts
 from dragoman.check.openapi import read_openapi
 from dragoman.check.plan import Plan, make_plan
 from dragoman.check.repeat import Repeats
 from dragoman.check.report import Report, Seen
 from dragoman.check.request import Request, Site, named
 from dragoman.check.routes import Routes, find_routes
+from dragoman.check.slots import Called
 from dragoman.contract.finding import Finding, finding
 from dragoman.contract.places import Place, entry_of
 from dragoman.contract.report import application_name
@@ -28,6 +30,9 @@ __all__ = ["Options", "asked_for", "check"]
 SHARED_STATE = "app-shared-state"
 # The part of the time that the requests which are made once may take, where there are some to repeat.
 ONCE = 0.6
+# The part in which it is looked who calls whom, and so many requests for it.
+WATCHED = 0.1
+WATCHED_AT_MOST = 30
 # What a call that does not return may take longer than the whole time.
 GRACE_S = 1.0
 
@@ -63,14 +68,20 @@ class Options:
     is_guarded: bool = True
 
 
-def check(application: Any, options: Options, name: str = "") -> Report:
+def check(
+    application: Any, options: Options, name: str = "", tell: Callable[[list[Request]], object] | None = None
+) -> Report:
     """Drive `application` through the catalogue, its routes and what was asked for. Raises UsageError.
 
     name   what it was loaded as
+    tell   called with the requests that are under way, each time that others are
     """
     routes = find_routes(application)
     plan = make_plan(routes, options.asked, is_unsafe=options.is_unsafe)
     run = Run(application, name or application_name(application), options, routes, plan)
+    if tell is not None:
+        run.driver.tell = tell
+        tell([])
     if options.is_guarded:
         run.guarded()
     else:
@@ -124,8 +135,9 @@ class Run:
         options = self.options
         arguments = {"on_finding": self.driver.found, "hints": options.hints, "only": self.chosen}
         with (
+            ends_recorded(),
             logged_exceptions(is_quiet=options.is_quiet),
-            layers_checked(self.application, self.name, **arguments) as checked,
+            layers_checked(self.application, self.name, self.watch(), **arguments) as checked,
         ):
             is_repeating = SHARED_STATE in self.chosen and bool(self.plan.repeated)
             once_until_s = self.began_s + options.time_s * (ONCE if is_repeating else 1)
@@ -142,6 +154,17 @@ class Run:
             if is_repeating:
                 self.repeat(checked)
             gc.collect()
+
+    def watch(self) -> Called:
+        """Which code some requests that change nothing have called as an application."""
+        watch = Watch()
+        watched = watch.watched(self.application)
+        mounts = [Request("", path=f"{prefix}/") for prefix in possible_mounts(self.application)]
+        for request in [*mounts, *self.plan.repeated][:WATCHED_AT_MOST]:
+            if time.monotonic() >= self.began_s + self.options.time_s * WATCHED:
+                break
+            self.driver.call(watched, request)
+        return watch.called
 
     def repeat(self, checked: Any) -> None:
         def call(request: Request) -> Answer:

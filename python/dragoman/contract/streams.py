@@ -114,8 +114,10 @@ class CheckedInput(Stream):
     def __getattr__(self, name: str) -> Any:
         if name in Stream.__slots__:
             raise AttributeError(name)
-        # After the end its owner may use it.
-        may_be_used = name.startswith("_") or self._transcript.phase is Phase.ENDED or name in self._asked_for
+        # After the end its owner may use it. What a middleware has put in the server's place may do more than PEP 3333
+        # promises, and a key of the environ may say so.
+        is_more = self._transcript.phase is Phase.ENDED or self._handed_in_by.outer is not None
+        may_be_used = is_more or name.startswith("_") or name in self._asked_for
         if not may_be_used and copes_without(name):
             may_be_used = True
             self._asked_for |= {name}

@@ -337,6 +337,27 @@ def rewinds_its_own_input(app):
     return repeated
 
 
+def rewinds_what_it_may(environ, start_response):
+    """WebOb's way: a key says that the body can be read again."""
+    if environ.get("shop.body_is_seekable"):
+        environ["wsgi.input"].seek(0)
+    return reads_its_body(environ, start_response)
+
+
+@legal_middleware(Request(method="POST", body=b"Hello"), around=rewinds_what_it_may)
+def says_that_the_body_can_be_read_again(app):
+    """It has read the body, and leaves one in memory, with a key that says so for whom it calls."""
+
+    def read(environ, start_response):
+        size = int(environ.get("CONTENT_LENGTH") or 0)
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(size))
+        environ["wsgi.input"].read()
+        environ["shop.body_is_seekable"] = True
+        return app(environ, start_response)
+
+    return read
+
+
 @legal_middleware(Request(method="POST", body=zlib.compress(b"Hello, world")), around=reads_its_body)
 def decompresses_the_input(app):
     """The input and CONTENT_LENGTH of what it has unpacked."""
