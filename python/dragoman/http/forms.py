@@ -291,8 +291,8 @@ class Reading:
     def open(self) -> None:
         if len(self.form.files) == self.limits.files:
             raise FormError(413, f"the form has more than {self.limits.files} files")
-        # 0 would mean no limit there.
-        self.file = SpooledTemporaryFile(max(self.limits.file_memory_bytes, 1))  # noqa: SIM115: the form closes it
+        # 0 would mean no limit there. The form closes it.
+        self.file = SpooledTemporaryFile(max(self.limits.file_memory_bytes, 1))  # noqa: SIM115
 
     def take_memory(self, count: int) -> None:
         self.memory_left -= count
