@@ -1,0 +1,1 @@
+"""The stores, each against the same tests."""
