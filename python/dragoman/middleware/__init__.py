@@ -18,27 +18,29 @@ if TYPE_CHECKING:
     from dragoman.middleware.redirects import Redirects
     from dragoman.middleware.request_id import RequestId
     from dragoman.middleware.security_headers import SecurityHeaders
+    from dragoman.middleware.sessions import Sessions
     from dragoman.middleware.stacking import OrderError, stack
     from dragoman.middleware.trusted_hosts import TrustedHosts
 else:
     # What a part stands on (Redis, argon2, …) need not be installed for the others.
     MODULE_OF = {
-        "Layer": "layer",
-        "OrderError": "stacking",
-        "RequestId": "request_id",
-        "SecurityHeaders": "security_headers",
-        "Cors": "cors",
-        "ProxyHeaders": "proxy_headers",
-        "TrustedHosts": "trusted_hosts",
-        "ForceHTTPS": "force_https",
-        "ErrorPages": "error_pages",
         "AccessLog": "access_log",
+        "Cors": "cors",
+        "ErrorPages": "error_pages",
+        "ForceHTTPS": "force_https",
         "Health": "health",
+        "HostRouter": "host_router",
+        "Layer": "layer",
         "Maintenance": "maintenance",
         "MethodOverride": "method_override",
-        "Redirects": "redirects",
         "Mount": "mount",
-        "HostRouter": "host_router",
+        "OrderError": "stacking",
+        "ProxyHeaders": "proxy_headers",
+        "Redirects": "redirects",
+        "RequestId": "request_id",
+        "SecurityHeaders": "security_headers",
+        "Sessions": "sessions",
+        "TrustedHosts": "trusted_hosts",
         "stack": "stacking",
     }
 
@@ -64,6 +66,7 @@ __all__ = [
     "Redirects",
     "RequestId",
     "SecurityHeaders",
+    "Sessions",
     "TrustedHosts",
     "stack",
 ]
