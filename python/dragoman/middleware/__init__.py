@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dragoman.middleware.access_log import AccessLog
     from dragoman.middleware.cors import Cors
+    from dragoman.middleware.csrf import Csrf
     from dragoman.middleware.error_pages import ErrorPages
     from dragoman.middleware.force_https import ForceHTTPS
     from dragoman.middleware.health import Health
@@ -26,6 +27,7 @@ else:
     MODULE_OF = {
         "AccessLog": "access_log",
         "Cors": "cors",
+        "Csrf": "csrf",
         "ErrorPages": "error_pages",
         "ForceHTTPS": "force_https",
         "Health": "health",
@@ -53,6 +55,7 @@ else:
 __all__ = [
     "AccessLog",
     "Cors",
+    "Csrf",
     "ErrorPages",
     "ForceHTTPS",
     "Health",
