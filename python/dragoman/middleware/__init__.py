@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dragoman.middleware.access_log import AccessLog
+    from dragoman.middleware.auth.api_key import ApiKeyAuth
+    from dragoman.middleware.auth.basic import BasicAuth
+    from dragoman.middleware.auth.bearer import BearerAuth
     from dragoman.middleware.cors import Cors
     from dragoman.middleware.csrf import Csrf
     from dragoman.middleware.error_pages import ErrorPages
@@ -26,6 +29,9 @@ else:
     # What a part stands on (Redis, argon2, …) need not be installed for the others.
     MODULE_OF = {
         "AccessLog": "access_log",
+        "ApiKeyAuth": "auth.api_key",
+        "BasicAuth": "auth.basic",
+        "BearerAuth": "auth.bearer",
         "Cors": "cors",
         "Csrf": "csrf",
         "ErrorPages": "error_pages",
@@ -54,6 +60,9 @@ else:
 
 __all__ = [
     "AccessLog",
+    "ApiKeyAuth",
+    "BasicAuth",
+    "BearerAuth",
     "Cors",
     "Csrf",
     "ErrorPages",

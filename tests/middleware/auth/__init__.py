@@ -1,0 +1,1 @@
+"""`BasicAuth`, `BearerAuth` and `ApiKeyAuth`."""
