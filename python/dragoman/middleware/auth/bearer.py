@@ -7,13 +7,17 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-import jwt
-
 from dragoman.middleware.answer import Answer, plain
 from dragoman.middleware.auth.identity import Identity, Need, Require
 from dragoman.middleware.auth.jwks import ALGORITHMS, source_of
 from dragoman.middleware.auth.layer import Authentication, Refused, credentials
+from dragoman.middleware.extras import lacking
 from dragoman.types import Environ, WSGIApplication
+
+try:
+    import jwt
+except ImportError as error:
+    raise lacking("BearerAuth", "PyJWT", "auth") from error
 
 __all__ = ["BearerAuth"]
 

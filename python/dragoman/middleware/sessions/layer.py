@@ -17,6 +17,7 @@ from dragoman.middleware.sessions.keeping import Expiry, Keeper, Verdict
 from dragoman.middleware.sessions.replacing import Replacement
 from dragoman.middleware.sessions.session import Session, SessionTooLarge, SessionUnavailable
 from dragoman.middleware.stores.base import Store, StoreDown
+from dragoman.middleware.stores.urls import store_of
 from dragoman.types import Environ, StartResponse, Write, WSGIApplication
 
 __all__ = ["SESSION", "Sessions"]
@@ -42,7 +43,8 @@ class Sessions(Layer):
 
     secret        signs cookies that hold the whole session: a text or bytes of 16 bytes at least, or a list of them, of
                   which the first signs and all verify, so that one can be replaced without ending every session
-    store         keeps sessions there instead, and only a random id in the cookie; then there is no secret
+    store         keeps sessions there instead, and only a random id in the cookie; then there is no secret. A text is a
+                  URL, as `dragoman.middleware.stores.store_of` has it
     idle_s        a session is over that long after its last use (a tenth of it less, as not each use is noted)
     lifetime_s    and that long after its beginning, used or not; None: never
     cookie        its name; None: ``__Host-session``, without `secure` or with a domain or a path ``session``
@@ -65,7 +67,7 @@ class Sessions(Layer):
         app: WSGIApplication | None = None,
         *,
         secret: Secret | Sequence[Secret] | None = None,
-        store: Store | None = None,
+        store: Store | str | None = None,
         idle_s: float = 14 * DAY_S,
         lifetime_s: float | None = None,
         cookie: str | None = None,
@@ -86,6 +88,8 @@ class Sessions(Layer):
             raise ValueError(f"idle_s: want seconds, 1 at least, got {idle_s!r}")
         if lifetime_s is not None and not lifetime_s >= 1:
             raise ValueError(f"lifetime_s: want seconds, 1 at least, or None, got {lifetime_s!r}")
+        if isinstance(store, str):
+            store = store_of(store)
         is_bound_to_host = secure and path == "/" and domain is None
         self.cookie = cookie or ("__Host-session" if is_bound_to_host else "session")
         self.attributes: dict[str, Any] = {
