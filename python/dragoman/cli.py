@@ -140,14 +140,19 @@ def with_application(settings: Settings) -> Settings:
 def refuse_misspelt_command(settings: Settings) -> None:
     """Raise UsageError for an application that is no module, but nearly the name of a command."""
     word = settings.application
+    # As modules are found later, without importing anything.
+    if (
+        not word.isidentifier()
+        or PathFinder.find_spec(word, [settings.chdir, *settings.pythonpath, *sys.path]) is not None
+    ):
+        return
     near = nearest(word, COMMANDS, 1, cutoff=NEAR_COMMAND)
     meant = near[0] if near else ""
     if word in ("help", "version"):
         meant = f"--{word}"
     elif word in STARTING:
         meant = "MODULE[:ATTRIBUTE]"
-    # As modules are found later, without importing anything.
-    if meant and PathFinder.find_spec(word, [settings.chdir, *settings.pythonpath, *sys.path]) is None:
+    if meant:
         raise UsageError(f"there is neither a command nor a module {printable(word)}; did you mean dragoman {meant}?")
 
 

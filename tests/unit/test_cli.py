@@ -87,6 +87,11 @@ def test_a_module_with_nearly_the_name_of_a_command_is_served(tmp_path: Path) ->
     assert run("statue", "--check-config", cwd=tmp_path) == (0, "", "")
 
 
+def test_an_application_string_is_no_misspelt_command(tmp_path: Path) -> None:
+    (tmp_path / "status.py").write_text("def app(environ, start_response):\n    return []\n")
+    assert run("status:app", "--check-config", cwd=tmp_path) == (0, "", "")
+
+
 @pytest.mark.parametrize("name", ["reload", "stop", "scale", "reopen", "status"])
 def test_the_help_of_a_command_for_a_running_server_says_how_it_is_found(name: str) -> None:
     output = run(name, "--help")[1]
