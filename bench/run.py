@@ -56,14 +56,21 @@ def main() -> int:
     samples = _interleave(present, chosen, rounds, seconds, warm_up_s)
     baseline = next((peer.name for peer in present if peer.name in (OURS, "old")), present[0].name)
     conditions = report.Conditions(
-        rounds, seconds, baseline, {name: version or "" for name, version in versions.items()}, present, absent
+        rounds,
+        seconds,
+        time.strftime("%Y-%m-%d"),
+        baseline,
+        {name: version or "" for name, version in versions.items()},
+        present,
+        absent,
     )
     text = report.render(chosen, samples, conditions)
     OUT.mkdir(parents=True, exist_ok=True)
     target = OUT / f"bench-{time.strftime('%Y%m%d-%H%M%S')}.md"
     target.write_text(text)
     if options.write_docs:
-        (ROOT / "docs" / "benchmarks.md").write_text(text)
+        page = ROOT / "docs" / "benchmarks.md"
+        page.write_text(report.merged(page.read_text(), text) if page.exists() else text)
     print(text)
     print(f"written to {target}", file=sys.stderr)
     ours = [sample for (_, name), row in samples.items() if name in (OURS, "old", "new") for sample in row]
@@ -149,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         "--old", type=Path, metavar="VENV", help="compare two builds of dragoman: the old one's environment"
     )
     parser.add_argument("--new", type=Path, metavar="VENV", help="… and the new one's")
-    parser.add_argument("--write-docs", action="store_true", help="also write docs/benchmarks.md")
+    parser.add_argument("--write-docs", action="store_true", help="also put the sections into docs/benchmarks.md")
     return parser
 
 

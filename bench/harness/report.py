@@ -24,6 +24,7 @@ class Conditions:
 
     rounds: int
     seconds: float
+    day: str
     baseline: str
     versions: Mapping[str, str]
     peers: Sequence[Peer]
@@ -39,13 +40,44 @@ def render(workloads: Iterable[Workload], samples: Samples, conditions: Conditio
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def merged(page: str, report: str) -> str:
+    """`page` with the sections of `report` in the place of its own; those that it lacks come behind the others.
+
+    A run of some workloads brings their sections up to date; each says when it was measured.
+    """
+    old, new = _sections(page), _sections(report)
+    ending = ("start-up and memory", "servers")
+    # These two are about servers, not about a workload: what this run had no part of stays.
+    new |= {name: _with_rows(new[name], old[name]) for name in ending if name in new and name in old}
+    order = [name for name in dict.fromkeys([*old, *new]) if name not in ending]
+    return (
+        "\n\n".join((new if name in new else old)[name] for name in [*order, *ending] if name in old or name in new)
+        + "\n"
+    )
+
+
+def _with_rows(section: str, old: str) -> str:
+    """A section with those rows of its table's old state that are of servers which it lacks."""
+    lines = section.split("\n")
+    names = {line.split("|")[1] for line in lines if line.startswith("|")}
+    kept = [line for line in old.split("\n") if line.startswith("|") and line.split("|")[1] not in names]
+    last = max(number for number, line in enumerate(lines) if line.startswith("|"))
+    return "\n".join([*lines[: last + 1], *kept, *lines[last + 1 :]])
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The parts of a report by their headings; the head has none."""
+    parts = text.rstrip("\n").split("\n\n## ")
+    return {"": parts[0], **{part.partition("\n")[0]: f"## {part}" for part in parts[1:]}}
+
+
 def _head(conditions: Conditions) -> str:
     return f"""# Benchmarks
 
-{conditions.rounds} interleaved rounds of {conditions.seconds:g} s; a fresh server for each figure; server and client
-pinned to a core each. Each cell is the median over the rounds with [least–most]. CPU is user and system time of all
-processes and threads of the server for each request. Ratios are to {conditions.baseline} in the same round: above 1
-costs (or waits) more, and only they carry over to another machine. Every body was checked.
+Interleaved rounds, as each section says; a fresh server for each figure; server and client pinned to a core each. Each
+cell is the median over the rounds with [least–most]. CPU is user and system time of all processes and threads of the
+server for each request. Ratios are to {conditions.baseline} in the same round: above 1 costs (or waits) more, and only
+they carry over to another machine. Every body was checked.
 
 *Client* is the share of its core that the client used: near 100 % the throughput is the client's limit, not the
 server's. *Others* is what other programs took of the server's core: above a few percent, measure again on a quiet
@@ -79,8 +111,8 @@ def _workload(workload: Workload, samples: Samples, conditions: Conditions) -> s
         rows.append(_row(peer.name, workload, rounds, base))
     ideal = f" The sleep alone allows {workload.ideal_per_second:,.0f} requests/s." if workload.ideal_per_second else ""
     taken = len(range(0, conditions.rounds, workload.share))
-    fewer = f" ({taken} of the rounds.)" if taken < conditions.rounds else ""
-    lines = [f"## {workload.name}", "", workload.question + ideal + fewer, "", _table(columns, rows)]
+    when = f"{taken} rounds of {conditions.seconds:g} s, {conditions.day}."
+    lines = [f"## {workload.name}", "", f"{workload.question}{ideal} {when}", "", _table(columns, rows)]
     return "\n".join([*lines, "", *notes] if notes else lines)
 
 

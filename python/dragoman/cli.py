@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from dragoman import __version__, config_report, remote
+from dragoman import __version__, remote
 from dragoman.check.flags import HELP, check_parameters, loading_parameters
 from dragoman.config_file import FILE_NAME, Invocation
 from dragoman.errors import DragomanError, OperatorError, UsageError
@@ -33,7 +33,7 @@ STARTING = ("run", "serve", "start", "runserver")
 # How near to a command's name an application's has to be to have meant it (difflib).
 NEAR_COMMAND = 0.75
 WORKERS = whole(1, MOST_WORKERS)
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+CONTEXT = {"max_content_width": 100}
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -140,14 +140,17 @@ def with_application(settings: Settings) -> Settings:
 def refuse_misspelt_command(settings: Settings) -> None:
     """Raise UsageError for an application that is no module, but nearly the name of a command."""
     word = settings.application
+    places = [settings.chdir, *settings.pythonpath, *sys.path]
+    # As modules are found later, without importing anything.
+    if not word.isidentifier() or PathFinder.find_spec(word, places) is not None:
+        return
     near = nearest(word, COMMANDS, 1, cutoff=NEAR_COMMAND)
     meant = near[0] if near else ""
     if word in ("help", "version"):
         meant = f"--{word}"
     elif word in STARTING:
         meant = "MODULE[:ATTRIBUTE]"
-    # As modules are found later, without importing anything.
-    if meant and PathFinder.find_spec(word, [settings.chdir, *settings.pythonpath, *sys.path]) is None:
+    if meant:
         raise UsageError(f"there is neither a command nor a module {printable(word)}; did you mean dragoman {meant}?")
 
 
@@ -175,6 +178,8 @@ def run_serve(check_config: bool = False, print_config: bool = False, **params: 
     notices = notices_of(params, environment, invocation.directory)
     settings = with_application(invocation.read())
     if print_config:
+        from dragoman import config_report  # noqa: PLC0415
+
         click.echo(config_report.as_table(settings), nl=False)
     if print_config or check_config:
         try_start(settings, notices)
@@ -244,6 +249,9 @@ def run_check(is_list: bool = False, **params: Any) -> int:
 
 
 def run_config(as_json: bool = False, **params: Any) -> int:
+    # Imported late, as everything that a start does not need.
+    from dragoman import config_report  # noqa: PLC0415
+
     environment = dict(os.environ)
     invocation = invocation_of(params, environment)
     notices = notices_of(params, environment, invocation.directory)
@@ -347,9 +355,32 @@ def command(
     help_text: str,
     kind: type[GroupedCommand] = GroupedCommand,
 ) -> GroupedCommand:
-    version = click.version_option(__version__, message="dragoman %(version)s")
-    made = kind(None, callback=function, params=params, help=help_text, context_settings=dict(CONTEXT))
-    return version(made)
+    # click's own two look for a translation of their texts, at every start.
+    shape: dict[str, Any] = {"is_flag": True, "expose_value": False, "is_eager": True}
+    common = [
+        click.Option(["--version"], callback=show_version, help="Show the version and exit.", **shape),
+        click.Option(["-h", "--help"], callback=show_help, help="Show this message and exit.", **shape),
+    ]
+    return kind(
+        None,
+        callback=function,
+        params=[*params, *common],
+        help=help_text,
+        add_help_option=False,
+        context_settings=dict(CONTEXT),
+    )
+
+
+def show_version(ctx: click.Context, parameter: click.Parameter, is_given: bool) -> None:
+    if is_given:
+        click.echo(f"dragoman {__version__}")
+        ctx.exit()
+
+
+def show_help(ctx: click.Context, parameter: click.Parameter, is_given: bool) -> None:
+    if is_given:
+        click.echo(ctx.get_help())
+        ctx.exit()
 
 
 serve = command(

@@ -6,14 +6,8 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from typing import Any, NamedTuple
 
 from dragoman import values
 from dragoman.errors import OperatorError, UsageError
@@ -34,8 +28,7 @@ TABLES = (TABLE, LAYERS)
 SHOWN_CHARACTERS = 60
 
 
-@dataclass(frozen=True)
-class Invocation:
+class Invocation(NamedTuple):
     """What a run was started with; `read` makes its settings, and makes them anew at a reload.
 
     given         what the command line said, by setting name
@@ -86,7 +79,7 @@ def read_document(text: str, name: str) -> dict[str, Written]:
     Raises UsageError with the place, the nearest name and the wanted form.
     """
     try:
-        document = tomllib.loads(text)
+        document = parsed(text)
     # Not TOMLDecodeError alone: a number of thousands of digits is another ValueError.
     except (ValueError, RecursionError) as error:
         raise UsageError(not_toml(printable(name), str(error))) from None
@@ -140,8 +133,18 @@ def is_literal(value: object) -> bool:
     return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
-@dataclass(frozen=True)
-class Place:
+def parsed(text: str) -> dict[str, Any]:
+    """The document that `text` is. Raises ValueError, also where it is one in form, RecursionError."""
+    # Imported late: only a start with a file needs it.
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415
+    else:
+        import tomli as tomllib  # noqa: PLC0415
+
+    return tomllib.loads(text)
+
+
+class Place(NamedTuple):
     """Finds the line of a key in the text of a file, for messages."""
 
     text: str
@@ -170,7 +173,7 @@ class Place:
         """True when a key behind the text `before` would be one of the table: no string goes on there, say."""
         probe = "a key that nobody writes"
         try:
-            document: Any = tomllib.loads(f'{before}\n"{probe}" = 0\n')
+            document: Any = parsed(f'{before}\n"{probe}" = 0\n')
             for part in self.path:
                 document = document[part]
         except (ValueError, RecursionError, LookupError, TypeError):
@@ -181,7 +184,7 @@ class Place:
 def is_whole(text: str) -> bool:
     """True for a text after which a table can begin: no string goes on there."""
     try:
-        tomllib.loads(text)
+        parsed(text)
     except (ValueError, RecursionError):
         return False
     return True

@@ -5,7 +5,7 @@ import shlex
 
 from dragoman.row import Row
 from dragoman.settings import Settings, rows
-from dragoman.values import printable, size_text
+from dragoman.values import environment_variable, printable, size_text
 
 __all__ = ["as_json", "as_table", "value_text"]
 
@@ -43,6 +43,6 @@ def value_text(row: Row, value: object) -> str:
     if isinstance(value, float):
         return f"{value:.9g}"
     if isinstance(value, tuple):
-        texts = ["=".join(one) if isinstance(one, tuple) else str(one) for one in value]
+        texts = ["=".join(one) if row.parse is environment_variable else str(one) for one in value]
         return shlex.join(texts) if row.is_repeatable and len(texts) > 1 else ",".join(texts)
     return str(value)

@@ -4,23 +4,22 @@ import math
 import os
 import posixpath
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 __all__ = ["Cpus", "Read", "available", "count", "directories", "read_text"]
 
 Read = Callable[[str], str]
 
 
-@dataclass(frozen=True)
-class Cpus:
+class Cpus(NamedTuple):
     """A number of CPUs, at least 1, and in words what sets it: ``"the cgroup's quota"``."""
 
-    count: int
+    number: int
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.count} CPU{'s' if self.count != 1 else ''} of {self.reason}"
+        return f"{self.number} CPU{'s' if self.number != 1 else ''} of {self.reason}"
 
 
 def available() -> Cpus:

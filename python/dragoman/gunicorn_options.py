@@ -1,8 +1,8 @@
 """What becomes of each setting of gunicorn's: it acts as one of ours, is accepted with a notice, or is refused."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 __all__ = ["ARGUMENTS_VARIABLE", "BY_NAME", "DEFAULT_FILE", "OPTIONS", "Fate", "Option", "worker_class_notice"]
 
@@ -19,8 +19,7 @@ class Fate(Enum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One setting of gunicorn's.
 
     name      in gunicorn.conf.py

@@ -5,9 +5,9 @@ import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from dragoman.errors import OperatorError
 from dragoman.gunicorn_options import BY_NAME, Fate
@@ -33,8 +33,7 @@ __all__ = [
 MODULE_NAME = "__config__"
 
 
-@dataclass(frozen=True)
-class Hook:
+class Hook(NamedTuple):
     """What a hook is called with, by which process, and when."""
 
     arguments: tuple[str, ...]
@@ -160,7 +159,6 @@ class Configuration:
         return dict(self._settings.env)
 
 
-@dataclass(frozen=True)
 class ServerView:
     """The server as hooks see it, in every process of the run.
 
@@ -168,10 +166,15 @@ class ServerView:
     address   what it listens on, as gunicorn has it: (host, port), or the path of a unix socket
     """
 
-    pid: int
-    settings: Settings
-    log: HookLog
-    address: tuple[tuple[str, int] | str, ...] = ()
+    __slots__ = ("address", "log", "pid", "settings")
+
+    def __init__(
+        self, pid: int, settings: Settings, log: HookLog, address: tuple[tuple[str, int] | str, ...] = ()
+    ) -> None:
+        self.pid = pid
+        self.settings = settings
+        self.log = log
+        self.address = address
 
     @property
     def cfg(self) -> Configuration:
@@ -184,7 +187,6 @@ class ServerView:
         return self.settings.workers
 
 
-@dataclass(frozen=True)
 class WorkerView:
     """A worker as hooks see it.
 
@@ -193,11 +195,14 @@ class WorkerView:
     age      how many workers of this run, it included, have been started: gunicorn's name for that
     """
 
-    pid: int
-    number: int
-    age: int
-    settings: Settings
-    log: HookLog
+    __slots__ = ("age", "log", "number", "pid", "settings")
+
+    def __init__(self, pid: int, number: int, age: int, settings: Settings, log: HookLog) -> None:
+        self.pid = pid
+        self.number = number
+        self.age = age
+        self.settings = settings
+        self.log = log
 
     @property
     def cfg(self) -> Configuration:

@@ -8,10 +8,9 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from dragoman import signature
 from dragoman.errors import ApplicationError, UsageError
@@ -26,8 +25,7 @@ DEFAULT_FACTORIES = ("create_app",)
 WSGI_SUBMODULE = "wsgi"
 
 
-@dataclass(frozen=True)
-class ApplicationString:
+class ApplicationString(NamedTuple):
     """``MODULE[:ATTRIBUTE[(ARGUMENTS)]]``, taken apart."""
 
     module: str
@@ -37,8 +35,7 @@ class ApplicationString:
     kwargs: tuple[tuple[str, object], ...] = ()
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """An application and where it was found: ``shop.wsgi:app``."""
 
     application: WSGIApplication

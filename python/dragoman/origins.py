@@ -2,8 +2,8 @@
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from dragoman.errors import UsageError
 from dragoman.row import Row
@@ -22,8 +22,7 @@ class Source(Enum):
     DEFAULT = "default"
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Where one value came from: its source, the name that it has there, and what the value was made of."""
 
     source: Source
@@ -39,16 +38,14 @@ class Origin:
         return f"{self.name}: {self.detail}" if self.detail else self.name
 
 
-@dataclass(frozen=True)
-class Written:
+class Written(NamedTuple):
     """What a file says of one setting: its texts, as flags would take them, and the place: ``dragoman.toml:3``."""
 
     texts: tuple[str, ...]
     place: str
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What one source says of a setting: the texts as they were given, and as they are read."""
 
     source: Source
@@ -102,7 +99,7 @@ def read_text(row: Row, found: Candidate, shown: str, text: str) -> tuple[object
     try:
         if row.measure is not None and text == "auto":
             measured = row.measure()
-            return row.parse(str(measured.count)), str(measured)
+            return row.parse(str(measured.number)), str(measured)
         return row.parse(text), ""
     except ValueError as error:
         want = found.want or f"{error}{', or auto' if row.measure else ''}"

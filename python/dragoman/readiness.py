@@ -4,18 +4,17 @@ import os
 import re
 import signal
 import socket
-import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from dragoman.contract.report import Reporter
+from dragoman.contract.late import LateReporter
 from dragoman.loader import Loaded, traceback_of
 from dragoman.log import Log
 from dragoman.settings import Settings
 from dragoman.values import printable
-from dragoman.worker import Worker
+from dragoman.worker import Worker, temporary_directory
 
 __all__ = ["refusal"]
 
@@ -34,7 +33,7 @@ def refusal(loaded: Loaded, settings: Settings, log: Log) -> str:
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with listener, client:
         try:
-            connect(listener, client, settings.spool_directory or tempfile.gettempdir())
+            connect(listener, client, settings.spool_directory or temporary_directory())
         except OSError as error:
             return f"--check-path: no connection can be made by way of --spool-directory: {error.strerror}"
         return Check(loaded, settings, log, listener.fileno()).ask(client)
@@ -42,7 +41,8 @@ def refusal(loaded: Loaded, settings: Settings, log: Log) -> str:
 
 def connect(listener: socket.socket, client: socket.socket, directory: str) -> None:
     """Let `client` wait at `listener`, where nobody else can: its peers are believed what they say of themselves."""
-    own = tempfile.mkdtemp(prefix="dragoman-", dir=directory)
+    own = os.path.join(directory, f"dragoman-{os.urandom(8).hex()}")
+    os.mkdir(own, 0o700)
     try:
         # By descriptor: the path itself may be longer than an address can be.
         fd = os.open(own, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -71,7 +71,7 @@ class Check:
             [{"fd": fd, "kind": "unix", "server_name": "", "server_port": "80"}],
             replace(settings, ready_path="", max_requests=0),
             log=log,
-            report=Reporter(log.error, loaded.name),
+            report=LateReporter(log.error, loaded.name),
             exception=self.note,
         )
 

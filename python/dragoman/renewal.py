@@ -4,8 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dragoman import loader, supervisor, worker
 from dragoman.errors import OperatorError
@@ -55,8 +54,7 @@ class Renewed(Protocol):
         """Show this process as that part of the run."""
 
 
-@dataclass
-class Standing:
+class Standing(NamedTuple):
     """What serves until the reload is done, and goes on if it fails."""
 
     settings: Settings

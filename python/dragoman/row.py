@@ -1,8 +1,8 @@
 """What one setting says of itself in the table of settings: flags, default, how its text is read, what it does."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import field
+from typing import Any, NamedTuple
 
 from dragoman.cpus import Cpus
 
@@ -13,8 +13,7 @@ ENVIRONMENT_PREFIX = "DRAGOMAN_"
 TABLE = "server"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One setting as it is declared; `name`, `env` and `key` follow from the name of its field."""
 
     group: str

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from dragoman import __version__, development, layers, loader, readiness, supervisor, worker
-from dragoman.contract.report import Reporter
+from dragoman.contract.late import LateReporter
 from dragoman.errors import ApplicationError, DragomanError, OperatorError
 from dragoman.forking import ForkHooks, Letting
 from dragoman.hooks import HOOKS, Configuration, HookLog, ServerView, WorkerView, load_hooks
@@ -447,7 +447,7 @@ class Process:
     ) -> tuple[int, list[str]]:
         """Serve `loaded` until a signal ends it: exit status, and the requests that are still in the application."""
         application, exception = loaded.application, None
-        reporter = Reporter(self.log.error, loaded.name)
+        reporter = LateReporter(self.log.error, loaded.name)
         report: Callable[[str, Mapping[str, Any]], object] = reporter
         if self.settings.dev:
             from dragoman.development.checking import Checking  # noqa: PLC0415

@@ -24,12 +24,13 @@ FATES = {Fate.REFUSED: "and cannot act here", Fate.NOTICE: "and changes nothing 
 
 # A table reads best as one: two or three lines for each setting.
 # fmt: off
-@dataclass(frozen=True, kw_only=True)
+# What nobody asks of it is not made: each method of so many fields takes its time at every start.
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False, match_args=False)
 class Settings:
     """The settings of one run, checked, and where each of them came from."""
 
     # By name; `origins["bind"].is_given` tells whether somebody asked for it.
-    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
+    origins: Mapping[str, Origin] = field(default_factory=dict)
 
     application: str = setting(
         "Application", "", "MODULE[:ATTRIBUTE]", "", values.text,
@@ -464,6 +465,4 @@ def in_case_of(name: str, prefix: str) -> str:
     return name.upper() if prefix else name
 
 
-ROWS = tuple(
-    Row(**{**one.metadata["row"].__dict__, "name": one.name}) for one in fields(Settings) if "row" in one.metadata
-)
+ROWS = tuple(one.metadata["row"]._replace(name=one.name) for one in fields(Settings) if "row" in one.metadata)

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from types import ModuleType
+from types import ModuleType, WrapperDescriptorType
 
 __all__ = ["described", "patched_by", "problem_of"]
 
@@ -84,7 +84,10 @@ PATCHED = (
 
 
 def is_asgi(application: object) -> bool:
-    return is_asgi_method(application) or is_asgi_method(getattr(type(application), "__call__", None))  # noqa: B004 - the method is meant
+    method = getattr(type(application), "__call__", None)  # noqa: B004 - the method is meant
+    # That of a function is C's and tells nothing; to read its signature would touch, after a fork copy, all modules.
+    is_pythons = not isinstance(method, WrapperDescriptorType)
+    return is_asgi_method(application) or (is_pythons and is_asgi_method(method))
 
 
 def is_asgi_method(method: object) -> bool:

@@ -5,13 +5,13 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 __all__ = [
     "Address",
     "InheritedAddress",
+    "PassedAddress",
     "TcpAddress",
     "UnixAddress",
     "access_log_format",
@@ -50,8 +50,7 @@ REQUEST_VARIABLES = re.compile(
 UNIX_PATH_BYTES = 107
 
 
-@dataclass(frozen=True)
-class TcpAddress:
+class TcpAddress(NamedTuple):
     """HOST:PORT; an IPv6 host without its brackets."""
 
     host: str
@@ -61,8 +60,7 @@ class TcpAddress:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True)
-class UnixAddress:
+class UnixAddress(NamedTuple):
     """A socket in the file system."""
 
     path: str
@@ -71,8 +69,7 @@ class UnixAddress:
         return f"unix:{self.path}"
 
 
-@dataclass(frozen=True)
-class InheritedAddress:
+class InheritedAddress(NamedTuple):
     """A socket that the parent process has opened: systemd's start at descriptor 3."""
 
     fd: int
@@ -81,7 +78,17 @@ class InheritedAddress:
         return f"fd://{self.fd}"
 
 
-Address: TypeAlias = TcpAddress | UnixAddress | InheritedAddress
+class PassedAddress(NamedTuple):
+    """A socket of the service manager's. `name` is what its unit calls it (FileDescriptorName=)."""
+
+    fd: int
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"fd://{self.fd}"
+
+
+Address: TypeAlias = TcpAddress | UnixAddress | InheritedAddress | PassedAddress
 
 
 def address(value: str) -> Address:

@@ -5,14 +5,12 @@ import gc
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from random import SystemRandom
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -320,7 +318,7 @@ def check_options(settings: Settings, access_log_fd: int) -> None:
 def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
     """The settings as the engine takes them: milliseconds, bytes, descriptors."""
     spool_directory = settings.spool_directory or temporary_directory()
-    if spool_directory and not os.access(spool_directory, os.W_OK | os.X_OK):
+    if spool_directory and not is_writable(spool_directory):
         why = "cannot be written to" if os.path.isdir(spool_directory) else "there is no such directory"
         raise OperatorError(f'--spool-directory "{printable(spool_directory)}": {why}')
     return {
@@ -371,9 +369,20 @@ def options_of(settings: Settings, access_log_fd: int) -> "_native.Options":
 def temporary_directory() -> str:
     """The directory that programs of this machine write such files to; "" where there is none, on a read-only disk."""
     try:
-        return tempfile.gettempdir()
+        return next(filter(is_writable, temporary_directories()), "")
     except FileNotFoundError:
-        return ""
+        return ""  # the working directory is gone
+
+
+def temporary_directories() -> Iterator[str]:
+    """As tempfile.gettempdir() tries them, which would load three libraries of compressors at every start."""
+    yield from (os.path.abspath(named) for name in ("TMPDIR", "TEMP", "TMP") if (named := os.environ.get(name)))
+    yield from ("/tmp", "/var/tmp", "/usr/tmp")
+    yield os.getcwd()
+
+
+def is_writable(directory: str) -> bool:
+    return os.path.isdir(directory) and os.access(directory, os.W_OK | os.X_OK)
 
 
 def spool_warning(settings: Settings) -> str:
@@ -388,8 +397,12 @@ def spool_warning(settings: Settings) -> str:
 
 def requests_until_used_up(settings: Settings) -> int:
     """Requests after which this process is to be replaced, another number in each; 0 is never."""
+    if not settings.max_requests:
+        return 0
+    import random  # noqa: PLC0415 - costs a millisecond, and only this needs it
+
     # The system's: an application may have seeded the other one, and all processes alike.
-    return settings.max_requests and settings.max_requests + SystemRandom().randint(0, settings.max_requests_jitter)
+    return settings.max_requests + random.SystemRandom().randint(0, settings.max_requests_jitter)
 
 
 def milliseconds(seconds: float) -> int:

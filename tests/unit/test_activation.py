@@ -7,7 +7,7 @@ import pytest
 
 from dragoman.errors import OperatorError
 from dragoman.supervisor import open_all, take_passed
-from dragoman.supervisor.activation import PassedAddress
+from dragoman.values import PassedAddress
 
 ME = os.getpid()
 

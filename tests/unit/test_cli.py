@@ -87,6 +87,24 @@ def test_a_module_with_nearly_the_name_of_a_command_is_served(tmp_path: Path) ->
     assert run("statue", "--check-config", cwd=tmp_path) == (0, "", "")
 
 
+def test_an_application_string_is_no_misspelt_command(tmp_path: Path) -> None:
+    (tmp_path / "status.py").write_text("def app(environ, start_response):\n    return []\n")
+    assert run("status:app", "--check-config", cwd=tmp_path) == (0, "", "")
+
+
+def test_a_start_loads_nothing_that_only_mistakes_and_other_starts_need(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        "import atexit, os, sys\n"
+        "atexit.register(lambda: print(*sys.modules))\n"
+        "def app(environ, start_response):\n    return []\n"
+        "os.kill(os.getpid(), 15)\n"
+    )
+    status, output, errors = run("shop:app", "--workers", "0", "--bind", "127.0.0.1:0", cwd=tmp_path)
+    assert (status, errors) == (0, "") and "dragoman.run" in output.split()
+    needless = {"difflib", "locale", "random", "sysconfig", "tempfile", "tomllib", "encodings.idna"}
+    assert not {*needless, "dragoman.contract.report", "dragoman.config_report"} & set(output.split())
+
+
 @pytest.mark.parametrize("name", ["reload", "stop", "scale", "reopen", "status"])
 def test_the_help_of_a_command_for_a_running_server_says_how_it_is_found(name: str) -> None:
     output = run(name, "--help")[1]

@@ -2,6 +2,8 @@
 
 import gc
 import re
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
@@ -555,3 +557,25 @@ def test_threads_that_break_one_rule_together_are_explained_once() -> None:
     for thread in threads:
         thread.join()
     assert len(explained(messages)) == 1
+
+
+def test_the_first_breaches_may_come_in_several_threads_at_once_and_each_place_is_told_once() -> None:
+    # In a process of its own: what reports is loaded by the first of them.
+    program = (
+        "import sys, threading\n"
+        "from dragoman.contract.late import LateReporter\n"
+        "assert 'dragoman.contract.report' not in sys.modules\n"
+        "told, barrier = [], threading.Barrier(8)\n"
+        "report = LateReporter(lambda message, fields: told.append(message), 'shop:app')\n"
+        "def breach(path):\n"
+        "    barrier.wait()\n"
+        "    report('close-raised', {'path': path, 'application': print})\n"
+        "threads = [threading.Thread(target=breach, args=(f'/{n % 4}',)) for n in range(8)]\n"
+        "for one in threads: one.start()\n"
+        "for one in threads: one.join()\n"
+        "print(len(told), sum('  Why: ' in one for one in told))\n"
+        "report.close()\n"
+        "print(len(told))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    assert (done.stdout, done.stderr) == ("4 4\n5\n", "")

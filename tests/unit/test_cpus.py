@@ -62,17 +62,17 @@ def test_a_quota_above_the_affinity_bounds_nothing() -> None:
 
 def test_the_least_quota_of_nested_groups_binds() -> None:
     quotas = {"/kubepods/pod1/web": "max 100000", "/kubepods/pod1": "300000 100000", "/kubepods": "900000 100000"}
-    assert cpus(v2("/kubepods/pod1/web", quotas)).count == 3
+    assert cpus(v2("/kubepods/pod1/web", quotas)).number == 3
 
 
 def test_a_container_sees_its_own_group_as_the_root() -> None:
-    assert cpus(v2("/", {"": "200000 100000"})).count == 2
+    assert cpus(v2("/", {"": "200000 100000"})).number == 2
 
 
 @pytest.mark.parametrize("group", ["/docker/4f2", "/elsewhere", "/../../docker/4f2"])
 def test_a_container_that_is_told_the_hosts_path_finds_its_group_at_the_mount(group: str) -> None:
     mounts = V2_MOUNT.replace(" / /sys", " /docker/4f2 /sys")
-    assert cpus(v2(group, {"": "200000 100000"}, mounts)).count == 2
+    assert cpus(v2(group, {"": "200000 100000"}, mounts)).number == 2
 
 
 def test_the_first_version_is_read_from_the_controllers_own_mount() -> None:
@@ -80,22 +80,22 @@ def test_the_first_version_is_read_from_the_controllers_own_mount() -> None:
         "/sys/fs/cgroup/cpu,cpuacct/docker/4f2": ("-1", "100000"),
         "/sys/fs/cgroup/cpu,cpuacct/docker": ("250000", "100000"),
     }
-    assert cpus(v1("4:cpu,cpuacct:/docker/4f2", V1_MOUNTS, quotas)).count == 3
+    assert cpus(v1("4:cpu,cpuacct:/docker/4f2", V1_MOUNTS, quotas)).number == 3
 
 
 def test_the_first_version_in_a_container_finds_its_group_at_the_mount() -> None:
     mounts = V1_MOUNTS.replace(" / /sys/fs/cgroup/cpu,", " /docker/4f2 /sys/fs/cgroup/cpu,")
     quotas = {"/sys/fs/cgroup/cpu,cpuacct": ("100000", "100000")}
-    assert cpus(v1("4:cpu,cpuacct:/docker/4f2", mounts, quotas)).count == 1
+    assert cpus(v1("4:cpu,cpuacct:/docker/4f2", mounts, quotas)).number == 1
 
 
 def test_both_versions_side_by_side_are_both_looked_at() -> None:
     files = v1("4:cpu:/a", V1_MOUNTS.replace("cpu,cpuacct", "cpu"), {"/sys/fs/cgroup/cpu/a": ("400000", "100000")})
     files["/proc/self/cgroup"] += "0::/a\n"
     files["/proc/self/mountinfo"] += V2_MOUNT.replace("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
-    assert cpus(files).count == 4
+    assert cpus(files).number == 4
     files["/sys/fs/cgroup/unified/a/cpu.max"] = "200000 100000"
-    assert cpus(files).count == 2
+    assert cpus(files).number == 2
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "0:\n::\n:", "1 2 3\n - \n- - -", "\0"])
@@ -104,4 +104,4 @@ def test_texts_that_say_nothing_harm_nothing(text: str) -> None:
 
 
 def test_this_very_process_has_at_least_one() -> None:
-    assert available().count >= 1
+    assert available().number >= 1

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -22,7 +23,7 @@ from dragoman.log import Log
 from dragoman.settings import Settings, settings_from
 from dragoman.testing import LiveServer
 from dragoman.types import Environ, StartResponse
-from dragoman.worker import Worker, check_options, options_of, tell_exception
+from dragoman.worker import Worker, check_options, options_of, tell_exception, temporary_directory
 
 DEADLINE_S = 20.0
 
@@ -57,6 +58,20 @@ def test_more_than_one_worker_is_multiprocess() -> None:
 
 def test_additions_to_the_environ_are_bytes_as_latin_1() -> None:
     assert options_of(settings(env="NAME=Grüße"), -1)["environ"] == {"NAME": "Grüße".encode().decode("latin-1")}
+
+
+@pytest.mark.parametrize(
+    "named", [{}, {"TMPDIR": "{}"}, {"TEMP": "{}"}, {"TMP": "{}"}, {"TMPDIR": "/nowhere", "TMP": "{}"}, {"TMPDIR": ""}]
+)
+def test_temporary_files_are_where_those_of_other_programs_are(
+    named: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in named.items():
+        monkeypatch.setenv(name, value.format(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert temporary_directory() == tempfile.gettempdir()
 
 
 def test_a_spool_directory_that_cannot_be_written_to_is_told_at_the_start() -> None:

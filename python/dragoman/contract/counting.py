@@ -4,7 +4,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 __all__ = ["Counted", "Counts", "Later", "run_later", "span"]
@@ -21,16 +20,16 @@ Later: TypeAlias = Callable[[float, Callable[[], None]], Callable[[], object]]
 """Calls a function after so many seconds, in another thread if there is one, and returns what takes that back."""
 
 
-@dataclass
 class Counted:
     """What was counted at one place since `since_s`."""
 
-    since_s: float
-    # The first that was counted, in words, and as fields.
-    sample: str = ""
-    fields: Mapping[str, object] = field(default_factory=dict)
-    count: int = 0
-    at_once: int = 0
+    def __init__(self, since_s: float) -> None:
+        self.since_s = since_s
+        # The first that was counted, in words, and as fields.
+        self.sample = ""
+        self.fields: Mapping[str, object] = {}
+        self.count = 0
+        self.at_once = 0
 
 
 class Sample(Protocol):

@@ -1,7 +1,6 @@
 """The account of a drain over all workers: what was answered, dropped and cut since the end began."""
 
 import json
-from dataclasses import dataclass, field
 
 from dragoman.log import Log
 from dragoman.values import printable
@@ -12,17 +11,18 @@ __all__ = ["DrainAccount", "with_requests"]
 NAMED = 5
 
 
-@dataclass
 class DrainAccount:
     """Sums what the workers tell."""
 
-    began_at: float  # monotonic
-    answered: int = 0
-    dropped: int = 0
-    cut: int = 0
-    named: list[str] = field(default_factory=list)
-    # Workers that have not come to the end of their drain, and how they ended, in words.
-    killed: list[str] = field(default_factory=list)
+    def __init__(self, began_at: float) -> None:
+        """A drain that began then (monotonic)."""
+        self.began_at = began_at
+        self.answered = 0
+        self.dropped = 0
+        self.cut = 0
+        self.named: list[str] = []
+        # Workers that have not come to the end of their drain, and how they ended, in words.
+        self.killed: list[str] = []
 
     def add(self, text: str) -> None:
         """What one worker has told: the engine's account as JSON."""

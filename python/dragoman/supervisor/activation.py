@@ -3,13 +3,13 @@
 import os
 import re
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dragoman.errors import OperatorError
 from dragoman.settings import Settings
-from dragoman.values import Address, InheritedAddress, printable
+from dragoman.values import Address, PassedAddress, printable
 
-__all__ = ["PassedAddress", "is_bind_given", "take_passed", "with_passed"]
+__all__ = ["is_bind_given", "take_passed", "with_passed"]
 
 # SD_LISTEN_FDS_START: the descriptors follow on standard error's.
 FIRST_FD = 3
@@ -17,13 +17,6 @@ FIRST_FD = 3
 MOST_FDS = 4096
 # LISTEN_PIDFDID says the same as LISTEN_PID, more exactly, since systemd 258.
 VARIABLES = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID")
-
-
-@dataclass(frozen=True)
-class PassedAddress(InheritedAddress):
-    """A socket of the service manager's. `name` is what its unit calls it (FileDescriptorName=)."""
-
-    name: str = ""
 
 
 def take_passed(environment: MutableMapping[str, str], pid: int) -> tuple[tuple[PassedAddress, ...], str]:

@@ -5,12 +5,11 @@ import importlib.util
 import os
 import site
 import sys
-import sysconfig
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TypeAlias
+from types import MappingProxyType
+from typing import NamedTuple, TypeAlias
 
 __all__ = ["LIBRARY", "Stamp", "Watched", "changed", "changes", "files_elsewhere", "is_library", "look"]
 
@@ -33,8 +32,7 @@ Stamp: TypeAlias = tuple[int, ...]
 """Time of the last change in nanoseconds, bytes, and the file's number: an editor may put another in its place."""
 
 
-@dataclass(frozen=True)
-class Watched:
+class Watched(NamedTuple):
     """What is watched, as absolute paths.
 
     root    a directory: each Python file in it
@@ -44,7 +42,7 @@ class Watched:
 
     root: str
     extra: tuple[str, ...] = ()
-    files: Mapping[str, Stamp] = field(default_factory=dict)
+    files: Mapping[str, Stamp] = MappingProxyType({})
 
 
 def look(watched: Watched) -> dict[str, Stamp]:
@@ -193,5 +191,7 @@ def is_within(path: str, directory: str) -> bool:
 @functools.cache
 def library_directories() -> frozenset[str]:
     """Where what is installed lies."""
+    import sysconfig  # noqa: PLC0415 - reads a file of how Python was built
+
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return frozenset([*(sysconfig.get_path(name) for name in ("stdlib", "platstdlib")), *site.getsitepackages(), own])

@@ -5,8 +5,8 @@ import os
 import select
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from dragoman.supervisor.starting import Stacks
 
@@ -32,8 +32,7 @@ class Kind(Enum):
     ENDED = b""  # the other end is gone; nothing more comes
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One message of a worker."""
 
     kind: Kind

@@ -1,7 +1,7 @@
 """Who serves and who should: from the workers that live and what is wanted of them, the next starts and farewells."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 
 __all__ = ["Drain", "Fleet", "Loss", "Member", "Order", "Start", "State"]
@@ -27,16 +27,16 @@ class Loss(Enum):
     RELOAD_FAILED = auto()  # before it served, as the first of a generation that others were to follow
 
 
-@dataclass
 class Member:
     """One worker. Two of the same `number` are a worker and its successor."""
 
-    key: int  # never used again
-    number: int  # from 1
-    generation: int
-    state: State = State.STARTING
-    # Why a successor is to take its place, in words; "" while it may stay.
-    retiring: str = ""
+    def __init__(self, key: int, number: int, generation: int) -> None:
+        self.key = key  # never used again
+        self.number = number  # from 1
+        self.generation = generation
+        self.state = State.STARTING
+        # Why a successor is to take its place, in words; "" while it may stay.
+        self.retiring = ""
 
     @property
     def is_staying(self) -> bool:
@@ -61,7 +61,6 @@ class Drain:
 Order = Start | Drain
 
 
-@dataclass
 class Fleet:
     """The workers of a run, and what is wanted of them. Knows no process and no clock.
 
@@ -69,13 +68,14 @@ class Fleet:
     wanted + SURGE workers stay, and at most as many leave as are wanted (or were, at the last change).
     """
 
-    wanted: int
-    generation: int = 1
-    members: dict[int, Member] = field(default_factory=dict)
-    # The generation to go back to when the first start of this one fails; 0 once one of it has served.
-    before: int = 0
-    last_key: int = 0
-    last_generation: int = 1
+    def __init__(self, wanted: int) -> None:
+        self.wanted = wanted
+        self.generation = 1
+        self.members: dict[int, Member] = {}
+        # The generation to go back to when the first start of this one fails; 0 once one of it has served.
+        self.before = 0
+        self.last_key = 0
+        self.last_generation = 1
 
     def staying(self, number: int) -> list[Member]:
         """The workers at this number that have not been told to leave, oldest first."""

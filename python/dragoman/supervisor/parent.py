@@ -2,7 +2,6 @@
 
 import gc
 import os
-import random
 import selectors
 import signal
 import socket
@@ -320,6 +319,8 @@ class Supervisor:
         self.kernel_kills.forget()
         lifetime_s = self.host.settings.worker_lifetime
         if lifetime_s:
+            import random  # noqa: PLC0415 - costs a millisecond, and only this needs it
+
             # A tenth more or less, so that workers that began together are not replaced together.
             process.retire_at = process.started_at + lifetime_s * random.uniform(0.9, 1.1)
         self.processes[key] = process

@@ -4,8 +4,8 @@ Which workers there are to be is the fleet's to say (`fleet.py`); this is about 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 __all__ = ["BOOT_TRIES", "PLAN", "SIGNALS", "Action", "Event", "Phase", "Step", "backoff_s", "step"]
 
@@ -64,8 +64,7 @@ class Action(Enum):
     FAIL = auto()  # the exit status becomes that of an application that cannot be served
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """The phase that follows, and what is done on the way, in this order."""
 
     phase: Phase
@@ -118,8 +117,7 @@ PLAN: Mapping[tuple[Phase, Event], Step] = {
 }
 
 
-@dataclass(frozen=True)
-class SignalRow:
+class SignalRow(NamedTuple):
     """One signal: the event that it is to a supervisor, and what it does, in words, for docs/signals.md."""
 
     name: str

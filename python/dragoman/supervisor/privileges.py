@@ -5,7 +5,7 @@ import os
 import pwd
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dragoman.errors import OperatorError
 from dragoman.values import printable
@@ -16,8 +16,7 @@ __all__ = ["Identity", "identity_of"]
 LARGEST_ID = 2**32 - 2
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """The user and the groups that workers run as."""
 
     uid: int

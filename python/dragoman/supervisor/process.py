@@ -6,7 +6,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import NoReturn
 
 from dragoman.forking import fork_own
@@ -16,25 +15,27 @@ from dragoman.supervisor.starting import Starting
 __all__ = ["Process", "cause_of", "early_end_of", "fork_worker", "resident_bytes", "signal_of"]
 
 
-@dataclass
 class Process:
     """A worker's process."""
 
-    key: int
-    number: int
-    generation: int
-    pid: int
-    channel: socket.socket | None
-    starting: Starting
-    started_at: float = field(default_factory=time.monotonic)
-    is_ready: bool = False
-    failure: str = ""
-    # When its lifetime is over, and when it is killed because it has not left; monotonic, None for never.
-    retire_at: float | None = None
-    # The account of its drain, as JSON, and whether that is its last word.
-    told: str = ""
-    has_drained: bool = False
-    kill_at: float | None = None
+    def __init__(
+        self, key: int, number: int, generation: int, pid: int, channel: socket.socket, starting: Starting
+    ) -> None:
+        self.key = key
+        self.number = number
+        self.generation = generation
+        self.pid = pid
+        self.channel: socket.socket | None = channel
+        self.starting = starting
+        self.started_at = time.monotonic()
+        self.is_ready = False
+        self.failure = ""
+        # The account of its drain, as JSON, and whether that is its last word.
+        self.told = ""
+        self.has_drained = False
+        # When its lifetime is over, and when it is killed because it has not left; monotonic, None for never.
+        self.retire_at: float | None = None
+        self.kill_at: float | None = None
 
     @property
     def place(self) -> tuple[int, int]:

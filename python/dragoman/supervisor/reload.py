@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 __all__ = ["Reload"]
 
@@ -10,14 +9,14 @@ __all__ = ["Reload"]
 Watcher = Callable[[str], None]
 
 
-@dataclass
 class Reload:
     """Replaced by the next one if that comes before its end; whoever waits for this one waits for that one then."""
 
-    # What its settings ask for. It counts once a worker of it serves: one that fails changes no number.
-    workers: int | None
-    watchers: Sequence[Watcher] = ()
-    began_at: float = field(default_factory=time.monotonic)
+    def __init__(self, workers: int, watchers: Sequence[Watcher]) -> None:
+        # What its settings ask for. It counts once a worker of it serves: one that fails changes no number.
+        self.workers: int | None = workers
+        self.watchers = watchers
+        self.began_at = time.monotonic()
 
     def take_workers(self) -> int | None:
         """The number of workers from now on; None once it has been taken."""

@@ -4,7 +4,6 @@ Each generation begins afresh: that the application of before fails says nothing
 """
 
 import math
-from dataclasses import dataclass
 
 from dragoman.supervisor.plan import backoff_s
 
@@ -16,13 +15,13 @@ Place = tuple[int, int]
 LOADING = 0
 
 
-@dataclass
 class Record:
     """What has happened at one place, in a row."""
 
-    deaths: int = 0
-    failed_starts: int = 0
-    rest_until: float = 0.0  # monotonic
+    def __init__(self) -> None:
+        self.deaths = 0
+        self.failed_starts = 0
+        self.rest_until = 0.0  # monotonic
 
 
 class Setbacks:

@@ -5,14 +5,12 @@ import os
 import socket
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from dragoman.errors import OperatorError
-from dragoman.supervisor.activation import PassedAddress
 from dragoman.supervisor.privileges import Identity
 from dragoman.types import ListenerInfo
-from dragoman.values import Address, InheritedAddress, TcpAddress, UnixAddress, cause_of, printable
+from dragoman.values import Address, InheritedAddress, PassedAddress, TcpAddress, UnixAddress, cause_of, printable
 
 __all__ = ["Listener", "close_all", "has_its_file", "open_all"]
 
@@ -20,8 +18,7 @@ __all__ = ["Listener", "close_all", "has_its_file", "open_all"]
 OURS = "address in use: by another --bind of this server; leave one of them out"
 
 
-@dataclass(frozen=True)
-class Listener:
+class Listener(NamedTuple):
     """A socket that listens. Its owner is the process that opened it; workers use its descriptor."""
 
     socket: socket.socket
@@ -89,8 +86,8 @@ def take_over(address: Address, fd: int, backlog: int) -> Listener:
     """The socket of a predecessor, with the file of a unix one."""
     listener = inherited_listener(socket.socket(fileno=fd), InheritedAddress(fd), backlog)
     if not isinstance(address, UnixAddress):
-        return replace(listener, address=str(address))
-    return replace(listener, address=str(address), url=f"unix:{address.path}", made=file_of(address.path))
+        return listener._replace(address=str(address))
+    return listener._replace(address=str(address), url=f"unix:{address.path}", made=file_of(address.path))
 
 
 def is_socket(path: str) -> bool:
@@ -137,10 +134,12 @@ def close_all(listeners: Sequence[Listener], *, keep_files: bool = False) -> Non
 def open_tcp(
     address: TcpAddress, backlog: int, others: Sequence[Listener], *, ipv6_only: bool, reuse_port: bool
 ) -> Listener:
+    # A text is looked up as IDNA, by tables that take a while to load.
+    host = address.host.encode() if address.host.isascii() else address.host
     try:
         # IPv4 first: "localhost" means 127.0.0.1 to those who wrote the configuration of a proxy.
         found = sorted(
-            socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE),
+            socket.getaddrinfo(host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE),
             key=lambda info: info[0] != socket.AF_INET,
         )
     except (OSError, UnicodeError) as error:
@@ -239,7 +238,7 @@ def remove_stale(address: UnixAddress) -> None:
         raise refused(address, "address in use: another process listens there; stop it, or choose another path")
 
 
-def take_inherited(address: InheritedAddress, backlog: int) -> Listener:
+def take_inherited(address: InheritedAddress | PassedAddress, backlog: int) -> Listener:
     try:
         if not stat.S_ISSOCK(os.fstat(address.fd).st_mode):
             raise refused(address, "the descriptor is not a socket")
@@ -253,7 +252,7 @@ def take_inherited(address: InheritedAddress, backlog: int) -> Listener:
         raise
 
 
-def inherited_listener(sock: socket.socket, address: InheritedAddress, backlog: int) -> Listener:
+def inherited_listener(sock: socket.socket, address: InheritedAddress | PassedAddress, backlog: int) -> Listener:
     is_known = sock.family in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
     if not is_known or sock.type != socket.SOCK_STREAM:
         raise refused(address, "the descriptor is not a stream socket of TCP or unix kind")

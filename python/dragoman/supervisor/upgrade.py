@@ -7,7 +7,7 @@ import socket
 import stat
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dragoman.errors import OperatorError
 from dragoman.forking import fork_own
@@ -21,8 +21,7 @@ VARIABLE = "DRAGOMAN_UPGRADE"
 CONTROL, CHANNEL = "control", "channel"
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """How this program was started: what its successor is started with."""
 
     arguments: tuple[str, ...]
@@ -47,14 +46,13 @@ class Origin:
         return path if "/" in name and os.access(path, os.X_OK) else sys.executable
 
 
-@dataclass(frozen=True)
-class Predecessor:
+class Predecessor(NamedTuple):
     """The supervisor that has started this one, and the sockets that it has handed over, by their address."""
 
     pid: int
-    descriptors: Mapping[str, int] = field(default_factory=dict)
-    control: int = -1
-    channel: int = -1
+    descriptors: Mapping[str, int]
+    control: int
+    channel: int
 
     @property
     def is_alive(self) -> bool:
