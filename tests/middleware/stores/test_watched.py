@@ -91,3 +91,44 @@ def test_while_one_request_waits_for_the_store_the_others_hear_at_once_that_it_i
     leave.set()
     thread.join()
     assert len(failed) == 1
+
+
+def test_a_failure_that_was_slow_to_come_does_not_undo_a_recovery(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    store = Failing()
+    watched = Watched(store, "sessions", "", clock=lambda: now[0])
+    store.is_away = True
+    with pytest.raises(StoreDown):
+        watched.get("a")
+
+    def slow() -> None:
+        # Asked while the store was away; what came of it is heard of after the store came back.
+        now[0] = 3.0
+        store.is_away = False
+        assert watched.get("b") is None
+        raise StoreDown("memory: gone")
+
+    now[0] = 2.0
+    with pytest.raises(StoreDown):
+        watched.watching(slow)
+    assert watched.get("c") is None
+    assert len(caplog.messages) == 2
+
+
+def test_an_answer_that_was_slow_to_come_does_not_end_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    store = Failing()
+    watched = Watched(store, "sessions", "", clock=lambda: now[0])
+
+    def slow() -> str:
+        # Answered before the store went away, and heard of after that.
+        now[0] = 1.0
+        store.is_away = True
+        with pytest.raises(StoreDown):
+            watched.get("a")
+        return "found"
+
+    assert watched.watching(slow) == "found"
+    with pytest.raises(StoreDown, match="a moment ago"):
+        watched.get("b")
+    assert len(caplog.messages) == 1
