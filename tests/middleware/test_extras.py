@@ -13,6 +13,13 @@ CASES = [
     ("redis", "from dragoman.middleware.stores import RedisStore", "RedisStore needs redis", "redis"),
     ("sqlalchemy", "from dragoman.middleware.stores import SQLStore", "SQLStore needs SQLAlchemy", "sql"),
     ("argon2", "from dragoman.middleware import BasicAuth", "BasicAuth needs argon2-cffi", "auth"),
+    ("limits", "from dragoman.middleware import RateLimit", "RateLimit needs limits", "limits"),
+    (
+        "redis",
+        "from dragoman.middleware import RateLimit; RateLimit(limits='1/second', storage='redis://127.0.0.1')",
+        "RateLimit in Redis needs redis",
+        "redis",
+    ),
     ("jwt", "from dragoman.middleware import BearerAuth", "BearerAuth needs PyJWT", "auth"),
     (
         "itsdangerous",

@@ -34,6 +34,8 @@ def examples(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if examples(page)], ids=lambda page: page.stem)
 def test_the_examples_of_a_page_run_and_answer(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    # What an example shares with other processes is shared with no real ones here.
+    monkeypatch.setattr("dragoman.middleware.rate_limit.shared_memory.default_directory", lambda: str(tmp_path))
     for example in examples(page):
         names: dict[str, Any] = {"app": Inner(), "api": Inner(), "admin": Inner(), "check_database": lambda: None}
         exec(compile(example, str(page), "exec"), names)
@@ -53,3 +55,10 @@ def test_the_table_of_a_page_has_the_arguments_with_their_defaults(page: Path) -
             assert rows[name] == "needed"
         elif rows[name].startswith("`"):
             assert ast.literal_eval(rows[name].strip("`")) == one.default, name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_tests_that_a_page_names_are_there(page: Path) -> None:
+    named = set(re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")))
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.rglob("test_*.py"))
+    assert named <= set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dragoman.middleware.method_override import MethodOverride
     from dragoman.middleware.mount import Mount
     from dragoman.middleware.proxy_headers import ProxyHeaders
+    from dragoman.middleware.rate_limit import RateLimit
     from dragoman.middleware.redirects import Redirects
     from dragoman.middleware.request_id import RequestId
     from dragoman.middleware.security_headers import SecurityHeaders
@@ -44,6 +45,7 @@ else:
         "Mount": "mount",
         "OrderError": "stacking",
         "ProxyHeaders": "proxy_headers",
+        "RateLimit": "rate_limit",
         "Redirects": "redirects",
         "RequestId": "request_id",
         "SecurityHeaders": "security_headers",
@@ -75,6 +77,7 @@ __all__ = [
     "Mount",
     "OrderError",
     "ProxyHeaders",
+    "RateLimit",
     "Redirects",
     "RequestId",
     "SecurityHeaders",

@@ -1,0 +1,1 @@
+"""Tests of `RateLimit`, its algorithms, its table and its storages."""
