@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from dragoman.middleware.auth.api_key import ApiKeyAuth
     from dragoman.middleware.auth.basic import BasicAuth
     from dragoman.middleware.auth.bearer import BearerAuth
+    from dragoman.middleware.cache import Cache
     from dragoman.middleware.cors import Cors
     from dragoman.middleware.csrf import Csrf
     from dragoman.middleware.error_pages import ErrorPages
@@ -33,6 +34,7 @@ else:
         "ApiKeyAuth": "auth.api_key",
         "BasicAuth": "auth.basic",
         "BearerAuth": "auth.bearer",
+        "Cache": "cache",
         "Cors": "cors",
         "Csrf": "csrf",
         "ErrorPages": "error_pages",
@@ -65,6 +67,7 @@ __all__ = [
     "ApiKeyAuth",
     "BasicAuth",
     "BearerAuth",
+    "Cache",
     "Cors",
     "Csrf",
     "ErrorPages",

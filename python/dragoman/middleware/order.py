@@ -89,6 +89,8 @@ PAIRS: tuple[Pair, ...] = (
     ),
     Pair("Cors", "RateLimit", "a page's script could not read why it was refused"),
     Pair("RateLimit", "BasicAuth", "guessing passwords would not be limited, and each guess costs a slow hash"),
+    Pair("RateLimit", "Cache", "what one client has left would be kept with the answer, and told to all"),
+    Pair("RequestId", "Cache", "answers from the cache would have the id of the request that they were made for"),
     Pair("Compress", "Cache", "the cache would keep one coding for all clients, or each response once for each coding"),
     Pair("Compress", "Conditional", "the ETag would be made of compressed bytes, which differ by coding"),
     Pair("Cache", "Sessions", "who is logged in would be asked and stored even for what the cache answers"),

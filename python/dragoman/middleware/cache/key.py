@@ -1,0 +1,127 @@
+"""What a stored answer is found by: the URL of the request, and whatever else an answer may depend on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+from urllib.parse import unquote_plus, unquote_to_bytes, urlsplit
+
+from dragoman.http.fields import split_list
+from dragoman.http.forwarded import parse_forwarded
+from dragoman.http.hosts import parse_host
+from dragoman.middleware.paths import path_of
+from dragoman.types import Environ
+
+__all__ = ["KEYED", "Target", "ignored_query", "key_of_url", "target_of", "variant_of"]
+
+KEYED = (
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_FORWARDED_PORT",
+    "HTTP_X_FORWARDED_PREFIX",
+    "HTTP_X_FORWARDED_SCHEME",
+    "HTTP_X_FORWARDED_SERVER",
+    "HTTP_X_FORWARDED_SSL",
+    "HTTP_X_SCHEME",
+    "HTTP_X_HOST",
+    "HTTP_X_ORIGINAL_HOST",
+    "HTTP_X_ORIGINAL_URL",
+    "HTTP_X_REWRITE_URL",
+    "HTTP_X_HTTP_METHOD_OVERRIDE",
+    "HTTP_X_HTTP_METHOD",
+    "HTTP_X_METHOD_OVERRIDE",
+    "HTTP_FRONT_END_HTTPS",
+)
+"""Fields that frameworks make answers with, and no answer names in Vary: they are part of what is looked for.
+
+Else a client could send one, have a page made with it, and have that page given to everybody.
+"""
+
+RAW_TARGETS = ("REQUEST_URI", "RAW_URI")
+
+
+class Target(NamedTuple):
+    """What is asked for: a hash of the URL, and hashes of what else an answer may depend on without saying so."""
+
+    key: str
+    beside: str
+
+
+def target_of(environ: Environ, extra: Callable[[Environ], str] | None = None) -> Target | None:
+    """What the request asks for; None when its host cannot be read."""
+    scheme = str(environ.get("wsgi.url_scheme", "http"))
+    written = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+    host = parse_host(str(written))
+    if host is None:
+        return None
+    key = hash_of((scheme, host.authority(scheme), path_of(environ), str(environ.get("QUERY_STRING", ""))))
+    beside = [f"{name}={environ[name]}" for name in KEYED if name in environ]
+    if "HTTP_FORWARDED" in environ:
+        beside += [f"forwarded={hop.host}/{hop.proto}" for hop in parse_forwarded(str(environ["HTTP_FORWARDED"]))]
+    # One path may be written in several ways, and an application can see which one it was. The whole URL is as good as
+    # its path; a Host field may be written in several ways, too.
+    beside += [f"{name}={environ[name]}" for name in RAW_TARGETS if name in environ]
+    beside.append(f"host={written}")
+    if extra is not None:
+        beside.append(f"extra={extra(environ)}")
+    return Target(key, hash_of(beside))
+
+
+def key_of_url(url: str, ignored: Sequence[str] = ()) -> str:
+    """The hash of a URL, for those who purge.
+
+    Raises ValueError for what is no absolute URL of http or https.
+    """
+    parts = urlsplit(url)
+    host = parse_host(parts.netloc)
+    if parts.scheme not in ("http", "https") or host is None:
+        raise ValueError(f"want an absolute URL such as https://shop.example/list?page=2, got {url!r}")
+    path = unquote_to_bytes(parts.path).decode("latin-1") or "/"
+    return hash_of((parts.scheme, host.authority(parts.scheme), path, ignored_query(parts.query, ignored)))
+
+
+def variant_of(target: Target, generation: str, names: Iterable[str], environ: Environ) -> str:
+    """Where the answer lies that was made for fields of these values.
+
+    generation   of the URL: another one after each purge
+    names        of the fields that answers of this URL vary by, in lower case
+    Source: RFC 9111 section 4.1: blanks in lists do not count, nor does the order of codings.
+    """
+    values = [(name, normalised(name, environ.get(f"HTTP_{name.upper().replace('-', '_')}"))) for name in names]
+    return hash_of((target.key, target.beside, generation, *(f"{name}={value!r}" for name, value in values)))
+
+
+def normalised(name: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if name == "accept-encoding":
+        return ",".join(sorted(member.lower().replace(" ", "") for member in split_list(str(value))))
+    if name.startswith("accept"):
+        return ",".join(member.replace(" ", "") for member in split_list(str(value)))
+    return str(value).strip()
+
+
+def ignored_query(query: str, ignored: Sequence[str]) -> str:
+    """`query` without the parameters that are ignored: names, or with "*" at their end the beginnings of some.
+
+    >>> ignored_query("page=2&utm_source=mail&fbclid=7", ["utm_*", "fbclid"])
+    'page=2'
+    """
+    if not ignored:
+        return query
+    return "&".join(pair for pair in query.split("&") if not is_ignored(pair, ignored))
+
+
+def is_ignored(pair: str, ignored: Sequence[str]) -> bool:
+    name = unquote_plus(pair.partition("=")[0])
+    return any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in ignored)
+
+
+def hash_of(parts: Iterable[str]) -> str:
+    """One text of fixed length for several: where one ends and the next begins is part of it."""
+    made = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape")
+        made.update(len(data).to_bytes(8, "big") + data)
+    return made.hexdigest()

@@ -1,0 +1,132 @@
+"""Where a cache keeps its answers in a store: what lies under which key, and how it is taken away for all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from dragoman.middleware.cache.entry import Entry
+from dragoman.middleware.cache.key import Target, hash_of, variant_of
+from dragoman.middleware.cache.policy import KEPT_AT_MOST_S, MOST_NAMES
+from dragoman.middleware.stores.base import Stored
+from dragoman.middleware.stores.watched import Watched
+from dragoman.types import Environ
+
+__all__ = ["Found", "Index", "Shelf"]
+
+
+class Index(NamedTuple):
+    """What is known of a URL: by which fields its answers vary, and since which purge (a random text)."""
+
+    generation: str
+    names: tuple[str, ...]
+
+
+class Found(NamedTuple):
+    """What a look at the store has given. `version` is that of what is known, for who writes it anew."""
+
+    known: Index | None
+    version: bytes | None
+    entry: Entry | None
+
+
+class Shelf:
+    """Answers in a store.
+
+    Under a URL lies its `Index`, and under the index's generation and the values of the fields it names lies an answer.
+    A purge writes a new generation: what is under way from before it finds its place gone. No process has to know of
+    another.
+    """
+
+    def __init__(self, store: Watched, prefix: str, most_bytes: int) -> None:
+        self.store = store
+        self.prefix = prefix
+        self.most_bytes = most_bytes
+
+    def find(self, target: Target, environ: Environ) -> Found:
+        """What is stored for a request. Raises StoreDown."""
+        stored = self.store.get(self.index_key(target.key))
+        index = None if stored is None else index_from(stored)
+        if stored is None or index is None:
+            return Found(None, None if stored is None else stored.version, None)
+        there = self.store.get(self.entry_key(variant_of(target, index.generation, index.names, environ)))
+        entry = None if there is None else Entry.from_bytes(there.value)
+        if entry is not None and not self.is_tagged_well(entry):
+            entry = None
+        return Found(index, stored.version, entry)
+
+    def keep(
+        self, target: Target, found: Found, entry: Entry, names: Iterable[str], keeps_s: float, environ: Environ
+    ) -> bool:
+        """Store an answer, unless its URL was purged since `found`. Whether that was done. Raises StoreDown."""
+        known = found.known.names if found.known else ()
+        wanted = tuple(sorted({*known, *names}))
+        if len(wanted) > 2 * MOST_NAMES:
+            return False
+        index = found.known
+        if index is None or wanted != known:
+            index = Index(new_generation(), wanted)
+            if not self.store.swap(self.index_key(target.key), to_bytes(index), KEPT_AT_MOST_S * 2, found.version):
+                return False
+        for tag in entry.tags:
+            # Without a note of it we do not know of earlier purges: what was asked for before now is no longer good.
+            purged = math.nextafter(entry.request_time, 0.0)
+            self.store.swap(self.tag_key(tag), repr(purged).encode(), KEPT_AT_MOST_S * 2, None)
+        key = self.entry_key(variant_of(target, index.generation, index.names, environ))
+        self.store.put(key, entry.to_bytes(), keeps_s)
+        return True
+
+    def purge(self, key: str) -> None:
+        """Take away all answers of a URL, those that are just being made, too. Raises StoreDown."""
+        stored = self.store.get(self.index_key(key))
+        index = None if stored is None else index_from(stored)
+        made = Index(new_generation(), index.names if index else ())
+        self.store.put(self.index_key(key), to_bytes(made), KEPT_AT_MOST_S * 2)
+
+    def purge_tag(self, tag: str) -> None:
+        """Take away all answers that have the tag, those that are just being made, too. Raises StoreDown."""
+        self.store.put(self.tag_key(tag), repr(time.time()).encode(), KEPT_AT_MOST_S * 2)
+
+    def is_tagged_well(self, entry: Entry) -> bool:
+        """Whether it was asked for after the last purge of each of its tags."""
+        for tag in entry.tags:
+            stored = self.store.get(self.tag_key(tag))
+            if stored is None or entry.request_time <= purged_at(stored):
+                return False
+        return True
+
+    def index_key(self, key: str) -> str:
+        return f"{self.prefix}u:{key}"
+
+    def entry_key(self, variant: str) -> str:
+        return f"{self.prefix}e:{variant}"
+
+    def tag_key(self, tag: str) -> str:
+        return f"{self.prefix}t:{hash_of([tag])}"
+
+
+def purged_at(stored: Stored) -> float:
+    try:
+        return float(stored.value)
+    except ValueError:
+        return math.inf
+
+
+def new_generation() -> str:
+    return os.urandom(8).hex()
+
+
+def to_bytes(index: Index) -> bytes:
+    return json.dumps([index.generation, *index.names]).encode()
+
+
+def index_from(stored: Stored) -> Index | None:
+    try:
+        generation, *names = json.loads(stored.value)
+    except ValueError:
+        return None
+    return Index(str(generation), tuple(map(str, names)))

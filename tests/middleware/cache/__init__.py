@@ -1,0 +1,1 @@
+"""Tests of `Cache` and of what it is made of."""
