@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dragoman.middleware.cache import Cache
     from dragoman.middleware.cors import Cors
     from dragoman.middleware.csrf import Csrf
+    from dragoman.middleware.deadline import Deadline
     from dragoman.middleware.error_pages import ErrorPages
     from dragoman.middleware.force_https import ForceHTTPS
     from dragoman.middleware.health import Health
@@ -37,6 +38,7 @@ else:
         "Cache": "cache",
         "Cors": "cors",
         "Csrf": "csrf",
+        "Deadline": "deadline",
         "ErrorPages": "error_pages",
         "ForceHTTPS": "force_https",
         "Health": "health",
@@ -70,6 +72,7 @@ __all__ = [
     "Cache",
     "Cors",
     "Csrf",
+    "Deadline",
     "ErrorPages",
     "ForceHTTPS",
     "Health",
