@@ -132,6 +132,8 @@ class Process:
         self.identity = supervisor.identity_of(settings.user, settings.group)
         self.log = Log(open_log(settings.error_logfile), settings.log_level, is_json=settings.log_format == "json")
         if settings.dev:
+            # What the application is made of may ask, wherever the setting came from.
+            os.environ["DRAGOMAN_DEV"] = "1"
             # Imported late, as all that only --dev needs.
             from dragoman.development.paint import paint, takes_colours  # noqa: PLC0415
 
