@@ -16,7 +16,8 @@ settings.configure(
     DEBUG=False,
     DEBUG_PROPAGATE_EXCEPTIONS=True,
     LOGGING_CONFIG=None,
-    MIDDLEWARE=[],
+    # In every project that Django makes; it says the length of a response.
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
     ROOT_URLCONF=__name__,
     SECRET_KEY="only for tests",
     USE_TZ=True,

@@ -22,13 +22,25 @@ CASES = [
     ),
     ("jwt", "from dragoman.middleware import BearerAuth", "BearerAuth needs PyJWT", "auth"),
     (
+        "brotli",
+        "from dragoman.middleware import Compress; Compress(codings=['br'])",
+        "Compress with br needs brotli",
+        "compress",
+    ),
+    (
+        "zstandard",
+        "from dragoman.middleware import Decompress; Decompress(codings=['zstd'])",
+        "Decompress with zstd needs zstandard",
+        "compress",
+    ),
+    (
         "itsdangerous",
         "from dragoman.middleware import Sessions; Sessions(secret='x' * 32)",
         "Sessions in a signed cookie needs itsdangerous",
         "sessions",
     ),
 ]
-OTHERS = "from dragoman.middleware import Sessions, Csrf, ApiKeyAuth; Sessions(store='memory:')"
+OTHERS = "from dragoman.middleware import Sessions, Csrf, ApiKeyAuth, Compress, Static; Sessions(store='memory:')"
 
 
 def ran(program: str) -> subprocess.CompletedProcess[str]:

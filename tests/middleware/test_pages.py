@@ -36,6 +36,9 @@ def test_the_examples_of_a_page_run_and_answer(page: Path, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     # What an example shares with other processes is shared with no real ones here.
     monkeypatch.setattr("dragoman.middleware.rate_limit.shared_memory.default_directory", lambda: str(tmp_path))
+    for directory in ("static", "dist"):
+        Path(directory).mkdir()
+        Path(directory, "index.html").write_text("<p>")
     for example in examples(page):
         names: dict[str, Any] = {"app": Inner(), "api": Inner(), "admin": Inner(), "check_database": lambda: None}
         exec(compile(example, str(page), "exec"), names)

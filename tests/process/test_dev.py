@@ -182,6 +182,14 @@ def test_without_reload_nothing_is_watched(project: Project) -> None:
         assert "watchfiles" not in server.log.text
 
 
+def test_middleware_can_ask_and_static_files_are_served_as_they_are_saved(project: Project) -> None:
+    (project.directory / "static").mkdir()
+    layer = f"static('{project.directory}/static')"
+    with project.serve("--no-reload", "--middleware", layer) as server:
+        (project.directory / "static" / "new.txt").write_text("new")
+        assert body(server, "/static/new.txt") == "new"
+
+
 def test_without_watchfiles_the_log_says_so_and_how_to_get_it(project: Project) -> None:
     project.hide_library()
     with project.serve() as server:

@@ -8,10 +8,14 @@ if TYPE_CHECKING:
     from dragoman.middleware.auth.api_key import ApiKeyAuth
     from dragoman.middleware.auth.basic import BasicAuth
     from dragoman.middleware.auth.bearer import BearerAuth
+    from dragoman.middleware.body_limit import BodyLimit
     from dragoman.middleware.cache import Cache
+    from dragoman.middleware.compress import Compress
+    from dragoman.middleware.conditional import Conditional
     from dragoman.middleware.cors import Cors
     from dragoman.middleware.csrf import Csrf
     from dragoman.middleware.deadline import Deadline
+    from dragoman.middleware.decompress import Decompress
     from dragoman.middleware.error_pages import ErrorPages
     from dragoman.middleware.force_https import ForceHTTPS
     from dragoman.middleware.health import Health
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from dragoman.middleware.security_headers import SecurityHeaders
     from dragoman.middleware.sessions import Sessions
     from dragoman.middleware.stacking import OrderError, stack
+    from dragoman.middleware.static import Static
     from dragoman.middleware.trusted_hosts import TrustedHosts
 else:
     # What a part stands on (Redis, argon2, …) need not be installed for the others.
@@ -35,10 +40,14 @@ else:
         "ApiKeyAuth": "auth.api_key",
         "BasicAuth": "auth.basic",
         "BearerAuth": "auth.bearer",
+        "BodyLimit": "body_limit",
         "Cache": "cache",
+        "Compress": "compress",
+        "Conditional": "conditional",
         "Cors": "cors",
         "Csrf": "csrf",
         "Deadline": "deadline",
+        "Decompress": "decompress",
         "ErrorPages": "error_pages",
         "ForceHTTPS": "force_https",
         "Health": "health",
@@ -54,6 +63,7 @@ else:
         "RequestId": "request_id",
         "SecurityHeaders": "security_headers",
         "Sessions": "sessions",
+        "Static": "static",
         "TrustedHosts": "trusted_hosts",
         "stack": "stacking",
     }
@@ -69,10 +79,14 @@ __all__ = [
     "ApiKeyAuth",
     "BasicAuth",
     "BearerAuth",
+    "BodyLimit",
     "Cache",
+    "Compress",
+    "Conditional",
     "Cors",
     "Csrf",
     "Deadline",
+    "Decompress",
     "ErrorPages",
     "ForceHTTPS",
     "Health",
@@ -88,6 +102,7 @@ __all__ = [
     "RequestId",
     "SecurityHeaders",
     "Sessions",
+    "Static",
     "TrustedHosts",
     "stack",
 ]

@@ -70,7 +70,10 @@ class Held:
 
     def answer(self, app: WSGIApplication, environ: Environ) -> Iterable[bytes]:
         """The answer of `app`, one block for each of its blocks; heads that are not passed on at once wait."""
-        result = app(environ, self.started)
+        return self.deliver(environ, app(environ, self.started))
+
+    def deliver(self, environ: Environ, result: Iterable[bytes]) -> Iterable[bytes]:
+        """What is returned for the `result` of an application that had `started`."""
         if self.is_passed:
             self.is_given_back = True
             return result
