@@ -14,6 +14,8 @@ from pathlib import Path
 from harness.paths import CLIENT_SOURCE, CLIENT_TARGET, ROOT, UNPACKED, VENV
 
 FRAMEWORKS = ["flask==3.1.3", "django==5.2.19", "falcon==4.4.0"]
+LAYERS = ["whitenoise==6.12.0", "brotli==1.2.1", "zstandard==0.25.0"]
+"""What `middleware.py` compares with, and what parts of the library compress with."""
 PKG_RESOURCES = "setuptools<81"
 """fastwsgi's command line imports pkg_resources, which later versions no longer have."""
 
@@ -33,7 +35,7 @@ def main() -> int:
     if options.venv is None:
         if not _build_client():
             return _refuse("the load client does not build; see the messages above")
-        if not _pip(python, PKG_RESOURCES, *FRAMEWORKS):
+        if not _pip(python, PKG_RESOURCES, *FRAMEWORKS, *LAYERS):
             return _refuse("the frameworks cannot be installed; see the messages above")
         _install_peers(python)
     if options.without_dragoman:
