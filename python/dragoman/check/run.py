@@ -109,7 +109,8 @@ class Run:
         self.until_s = self.began_s + options.time_s
         self.seen: dict[tuple[Any, ...], Seen] = {}
         self.left_out = 0
-        self.lock = threading.Lock()
+        # Several threads find something, and one does in a collection that comes while it keeps what it has found.
+        self.lock = threading.RLock()
         # Requests that were not answered, once: nothing is learnt by repeating them.
         self.failed: set[tuple[str, str]] = set()
         self.failure: BaseException | None = None
