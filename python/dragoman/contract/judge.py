@@ -89,7 +89,7 @@ def shown(value: object) -> str:
     """A short repr of anything, also of what has none."""
     try:
         text = repr(value)
-    except Exception:
+    except (Exception, SystemExit):
         text = f"<{type(value).__name__}>"
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
