@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dragoman.check.catalogue import CATALOGUE
 from dragoman.check.openapi import read_openapi
 from dragoman.check.request import Origin
 from dragoman.check.run import Options, asked_for, check
@@ -87,6 +88,26 @@ def test_what_the_application_prints_is_not_in_the_report(tmp_path: Path) -> Non
     assert breach["request"] == "GET /" and breach["message"].startswith("contract: body-not-bytes\n")
 
 
+SPEAKS_PAST_PYTHON = """
+    import os, subprocess, sys
+
+    os.write(1, b"loaded\\n")
+
+    def app(environ, start_response):
+        os.write(1, b"written\\n")
+        sys.__stdout__.write("kept\\n")
+        subprocess.run(["echo", "started"])
+        start_response('200 OK', [('Content-Type', 'text/plain')])
+        return [b'text']
+"""
+
+
+def test_nor_is_what_it_writes_past_python_and_what_its_programs_print(tmp_path: Path) -> None:
+    status, output, errors = run(tmp_path, SPEAKS_PAST_PYTHON, "shop:app", "--json")
+    assert status == 0 and json.loads(output)["breaches"] == []
+    assert {"loaded", "written", "kept", "started"} <= set(errors.split())
+
+
 def test_an_exception_is_an_error_and_fails_only_when_asked_to(tmp_path: Path) -> None:
     code = FAILS_FOR_POST
     status, output, _ = run(tmp_path, code, "shop:app")
@@ -149,6 +170,21 @@ def test_a_call_that_does_not_return_is_named_with_its_line(tmp_path: Path) -> N
     status, output, _ = run(tmp_path, code, "shop:app", "--time", "0.5", "--fail-on", "error")
     assert status == 1
     assert "did not return: GET / was under way when the time was over  (shop.py:5, in app)" in output
+
+
+def test_what_was_not_asked_after_a_call_that_does_not_return_is_told(tmp_path: Path) -> None:
+    code = """
+        import threading
+
+        def app(environ, start_response):
+            if environ['REQUEST_METHOD'] == 'HEAD':
+                threading.Event().wait()
+            start_response('200 OK', [('Content-Type', 'text/plain')])
+            return [b'text']
+    """
+    status, output, _ = run(tmp_path, code, "shop:app", "--time", "0.5")
+    assert status == 0
+    assert f"\n  {len(CATALOGUE) - 2} requests not made: the call before them did not return\n" in output
 
 
 def test_threads_of_the_application_do_not_hold_up_the_end(tmp_path: Path) -> None:

@@ -112,10 +112,14 @@ class Driver:
             self.under_way[ident] = request
             self.tell(list(self.under_way.values()))
         exchange = Exchange(request, self.site)
+        ours = os.getpid()
         try:
             # As the server does it: what a request leaves in a context variable, the next one does not see.
             contextvars.copy_context().run(exchange.run, application)
         finally:
+            if os.getpid() != ours:
+                # What the application has forked is no second check; who has forked it may wait for its end.
+                os._exit(exchange.exit_status())
             with self._lock:
                 del self.under_way[ident]
                 self.tell(list(self.under_way.values()))
@@ -174,6 +178,11 @@ class Exchange:
             self.exception = self.exception or error
             if isinstance(error, ENDS):
                 self.end = self.end or error
+
+    def exit_status(self) -> int:
+        """That of a process that has this behind it, and nothing more to do."""
+        code = self.end.code if isinstance(self.end, SystemExit) else None
+        return code & 0xFF if isinstance(code, int) else int(self.exception is not None)
 
     def start_response(self, status: Any, headers: Any, exc_info: Any = None) -> Callable[[bytes], object]:
         """PEP 3333, "The start_response() Callable"."""
