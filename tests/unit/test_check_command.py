@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from random import Random
 from textwrap import dedent
 from typing import Any
 
@@ -312,6 +314,28 @@ def test_requests_that_get_into_each_others_way_are_found() -> None:
     found = state_of(answering(give), "GET /one", "GET /two")
     assert found and found[0].value.startswith("while other requests ran its body had")
     assert state_of(answering(give), "GET /one", "GET /two", threads=1) == []
+
+
+def test_what_chance_gives_now_and_then_is_no_finding_though_it_came_while_others_ran() -> None:
+    for seed in range(12):
+        chance = Random(seed)
+        assert state_of(answering(lambda environ: chance.random() < 0.05), "GET /one", "GET /two") == []  # noqa: B023
+
+
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Too Many Requests"])
+def test_who_says_that_it_is_too_much_at_once_keeps_no_state(status: str) -> None:
+    room = threading.Semaphore(2)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        is_free = room.acquire(blocking=False)
+        for _ in range(2_000):
+            pass
+        start_response("200 OK" if is_free else status, [("Content-Type", "text/plain")])
+        if is_free:
+            room.release()
+        return [b"text"]
+
+    assert state_of(app, "GET /one", "GET /two") == []
 
 
 def test_times_tokens_counters_and_pages_that_change_for_good_are_no_findings() -> None:
