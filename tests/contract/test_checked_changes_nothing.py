@@ -3,8 +3,10 @@
 import copy
 import gc
 import io
+import pickle
 import weakref
 from collections.abc import Callable, Iterator
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -328,3 +330,90 @@ def test_lists_that_somebody_keeps_are_remembered_up_to_a_bound() -> None:
         assert not remembered.was_given_before(headers, object())
         assert len(remembered.lists) <= LISTS_AT_MOST
     assert remembered.was_given_before(kept[-1], object())
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_an_environ_can_be_copied_deeply_pickled_and_referred_to_weakly(layers: int) -> None:
+    """As who hands a request on to another thread, or keeps it for a report, does."""
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        seen = weakref.WeakKeyDictionary({environ["wsgi.input"]: b"body", environ["wsgi.errors"]: b"errors"})
+        plain = {name: value for name, value in environ.items() if not name.startswith("wsgi.")}
+        assert pickle.loads(pickle.dumps(plain))["PATH_INFO"] == environ["PATH_INFO"]
+        assert copy.deepcopy(environ)["wsgi.input"].read() == environ["wsgi.input"].read()
+        start_response("200 OK", list(PLAIN))
+        return [seen[environ["wsgi.input"]], seen[environ["wsgi.errors"]]]
+
+    stack, findings = checked(app)
+    if layers == 2:
+        stack, findings = checked(stack)
+    assert served(stack, b"text")[0] == served(app, b"text")[0] == b"bodyerrors"
+    assert findings == []
+
+
+def test_a_pickled_environ_can_be_answered_elsewhere() -> None:
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", list(PLAIN))
+        return [pickle.dumps({name: value for name, value in environ.items() if not name.startswith("wsgi.")})]
+
+    watched, findings = checked(app)
+    plain = pickle.loads(served(watched)[0])
+    assert list(watched(make_environ(Request()) | plain, begin)) != []
+    assert findings == []
+
+
+class ClosesOddly:
+    """close() of these is called as it would be without a checker."""
+
+    def __init__(self, close: Any) -> None:
+        self.close = close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"a"])
+
+
+def test_close_is_called_as_the_outside_calls_it() -> None:
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", list(PLAIN))
+        return ClosesOddly(environ["x.close"])
+
+    watched, findings = checked(app)
+    asked: list[Any] = []
+    response = watched(
+        make_environ(Request(environ={"x.close": lambda *args, **named: asked.append((args, named))})), begin
+    )
+    list(response)
+    response.close("because", of="this")
+    assert asked == [(("because",), {"of": "this"})] and findings == []
+    environ = {**make_environ(Request()), "x.close": None}
+    response = watched(environ, begin)
+    list(response)
+    with pytest.raises(TypeError, match="NoneType"):
+        response.close()
+    assert [found.rule for found in findings] == ["close-raised"]
+
+
+def test_a_middleware_that_hands_in_a_view_of_the_environ_is_the_one_to_blame() -> None:
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", list(PLAIN))
+        return [b"a"]
+
+    findings: list[Any] = []
+    inner = Checked(app, findings.append)
+    outer = Checked(lambda environ, start_response: inner(MappingProxyType(environ), start_response), findings.append)
+    assert served(outer)[0] == b"a"
+    assert [(found.rule, found.party) for found in findings] == [("environ-replaced", "middleware")]
+
+
+def test_a_value_that_cannot_be_shown_is_reported_all_the_same() -> None:
+    class Ends:
+        def __repr__(self) -> str:
+            raise SystemExit(5)
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", [("Content-Type", Ends())])
+        return [b"a"]
+
+    watched, findings = checked(app)
+    assert served(watched)[0] == b"a"
+    assert [(found.rule, found.value) for found in findings] == [("header-value-type", "<Ends>")]

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.kit import cpu_s, descriptors, eventually, unshare
+from tests.faults.kit import cpu_s, eventually, unshare
+from tests.support.open_files import descriptors
 from tests.support.probe import Channel
 from tests.support.server import REPOSITORY, Server
 from tests.support.wire import DEADLINE_S, chunked_request_bytes, request_bytes

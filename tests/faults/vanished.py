@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 
-from tests.faults.kit import cpu_s, descriptors, eventually
+from tests.faults.kit import cpu_s, eventually
 from tests.support import probe
+from tests.support.open_files import descriptors
 from tests.support.server import Server
 from tests.support.wire import Wire, request_bytes
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from tests.hostile.__main__ import UNDER_WAY
 from tests.hostile.client import Account
+from tests.support.open_files import descriptors
 from tests.support.wire import Address, ConnectionEnded, ProtocolBreach, Wire
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,7 +129,7 @@ class Footprint:
     def of(cls, pid: int) -> Footprint:
         """Resident memory, threads and open descriptors now."""
         facts = status(pid)
-        return cls(int(facts["VmRSS"].split()[0]), int(facts["Threads"]), len(os.listdir(f"/proc/{pid}/fd")))
+        return cls(int(facts["VmRSS"].split()[0]), int(facts["Threads"]), descriptors(pid))
 
 
 def pss_kib(pid: int) -> int:

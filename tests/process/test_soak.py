@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import time
 
+from tests.support.open_files import descriptors
 from tests.support.server import Server
 from tests.support.wire import DEADLINE_S, ConnectionEnded, chunked_request_bytes, request_bytes
 
@@ -25,7 +25,7 @@ def facts(pid: int) -> dict[str, int]:
     return {
         "kib": int(values["VmRSS"].split()[0]),
         "threads": int(values["Threads"]),
-        "descriptors": len(os.listdir(f"/proc/{pid}/fd")),
+        "descriptors": descriptors(pid),
     }
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from random import Random
 from textwrap import dedent
 from typing import Any
 
 import pytest
 
+from dragoman.check.catalogue import CATALOGUE
 from dragoman.check.openapi import read_openapi
 from dragoman.check.request import Origin
 from dragoman.check.run import Options, asked_for, check
@@ -87,6 +90,26 @@ def test_what_the_application_prints_is_not_in_the_report(tmp_path: Path) -> Non
     assert breach["request"] == "GET /" and breach["message"].startswith("contract: body-not-bytes\n")
 
 
+SPEAKS_PAST_PYTHON = """
+    import os, subprocess, sys
+
+    os.write(1, b"loaded\\n")
+
+    def app(environ, start_response):
+        os.write(1, b"written\\n")
+        sys.__stdout__.write("kept\\n")
+        subprocess.run(["echo", "started"])
+        start_response('200 OK', [('Content-Type', 'text/plain')])
+        return [b'text']
+"""
+
+
+def test_nor_is_what_it_writes_past_python_and_what_its_programs_print(tmp_path: Path) -> None:
+    status, output, errors = run(tmp_path, SPEAKS_PAST_PYTHON, "shop:app", "--json")
+    assert status == 0 and json.loads(output)["breaches"] == []
+    assert {"loaded", "written", "kept", "started"} <= set(errors.split())
+
+
 def test_an_exception_is_an_error_and_fails_only_when_asked_to(tmp_path: Path) -> None:
     code = FAILS_FOR_POST
     status, output, _ = run(tmp_path, code, "shop:app")
@@ -149,6 +172,21 @@ def test_a_call_that_does_not_return_is_named_with_its_line(tmp_path: Path) -> N
     status, output, _ = run(tmp_path, code, "shop:app", "--time", "0.5", "--fail-on", "error")
     assert status == 1
     assert "did not return: GET / was under way when the time was over  (shop.py:5, in app)" in output
+
+
+def test_what_was_not_asked_after_a_call_that_does_not_return_is_told(tmp_path: Path) -> None:
+    code = """
+        import threading
+
+        def app(environ, start_response):
+            if environ['REQUEST_METHOD'] == 'HEAD':
+                threading.Event().wait()
+            start_response('200 OK', [('Content-Type', 'text/plain')])
+            return [b'text']
+    """
+    status, output, _ = run(tmp_path, code, "shop:app", "--time", "0.5")
+    assert status == 0
+    assert f"\n  {len(CATALOGUE) - 2} requests not made: the call before them did not return\n" in output
 
 
 def test_threads_of_the_application_do_not_hold_up_the_end(tmp_path: Path) -> None:
@@ -276,6 +314,28 @@ def test_requests_that_get_into_each_others_way_are_found() -> None:
     found = state_of(answering(give), "GET /one", "GET /two")
     assert found and found[0].value.startswith("while other requests ran its body had")
     assert state_of(answering(give), "GET /one", "GET /two", threads=1) == []
+
+
+def test_what_chance_gives_now_and_then_is_no_finding_though_it_came_while_others_ran() -> None:
+    for seed in range(12):
+        chance = Random(seed)
+        assert state_of(answering(lambda environ: chance.random() < 0.05), "GET /one", "GET /two") == []  # noqa: B023
+
+
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Too Many Requests"])
+def test_who_says_that_it_is_too_much_at_once_keeps_no_state(status: str) -> None:
+    room = threading.Semaphore(2)
+
+    def app(environ: dict[str, Any], start_response: Any) -> Any:
+        is_free = room.acquire(blocking=False)
+        for _ in range(2_000):
+            pass
+        start_response("200 OK" if is_free else status, [("Content-Type", "text/plain")])
+        if is_free:
+            room.release()
+        return [b"text"]
+
+    assert state_of(app, "GET /one", "GET /two") == []
 
 
 def test_times_tokens_counters_and_pages_that_change_for_good_are_no_findings() -> None:

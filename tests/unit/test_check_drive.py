@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from dragoman.check.catalogue import CATALOGUE, NOWHERE
 from dragoman.check.compare import difference
-from dragoman.check.drive import Answer, Driver
+from dragoman.check.drive import Answer, Driver, logged_exceptions
 from dragoman.check.repeat import words_of
 from dragoman.check.request import (
     SAFE,
@@ -197,6 +199,29 @@ def test_what_a_client_or_a_breach_has_caused_is_no_fault(how: str) -> None:
     body = Request("a", "POST", body=b"0123", client=Client.GONE)
     request = Request("a") if how == "breaks the contract" else body
     assert driver.call(Checked(app, driver.found), request).fault is None
+
+
+def test_a_breach_that_comes_after_a_fault_does_not_excuse_it() -> None:
+    """A middleware that never closes would hide each page of the application that fails."""
+
+    def fails(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        try:
+            raise LookupError("inside")
+        except LookupError:
+            logging.getLogger("shop").exception("a page has failed")
+            start_response("500 Oops", [("Content-Type", "text/plain")], sys.exc_info())
+        return (block for block in [b"Sorry"])
+
+    def forgets(environ: dict[str, Any], start_response: Start) -> Iterable[bytes]:
+        yield from map(bytes, inner(environ, start_response))
+
+    found: list[str] = []
+    driver = Driver(Site(), lambda finding, request: found.append(finding.rule))
+    inner = Checked(fails, driver.found)
+    with logged_exceptions(is_quiet=True):
+        answer = driver.call(Checked(forgets, driver.found), Request("get"))
+    assert found == ["close-missing"]
+    assert answer.fault is not None and answer.fault.text == "LookupError: inside"
 
 
 def test_a_response_without_an_end_is_left() -> None:

@@ -108,6 +108,35 @@ def test_a_child_of_the_application_ends_as_it_likes(tmp_path: Path) -> None:
     assert run(tmp_path, child)[0] == 0
 
 
+@pytest.mark.parametrize("child", ["pass", "sys.exit(3)", "raise LookupError"])
+def test_a_child_that_comes_back_ends_as_well(tmp_path: Path, child: str) -> None:
+    """It is no second check, and its parent may wait for it."""
+    status, output, _ = run(tmp_path, f"pid = os.fork()\n    if not pid: {child}\n    else: os.waitpid(pid, 0)")
+    assert (status, output.count("calls in ")) == (0, 1)
+    assert "did not return" not in output
+
+
+HOLDS_THE_INTERPRETER = r"""
+import ctypes
+
+def app(environ, start_response):
+    if environ['PATH_INFO'] == '/end':
+        ctypes.PyDLL(None).pause()
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'text']
+"""
+
+
+def test_a_call_that_lets_nothing_else_run_is_ended_and_named(tmp_path: Path) -> None:
+    """As a regular expression that backtracks does: no other thread can look at it."""
+    (tmp_path / "shop.py").write_text(HOLDS_THE_INTERPRETER)
+    with start(tmp_path, "--time", "0.5") as process:
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (1, "")
+    assert 'shop.py", line 6 in app' in errors
+    assert "did not come back in GET /end, and let nothing else run" in errors
+
+
 def test_what_is_done_at_the_end_of_a_process_is_done_once(tmp_path: Path) -> None:
     status, _, errors = run(tmp_path, "pass\nimport atexit\natexit.register(lambda: print('at exit', file=sys.stderr))")
     assert (status, errors) == (0, "at exit\n")

@@ -8,8 +8,8 @@ import os
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -17,7 +17,7 @@ from dragoman.check.catalogue import CATALOGUE
 from dragoman.check.outlive import in_child
 from dragoman.check.report import Report, as_json, as_text
 from dragoman.check.request import Client, Request, Site
-from dragoman.check.run import Options, asked_for, check
+from dragoman.check.run import GRACE_S, Options, asked_for, check
 from dragoman.check.sarif import as_sarif
 from dragoman.contract.rules import RULES
 from dragoman.errors import UsageError
@@ -25,6 +25,8 @@ from dragoman.loader import Loaded
 from dragoman.values import cause_of, printable, seconds
 
 __all__ = ["catalogue_text", "check_loaded", "known_rules", "options_of"]
+
+OUTPUT, ERRORS = 1, 2
 
 
 def options_of(params: dict[str, Any], *, root_path: str, env: Mapping[str, str], threads: int) -> Options:
@@ -77,9 +79,10 @@ def check_loaded(load: Callable[[], Loaded], options: Options, params: dict[str,
     """
     directory = os.getcwd()
     journal = in_child()
-    with contextlib.redirect_stdout(sys.stderr), journal.open():
+    with contextlib.redirect_stdout(sys.stderr), output_to_errors(), journal.open():
         loaded = load()
-        report = check(loaded.application, options, loaded.name, journal.under_way)
+        with journal.time_limit(options.time_s + GRACE_S):
+            report = check(loaded.application, options, loaded.name, journal.under_way)
     # Files are named as they are seen from where the command was given.
     os.chdir(directory)
     if params["sarif"] == "-":
@@ -93,6 +96,33 @@ def check_loaded(load: Callable[[], Loaded], options: Options, params: dict[str,
     if is_held_up():
         leave(status)
     return status
+
+
+@contextlib.contextmanager
+def output_to_errors() -> Iterator[None]:
+    """While it lasts, what is written past `sys.stdout`, by libraries and by programs that the application starts, goes
+    to standard error, too.
+    """
+    flush(sys.__stdout__)
+    try:
+        kept = os.dup(OUTPUT)
+        os.dup2(ERRORS, OUTPUT)
+    except OSError:  # one of them is closed
+        yield
+        return
+    try:
+        yield
+    finally:
+        flush(sys.__stdout__)
+        os.dup2(kept, OUTPUT)
+        os.close(kept)
+
+
+def flush(stream: TextIO | None) -> None:
+    if stream is not None:
+        # It may be closed.
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
 
 
 def write(path: str, text: str) -> None:

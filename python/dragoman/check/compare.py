@@ -24,11 +24,15 @@ VOLATILE = frozenset(
         "traceparent",
     ]
 )
+# Answers of who has enough to do: 429 Too Many Requests, 503 Service Unavailable.
+BUSY = ("429", "503")
 AROUND = 24
 
 
 def difference(usual: Answer, other: Answer) -> str:
     """What `other` has otherwise than `usual`, in a few words; "" where they are the same."""
+    if usual.status.startswith(BUSY) or other.status.startswith(BUSY):
+        return ""
     if usual.status != other.status:
         return f"its status was {other.status!r} and is otherwise {usual.status!r}"
     fields, others = fields_of(usual), fields_of(other)

@@ -112,10 +112,14 @@ class Driver:
             self.under_way[ident] = request
             self.tell(list(self.under_way.values()))
         exchange = Exchange(request, self.site)
+        ours = os.getpid()
         try:
             # As the server does it: what a request leaves in a context variable, the next one does not see.
             contextvars.copy_context().run(exchange.run, application)
         finally:
+            if os.getpid() != ours:
+                # What the application has forked is no second check; who has forked it may wait for its end.
+                os._exit(exchange.exit_status())
             with self._lock:
                 del self.under_way[ident]
                 self.tell(list(self.under_way.values()))
@@ -147,6 +151,8 @@ class Exchange:
     # It was to be the end of the process, whatever became of the exception.
     end: BaseException | None = None
     logged: BaseException | None = None
+    # The first of them came before a checker had found anything.
+    is_unexcused: bool = False
 
     def __post_init__(self) -> None:
         self.digest = hashlib.sha256()
@@ -171,9 +177,20 @@ class Exchange:
             # In another thread it is none of the keyboard's.
             if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
                 raise
+            self.failed(error)
             self.exception = self.exception or error
             if isinstance(error, ENDS):
                 self.end = self.end or error
+
+    def failed(self, error: BaseException) -> None:
+        """An exception has left the application, or is logged by it."""
+        if self.exception is None and self.logged is None:
+            self.is_unexcused = not (self.is_broken or self.doubtful or is_ours(error))
+
+    def exit_status(self) -> int:
+        """That of a process that has this behind it, and nothing more to do."""
+        code = self.end.code if isinstance(self.end, SystemExit) else None
+        return code & 0xFF if isinstance(code, int) else int(self.exception is not None)
 
     def start_response(self, status: Any, headers: Any, exc_info: Any = None) -> Callable[[bytes], object]:
         """PEP 3333, "The start_response() Callable"."""
@@ -237,7 +254,7 @@ class Exchange:
         """What went wrong besides breaches. After the head an exception is a breach itself."""
         if self.end is not None:
             return Fault("end", text_of(self.end), line_of(self.end), self.request)
-        if self.is_broken or self.request.client is not Client.WHOLE:
+        if (self.is_broken and not self.is_unexcused) or self.request.client is not Client.WHOLE:
             return None
         if self.exception is not None:
             if self.is_head_sent or is_ours(self.exception):
@@ -328,6 +345,7 @@ def logged_exceptions(*, is_quiet: bool) -> Iterator[None]:
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
         exchange = CURRENT.get()
         if exchange is not None and record.exc_info and record.exc_info[1] is not None:
+            exchange.failed(record.exc_info[1])
             exchange.logged = record.exc_info[1]
         if not is_quiet:
             original(self, record)

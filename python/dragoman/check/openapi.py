@@ -17,8 +17,9 @@ from dragoman.values import cause_of, printable
 __all__ = ["read_openapi"]
 
 METHODS = ("get", "head", "options", "post", "put", "patch", "delete")
-# Schemas may contain themselves.
+# Schemas may contain themselves, and in many places: what is deeper, and what comes after so many values, is null.
 DEPTH = 6
+VALUES_AT_MOST = 5000
 BY_FORMAT: Mapping[str, Any] = {
     "date": "2024-01-31",
     "date-time": "2024-01-31T12:00:00Z",
@@ -42,10 +43,13 @@ def read_openapi(file: str) -> list[Request]:
         raise wrong(file, 'want an OpenAPI description, with "openapi" or "swagger", and "paths"')
     reader = Reader(document)
     found: list[Request] = []
-    for path, value in paths.items():
-        item = reader.resolved(value)
-        if isinstance(path, str) and path.startswith("/") and isinstance(item, dict):
-            found += reader.requests_of(path, item)
+    try:
+        for path, value in paths.items():
+            item = reader.resolved(value)
+            if isinstance(path, str) and path.startswith("/") and isinstance(item, dict):
+                found += reader.requests_of(path, item)
+    except UnicodeEncodeError:
+        raise wrong(file, "has half of a surrogate pair, which is no character") from None
     return found
 
 
@@ -58,6 +62,8 @@ def document_of(file: str) -> dict[str, Any]:
         raise wrong(file, "is not UTF-8") from None
     try:
         document = json.loads(text)
+    except RecursionError:
+        raise wrong(file, "is nested too deep") from None
     except ValueError as error:
         document = yaml_of(file, text, error)
     if not isinstance(document, dict):
@@ -88,13 +94,17 @@ class Reader:
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
         self.prefix = self.prefix_of()
+        # So many values are still given to the request that is being made.
+        self.values_left = VALUES_AT_MOST
 
     def prefix_of(self) -> str:
         """The path that stands before all others."""
         base = self.document.get("basePath")
-        servers = self.document.get("servers")
-        if isinstance(servers, list) and servers and isinstance(servers[0], dict):
-            base = urlsplit(str(servers[0].get("url", ""))).path
+        if servers := items_of(self.document.get("servers")):
+            try:
+                base = urlsplit(str(fields_of(servers[0]).get("url") or "")).path
+            except ValueError:
+                base = ""
         # A server's URL may have variables, which nobody here knows.
         return "" if not isinstance(base, str) or "{" in base else base.rstrip("/")
 
@@ -118,6 +128,7 @@ class Reader:
 
     def request_of(self, method: str, path: str, item: dict[str, Any], operation: dict[str, Any]) -> Request:
         """The request for one operation."""
+        self.values_left = VALUES_AT_MOST
         parameters = self.parameters_of(item, operation)
         query: list[tuple[str, str]] = []
         headers: list[tuple[str, str]] = []
@@ -136,9 +147,9 @@ class Reader:
                 case "query":
                     query += [(name, text_of(one)) for one in (value if isinstance(value, list) else [value])]
                 case "header":
-                    headers.append((name, text_of(value)))
+                    headers += as_sent(name, text_of(value))
                 case "cookie":
-                    headers.append(("Cookie", f"{name}={text_of(value)}"))
+                    headers += as_sent("Cookie", f"{name}={text_of(value)}")
                 case "formData":
                     form[name] = value
                 case "body":
@@ -151,7 +162,7 @@ class Reader:
         elif body is not None:
             kind, data = "application/json", encoded("application/json", body)
         if kind:
-            headers.append(("Content-Type", kind))
+            headers += as_sent("Content-Type", kind)
         return Request(
             f"{method.upper()} {path}", method.upper(), as_path_info(self.prefix + filled), urlencode(query),
             tuple(headers), data, origin=Origin.OPENAPI,
@@ -160,10 +171,10 @@ class Reader:
     def parameters_of(self, item: dict[str, Any], operation: dict[str, Any]) -> list[dict[str, Any]]:
         """Those of the path and of the operation, which wins."""
         found: dict[tuple[Any, Any], dict[str, Any]] = {}
-        for one in (*(item.get("parameters") or ()), *(operation.get("parameters") or ())):
-            parameter = self.resolved(one)
-            if isinstance(parameter, dict):
-                found[parameter.get("name"), parameter.get("in")] = parameter
+        for one in (*items_of(item.get("parameters")), *items_of(operation.get("parameters"))):
+            parameter = fields_of(self.resolved(one))
+            if isinstance(parameter.get("name"), str) and isinstance(parameter.get("in"), str):
+                found[parameter["name"], parameter["in"]] = parameter
         return list(found.values())
 
     def example_of(self, holder: dict[str, Any], *, is_needed: bool) -> Any:
@@ -188,13 +199,14 @@ class Reader:
         if not isinstance(content, dict) or not content:
             return "", b""
         kind = next((name for name in content if "json" in name), next(iter(content)))
-        value = self.example_of(self.resolved(content[kind]) or {}, is_needed=True)
+        value = self.example_of(fields_of(self.resolved(content[kind])), is_needed=True)
         return kind if kind != "multipart/form-data" else f"{kind}; boundary=limit", encoded(kind, value)
 
     def sample(self, schema: Any, depth: int) -> Any:
         """A value that a schema allows, as far as that can be told simply."""
         schema = self.resolved(schema)
-        if not isinstance(schema, dict) or depth == 0:
+        self.values_left -= 1
+        if not isinstance(schema, dict) or depth == 0 or self.values_left < 0:
             return None
         for key in ("example", "default", "const"):
             if key in schema:
@@ -205,13 +217,12 @@ class Reader:
         for key in ("oneOf", "anyOf"):
             if isinstance(schema.get(key), list) and schema[key]:
                 return self.sample(schema[key][0], depth - 1)
-        parts = [self.sample(part, depth - 1) for part in schema.get("allOf") or ()]
+        parts = [self.sample(part, depth - 1) for part in items_of(schema.get("allOf"))]
         merged = {name: value for part in parts if isinstance(part, dict) for name, value in part.items()}
         kind = schema.get("type")
         kind = kind[0] if isinstance(kind, list) and kind else kind
         if kind == "object" or "properties" in schema or merged:
-            needed = schema.get("required") or ()
-            properties = schema.get("properties") or {}
+            needed, properties = items_of(schema.get("required")), fields_of(schema.get("properties"))
             names = [name for name in properties if name in needed] or list(properties)
             return merged | {name: self.sample(properties[name], depth - 1) for name in names}
         if kind == "array":
@@ -228,6 +239,22 @@ class Reader:
             value = value.ljust(least, "x")
         most = schema.get("maxLength")
         return value[:most] if isinstance(value, str) and isinstance(most, int) else value
+
+
+def items_of(value: Any) -> list[Any]:
+    """The items of what should be a list; none where it is something else."""
+    return value if isinstance(value, list) else []
+
+
+def fields_of(value: Any) -> dict[Any, Any]:
+    """The same of an object."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_sent(name: str, value: str) -> Iterator[tuple[str, str]]:
+    """A field with UTF-8 in its value, as a client sends it; none where that would be no field."""
+    if name.isascii() and (name + value).isprintable():
+        yield name, value.encode().decode("latin-1")
 
 
 def text_of(value: Any) -> str:

@@ -7,10 +7,13 @@ that was started only waits, and ends with the child's status.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import mmap
 import os
 import signal
+import struct
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
@@ -21,6 +24,12 @@ from dragoman.values import printable
 __all__ = ["Journal", "in_child"]
 
 SIZE = 16 << 10
+ERRORS = 2
+# Where in it the time limit is, and where the words begin.
+LIMIT, WORDS = 2, 2 + 8
+# What is longer under way than a check may take holds the interpreter: so much later it is shown where, and so often a
+# second is waited until it is ended. Seconds that the parent has slept through are none.
+SHOWN_AFTER_S, SECONDS_MORE = 2.0, 4
 NAMED_AT_MOST = 8
 PASSED_ON = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2})
 PR_SET_PDEATHSIG = 1
@@ -54,10 +63,27 @@ class Journal:
         """The exit status, if it is settled."""
         return None if self._memory[1] == UNKNOWN else self._memory[1]
 
+    @contextmanager
+    def time_limit(self, seconds: float) -> Iterator[None]:
+        """What runs meanwhile has come to its end by then, unless no thread can."""
+        self._memory[LIMIT:WORDS] = struct.pack("d", time.monotonic() + seconds)
+        faulthandler.dump_traceback_later(seconds + SHOWN_AFTER_S, file=ERRORS)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            self._memory[LIMIT:WORDS] = bytes(WORDS - LIMIT)
+
+    @property
+    def is_over_time(self) -> bool:
+        """Whether the time limit has passed."""
+        (limit_s,) = struct.unpack("d", self._memory[LIMIT:WORDS])
+        return bool(limit_s) and time.monotonic() >= limit_s
+
     def write(self, text: str) -> None:
         """Where the child is now."""
-        data = text.encode("utf-8", "replace")[: SIZE - 3] + b"\0"
-        self._memory[2 : 2 + len(data)] = data
+        data = text.encode("utf-8", "replace")[: SIZE - WORDS - 1] + b"\0"
+        self._memory[WORDS : WORDS + len(data)] = data
 
     def under_way(self, requests: Sequence[object]) -> None:
         """These requests are, and no others."""
@@ -70,7 +96,7 @@ class Journal:
         """Where the child has ended; "" if its work was done by then."""
         if not self._memory[0]:
             return ""
-        data = self._memory[2:]
+        data = self._memory[WORDS:]
         return data[: data.index(b"\0")].decode("utf-8", "replace")
 
 
@@ -94,9 +120,14 @@ def wait(pid: int, journal: Journal) -> NoReturn:
     """The parent: pass signals on until the child has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     is_told_to_end = False
+    seconds_over = 0
     while True:
-        found = signal.sigwaitinfo({signal.SIGCHLD, *PASSED_ON})
-        if found.si_signo in PASSED_ON:
+        found = signal.sigtimedwait({signal.SIGCHLD, *PASSED_ON}, 1)
+        if found is None:
+            seconds_over += journal.is_over_time
+            if seconds_over == SECONDS_MORE:
+                os.kill(pid, signal.SIGKILL)
+        elif found.si_signo in PASSED_ON:
             is_told_to_end = True
             # The terminal's own go to all processes in front of it.
             if found.si_code <= 0:
@@ -108,7 +139,8 @@ def wait(pid: int, journal: Journal) -> NoReturn:
         code = journal.status
     where = journal.read()
     if where and not is_told_to_end:
-        print(f"dragoman: {text_of(code, where)}", file=sys.stderr, flush=True)
+        text = held_up(where) if seconds_over >= SECONDS_MORE else text_of(code, where)
+        print(f"dragoman: {text}", file=sys.stderr, flush=True)
         code = ApplicationError.exit_status if where == LOADING else 1
     # Nothing that is done at the end of a process: the child has done it.
     os._exit(code if code >= 0 else 128 - code)
@@ -125,4 +157,12 @@ def text_of(code: int, where: str) -> str:
     return (
         f"the process {how} {printable(where)}: a server's worker would end there, and with it the requests of others; "
         "answer instead, and leave the end of the process to the server. There is no report"
+    )
+
+
+def held_up(where: str) -> str:
+    """It was ended, because it has not done so by itself."""
+    return (
+        f"the application did not come back {printable(where)}, and let nothing else run: a server's worker would stand"
+        " still, with all requests that it has. There is no report"
     )

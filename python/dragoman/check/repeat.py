@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import sys
 import threading
@@ -24,6 +25,8 @@ ALONE = 4
 # So often the usual answer comes before another one is held against the application, and not against chance; and a word
 # that is still there then was kept on purpose.
 SURE = 8
+# What comes by chance may be taken for what comes of other requests so often.
+CHANCE = 0.001
 ROUNDS = 4
 THREADS = 8
 # How often the interpreter changes threads in the parallel part: what is not protected comes apart.
@@ -174,21 +177,38 @@ class Repeats:
             sys.setswitchinterval(interval)
 
     def look_at_round(self, known: list[Request]) -> None:
-        suspects = self.otherwise(self.in_parallel(known))
-        chance = Random(1)
-        for name in suspects:
+        first = self.in_parallel(known)
+        for name in self.otherwise(first):
             request = next(one for one in known if one.name == name)
-            if self.is_told(request):
-                continue
-            if not self.is_usual(request, SURE):
+            if not self.is_told(request) and not self.is_explained(request, first, known):
                 known.remove(request)
-                continue
-            for _ in range(ROUNDS):
-                others = chance.sample(known, min(len(known), THREADS))
-                again = self.otherwise(self.in_parallel([request, *others]))
-                if name in again and self.is_usual(request, SURE):
-                    self.report(request, f"while other requests ran {again[name]}")
-                    break
+
+    def is_explained(self, request: Request, first: Answered, known: list[Request]) -> bool:
+        """Whether its other answer in `first` is due to the other requests, which is told, or came once; else it was
+        chance, or the page has changed for good.
+        """
+        if not self.is_usual(request, SURE):
+            return False
+        chance = Random(1)
+        seen = first
+        for _ in range(ROUNDS):
+            others = chance.sample(known, min(len(known), THREADS))
+            more = self.in_parallel([request, *others])
+            seen = seen + more
+            if what := self.otherwise(more).get(request.name):
+                if not self.is_usual(request, self.times_against_chance(request, seen)):
+                    return False
+                self.report(request, f"while other requests ran {what}")
+                break
+        return True
+
+    def times_against_chance(self, request: Request, seen: Answered) -> int:
+        """So often it has to be answered as usual alone, if it was otherwise in some of `seen`."""
+        usual = self.usual[request.name]
+        answers = [answer for one, answer in seen if one.name == request.name]
+        share = sum(bool(difference(usual, answer)) for answer in answers) / len(answers)
+        # Who looks where something was seen takes it for more frequent than it is.
+        return max(SURE, math.ceil(math.log(CHANCE) / math.log(1 - share / 4)))
 
     def otherwise(self, answered: Answered) -> dict[str, str]:
         """By the request's name, what differs from the usual answer."""

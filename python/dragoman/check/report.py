@@ -147,7 +147,9 @@ def summary(report: Report) -> Iterable[str]:
     if report.held_back:
         yield f"  {counted(report.held_back, 'request')} of unsafe methods not made: --unsafe makes them"
     if report.left_out:
-        yield f"  {counted(report.left_out, 'request')} not made in {report.time_s:g} s: --time gives more"
+        is_stuck = any(fault.kind == "stuck" for _, fault in report.all_faults())
+        why = ": the call before them did not return" if is_stuck else f" in {report.time_s:g} s: --time gives more"
+        yield f"  {counted(report.left_out, 'request')} not made{why}"
     if report.unfilled:
         yield f"  no values known for {', '.join(map(printable, report.unfilled[:5]))}: --request names paths"
 

@@ -25,7 +25,7 @@ from dragoman.contract.places import Place, entry_of
 from dragoman.contract.report import application_name
 from dragoman.contract.rules import RULES
 
-__all__ = ["Options", "asked_for", "check"]
+__all__ = ["GRACE_S", "Options", "asked_for", "check"]
 
 SHARED_STATE = "app-shared-state"
 # The part of the time that the requests which are made once may take, where there are some to repeat.
@@ -108,8 +108,9 @@ class Run:
         self.began_s = time.monotonic()
         self.until_s = self.began_s + options.time_s
         self.seen: dict[tuple[Any, ...], Seen] = {}
-        self.left_out = 0
-        self.lock = threading.Lock()
+        self.left_out = len(plan.once)
+        # Several threads find something, and one does in a collection that comes while it keeps what it has found.
+        self.lock = threading.RLock()
         # Requests that were not answered, once: nothing is learnt by repeating them.
         self.failed: set[tuple[str, str]] = set()
         self.failure: BaseException | None = None
@@ -141,10 +142,10 @@ class Run:
         ):
             is_repeating = SHARED_STATE in self.chosen and bool(self.plan.repeated)
             once_until_s = self.began_s + options.time_s * (ONCE if is_repeating else 1)
-            for number, request in enumerate(self.plan.once):
+            for request in self.plan.once:
                 if time.monotonic() >= once_until_s:
-                    self.left_out = len(self.plan.once) - number
                     break
+                self.left_out -= 1
                 answer = self.driver.call(checked, request)
                 self.note(answer)
                 if answer.fault:

@@ -140,15 +140,14 @@ class Closing(Blocks):
 
     has_close = True
 
-    def close(self) -> Any:
+    def close(self, *args: Any, **kwargs: Any) -> Any:
         transcript = self._transcript
         transcript.closed()
-        close = getattr(self._iterable, "close", None)
         try:
-            if close is not None:
+            if hasattr(self._iterable, "close"):
                 transcript.enter()
                 try:
-                    return close()
+                    return self._iterable.close(*args, **kwargs)
                 finally:
                     transcript.leave()
         except BaseException as error:

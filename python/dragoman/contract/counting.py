@@ -62,8 +62,8 @@ class Counts:
         self.told_in_second = 0
         self.timed_for_s = float("-inf")
         self.take_back: Callable[[], object] = do_nothing
-        # Serving threads count at any time.
-        self.lock = threading.Lock()
+        # Serving threads count at any time, and a collection, in which more may be counted, comes at any place.
+        self.lock = threading.RLock()
 
     def add(self, key: Hashable, sample: Sample, *, is_urgent: bool = False) -> bool:
         """Something happens again at `key`: whether it is to be told at once; else it is counted.
@@ -93,8 +93,8 @@ class Counts:
         """Tell of the windows that are over."""
         with self.lock:
             now_s = self.clock()
-            due = [key for key, one in self.windows.items() if is_all or now_s - one.since_s >= WINDOW_S]
-            over = [(key, self.windows.pop(key)) for key in due]
+            due = [key for key, one in self.windows.copy().items() if is_all or now_s - one.since_s >= WINDOW_S]
+            over = [(key, window) for key in due if (window := self.windows.pop(key, None))]
         for key, window in over:
             if window.count:
                 self.tell(key, window, now_s - window.since_s)

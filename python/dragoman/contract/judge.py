@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
+from dragoman.contract.places import attribute
 from dragoman.values import printable
 
 __all__ = ["Breach", "Head", "bodiless", "judge_block", "judge_environ", "judge_exc_info", "judge_head", "shown"]
@@ -84,12 +85,20 @@ STATUSES: dict[str, int] = {}
 LAYOUTS: dict[tuple[object, ...], Callable[[Any], tuple[str, ...]]] = {}
 KNOWN_AT_MOST = 1000
 
+# What PEP 3333 promises of the streams, in "Input and Error Streams".
+METHODS: Mapping[str, tuple[str, ...]] = {
+    "wsgi.input": ("read", "readline", "readlines", "__iter__"),
+    "wsgi.errors": ("write", "writelines", "flush"),
+}
+# Types of streams that have all of them.
+STREAMS: set[type] = set()
+
 
 def shown(value: object) -> str:
     """A short repr of anything, also of what has none."""
     try:
         text = repr(value)
-    except Exception:
+    except (Exception, SystemExit):
         text = f"<{type(value).__name__}>"
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
@@ -248,6 +257,9 @@ def judge_environ(environ: object) -> Iterable[Breach]:
     try:
         is_common = (not script or script[-1] != "/" == script[0]) and path[0] == "/"
         is_common = is_common and "".join(variables(environ)).isascii()
+        is_common = is_common and type(environ["wsgi.input"]) in STREAMS and type(environ["wsgi.errors"]) in STREAMS
+        is_common = is_common and type(environ["wsgi.version"]) is tuple
+        is_common = is_common and (not (length := environ.get("CONTENT_LENGTH")) or length.isdecimal())
     except (TypeError, LookupError):
         is_common = False
     return () if is_common else examined_environ(environ)
@@ -265,7 +277,7 @@ def examined_environ(environ: object) -> Iterator[Breach]:
         yield found
     yield from judge_values(environ)
     yield from judge_path(environ)
-    variables = [name for name in environ if is_variable(name)]
+    variables = [name for name in environ if is_variable(name) or name == "wsgi.url_scheme"]
     if is_known and len(LAYOUTS) < KNOWN_AT_MOST and len(variables) > 1:
         LAYOUTS[tuple(environ)] = itemgetter(*variables)
 
@@ -297,6 +309,27 @@ def judge_values(environ: Mapping[Any, object]) -> Iterator[Breach]:
                 yield "environ-value-type", of_value(value, name=printable(name))
             elif is_wide(value):
                 yield "environ-value-type", {"value": shown(value), "name": printable(name)}
+    for name, wanted in misfits(environ):
+        yield "environ-value-type", {"value": shown(environ[name]), "name": name, "wanted": wanted}
+
+
+def misfits(environ: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
+    """Names of values that are not what they should be, and what that is."""
+    if not isinstance(environ.get("wsgi.version", ()), tuple):
+        yield "wsgi.version", "the tuple (1, 0)"
+    if not isinstance(environ.get("wsgi.url_scheme", ""), str):
+        yield "wsgi.url_scheme", "a str"
+    length = environ.get("CONTENT_LENGTH")
+    # int() takes blanks around it, too.
+    if isinstance(length, str) and length and not length.strip().isdecimal():
+        yield "CONTENT_LENGTH", "a decimal number"
+    for name, methods in METHODS.items():
+        stream = environ.get(name)
+        if any(attribute(stream, method) is None for method in methods):
+            if name in environ:
+                yield name, f"a stream with {', '.join(methods)}"
+        elif len(STREAMS) < KNOWN_AT_MOST and all(hasattr(type(stream), method) for method in methods):
+            STREAMS.add(type(stream))
 
 
 def judge_path(environ: Mapping[Any, Any]) -> Iterator[Breach]:

@@ -69,8 +69,9 @@ class Reporter:
         self.is_server = is_server
         self.seen: dict[tuple[object, ...], set[str]] = {}
         self.counts = Counts(self.tell_counted, clock, later)
-        # Serving threads report at any time.
-        self.lock = threading.Lock()
+        # Serving threads report at any time; and whoever reports may meet a collection, which reports a response that
+        # nobody has closed.
+        self.lock = threading.RLock()
 
     def __call__(self, rule_id: str, facts: Mapping[str, Any], /) -> None:
         """Report one breach. Facts that are missing make the message shorter, never an error."""

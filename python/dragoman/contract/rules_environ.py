@@ -67,13 +67,16 @@ ENVIRON_RULES: tuple[Rule, ...] = (
         "deep",
         Effect.LOG,
         said=(
+            "environ['{name}'] is not {wanted}: {value}.",
             "environ['{name}'] is {got_type}, not str: {value}.",
             "environ['{name}'] holds a character above U+00FF: {value}.",
-            "A variable of the environ is not a native string.",
+            "A value of the environ is not of its type.",
         ),
-        why="CGI variables are native strings whose characters stand for bytes, U+0000 to U+00FF.",
-        clause='PEP 3333, "Unicode Issues"',
+        why="Applications take them as promised: CGI variables are native strings whose characters stand for bytes,"
+        " U+0000 to U+00FF; the values of wsgi.* have the types that are listed.",
+        clause=f'{VARIABLES}; "Unicode Issues"',
         fix=(
+            "set it to {wanted}",
             "keep objects under a name with a dot, such as 'shop.user'; turn text into one with"
             " text.encode('utf-8').decode('latin-1')",
         ),

@@ -22,7 +22,7 @@ class Stream:
     """Passes everything on to `stream`."""
 
     # Whatever else is set is kept in a dictionary, which most never need.
-    __slots__ = ("__dict__", "_asked_for", "_handed_in_by", "_stream", "_transcript")
+    __slots__ = ("__dict__", "__weakref__", "_asked_for", "_handed_in_by", "_stream", "_transcript")
 
     def __init__(self, stream: Any, transcript: Transcript) -> None:
         self._stream: Any = stream

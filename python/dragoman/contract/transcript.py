@@ -116,7 +116,8 @@ class Transcript:
         self.path = self.environ.get("PATH_INFO")
         self.script_name = self.environ.get("SCRIPT_NAME", "")
         self.is_of_test_client = TEST_CLIENT in self.environ
-        outer = self.environ.get(KEY)
+        # A view of an environ cannot be written to, but what is in it is known.
+        outer = environ.get(KEY) if isinstance(environ, Mapping) else None
         while outer is not None and outer.phase is Phase.ENDED:
             outer = outer.outer
         self.outer: Transcript | None = outer
@@ -125,6 +126,14 @@ class Transcript:
         if outer is not None:
             outer.children += (self,)
             outer.checker.is_around_another = True
+
+    def __deepcopy__(self, memo: object) -> Transcript:
+        # A copy of the environ is one of the same request.
+        return self
+
+    def __reduce__(self) -> tuple[Callable[[], None], tuple[()]]:
+        # Elsewhere it is none.
+        return type(None), ()
 
     @property
     def came_for(self) -> str:

@@ -1,6 +1,7 @@
 """Callers that hand on a wrong environ: servers, and middleware in between."""
 
 import collections
+import logging
 import types
 
 from tests.contract.programs import Request, broken, broken_middleware, broken_server
@@ -122,6 +123,53 @@ def length_as_int(app):
         return app(environ, start_response)  # breach
 
     return replaced
+
+
+@broken_middleware("environ-value-type", around=hello)
+def input_is_what_was_read(app):
+    """It has read the body, and puts the bytes in the stream's place."""
+
+    def looked_at(environ, start_response):  # breach
+        environ["wsgi.input"] = environ["wsgi.input"].read()
+        return app(environ, start_response)  # breach
+
+    return looked_at
+
+
+@broken_middleware("environ-value-type", around=hello)
+def length_of_none(app):
+    """str() of a length that nobody knows."""
+
+    def replaced(environ, start_response):  # breach
+        environ["CONTENT_LENGTH"] = str(None)
+        return app(environ, start_response)  # breach
+
+    return replaced
+
+
+@broken_middleware("environ-value-type", around=hello)
+def errors_are_a_logger(app):
+    """It sends what is written there to its log, which has no write()."""
+
+    def logged(environ, start_response):  # breach
+        environ["wsgi.errors"] = logging.getLogger("shop")
+        return app(environ, start_response)  # breach
+
+    return logged
+
+
+@broken_server("environ-value-type", around=hello)
+def version_out_of_json(server, app):
+    """A server whose environ comes through JSON, which has no tuples."""
+    server.environ["wsgi.version"] = [1, 0]
+    server.run(app)
+
+
+@broken_server("environ-value-type", around=hello)
+def scheme_as_bytes(server, app):
+    """A server that keeps to what is on the wire."""
+    server.environ["wsgi.url_scheme"] = b"https"
+    server.run(app)
 
 
 @broken_server("environ-value-type", around=hello)
