@@ -259,7 +259,6 @@ def judge_environ(environ: object) -> Iterable[Breach]:
         is_common = is_common and "".join(variables(environ)).isascii()
         is_common = is_common and type(environ["wsgi.input"]) in STREAMS and type(environ["wsgi.errors"]) in STREAMS
         is_common = is_common and type(environ["wsgi.version"]) is tuple
-        is_common = is_common and (not (length := environ.get("CONTENT_LENGTH")) or length.isdecimal())
     except (TypeError, LookupError):
         is_common = False
     return () if is_common else examined_environ(environ)
@@ -319,10 +318,6 @@ def misfits(environ: Mapping[Any, Any]) -> Iterator[tuple[str, str]]:
         yield "wsgi.version", "the tuple (1, 0)"
     if not isinstance(environ.get("wsgi.url_scheme", ""), str):
         yield "wsgi.url_scheme", "a str"
-    length = environ.get("CONTENT_LENGTH")
-    # int() takes blanks around it, too.
-    if isinstance(length, str) and length and not length.strip().isdecimal():
-        yield "CONTENT_LENGTH", "a decimal number"
     for name, methods in METHODS.items():
         stream = environ.get(name)
         if any(attribute(stream, method) is None for method in methods):

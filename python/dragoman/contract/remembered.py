@@ -34,7 +34,7 @@ class Remembered:
     def forget(self) -> None:
         """Those that nobody else has cannot come again; of too many that can, the oldest go."""
         lists = self.lists
-        for key, known in list(lists.items()):
+        for key, known in lists.copy().items():
             if sys.getrefcount(known[0]) <= OWN_REFERENCES:
                 lists.pop(key, None)
         for key in list(lists)[: max(0, len(lists) - LISTS_AT_MOST // 2)]:

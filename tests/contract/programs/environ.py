@@ -137,17 +137,6 @@ def input_is_what_was_read(app):
 
 
 @broken_middleware("environ-value-type", around=hello)
-def length_of_none(app):
-    """str() of a length that nobody knows."""
-
-    def replaced(environ, start_response):  # breach
-        environ["CONTENT_LENGTH"] = str(None)
-        return app(environ, start_response)  # breach
-
-    return replaced
-
-
-@broken_middleware("environ-value-type", around=hello)
 def errors_are_a_logger(app):
     """It sends what is written there to its log, which has no write()."""
 

@@ -35,6 +35,12 @@ def server_with_extensions(server, app):
     server.run(app)
 
 
+@legal_server(Request(method="POST", environ={"CONTENT_LENGTH": "invalid"}), around=hello)
+def server_that_hands_on_a_length_that_is_none(server, app):
+    """CONTENT_LENGTH is what the field has, as wsgiref's server takes it."""
+    server.run(app)
+
+
 @legal_server(around=hello)
 def server_with_truthy_flags(server, app):
     """The flags are true or false, not necessarily bool."""
