@@ -107,6 +107,8 @@ def ask(
         close = getattr(result, "close", None)
         if close is not None:
             close()
+    # The server is this function, and it may hand in an environ that no server would.
+    findings = [one for one in findings if one.party != "server"]
     assert findings == [], "\n".join(map(str, findings))
     [(status, fields)] = given
     return Answered(int(status[:3]), status[4:], list(fields), written, environ)
