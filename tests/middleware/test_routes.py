@@ -11,6 +11,7 @@ import bottle
 import flask
 import pytest
 
+from dragoman.middleware import Metrics
 from dragoman.middleware.layer import Layer
 from dragoman.middleware.routes import route_of
 from tests.middleware.kit import Inner, ask
@@ -44,6 +45,15 @@ def test_of_flask_it_is_the_rule() -> None:
     app.add_url_rule("/users/<int:id>", "user", str)
     assert routes_of(app, "/users/7", "/users/x", "/none") == ["/users/<int:id>", None, None]
     assert routes_of(app, "/users/7", SCRIPT_NAME="/shop") == ["/shop/users/<int:id>"]
+
+
+def test_of_flask_it_is_known_when_the_request_has_ended() -> None:
+    # Flask takes its request out of the environ at the end of the call.
+    app = flask.Flask(__name__)
+    app.add_url_rule("/users/<int:id>", "user", lambda id: (str(one) for one in range(id)))
+    metrics = Metrics(app, storage="memory://", registry=False)
+    ask(metrics, "GET", "/users/7")
+    assert 'route="/users/<int:id>"' in metrics.exposition()[1].decode()
 
 
 def test_of_bottle_it_is_the_rule() -> None:

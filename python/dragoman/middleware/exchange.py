@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from dragoman.middleware.passing import Headers, following, is_file_response
+from dragoman.middleware.routes import RouteHook, route_of
 from dragoman.types import Environ, StartResponse, Write
 
 __all__ = ["EXCEPTION", "Exchange"]
@@ -28,9 +29,11 @@ class Exchange:
     write: Write | None = None
     blocks: Sequence[bytes] = ()
     has_ended = False
+    route: str | None = None
 
-    def __init__(self, environ: Environ, start_response: StartResponse) -> None:
+    def __init__(self, environ: Environ, start_response: StartResponse, route_hook: RouteHook | None = None) -> None:
         self.environ = environ
+        self.route_hook = route_hook
         self.start_response = start_response
         # Noted now: applications and layers may change it.
         self.method = environ.get("REQUEST_METHOD", "")
@@ -74,6 +77,8 @@ class Exchange:
             self.write = self.start_response(status, headers, exc_info)
         self.status = status
         self.headers = headers
+        # Flask forgets it when the call has ended.
+        self.route = route_of(self.environ, self.route_hook)
         return self.written
 
     def written(self, block: bytes, /) -> object:
@@ -85,6 +90,10 @@ class Exchange:
     def passed(self, block: bytes) -> None:
         """A block goes out."""
         self.body_bytes += size_of(block)
+
+    def known_route(self) -> str | None:
+        """The route of the request, also where no head was sent, or somebody said it later."""
+        return self.route or route_of(self.environ, self.route_hook)
 
     def failure(self, error: BaseException | None) -> BaseException | None:
         """What was raised, or what somebody inside has answered in its place with a status of 5xx."""

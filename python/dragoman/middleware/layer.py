@@ -41,7 +41,7 @@ class Layer:
         made.app = app
         return made
 
-    def watched(self, app: WSGIApplication, name: str) -> WSGIApplication:
+    def around_inner(self, app: WSGIApplication, name: str) -> WSGIApplication:
         """What `stack` puts in the place of each layer inside of this one, and of the application: here that itself."""
         return app
 

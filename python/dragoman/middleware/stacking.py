@@ -48,7 +48,7 @@ def watched(app: WSGIApplication, name: str, outer: Sequence[Wrapping]) -> WSGIA
     """`app` as those of the layers outside of it have it that watch what is inside."""
     for layer in reversed(outer):
         if isinstance(layer, Layer):
-            app = layer.watched(app, name)
+            app = layer.around_inner(app, name)
     return app
 
 
