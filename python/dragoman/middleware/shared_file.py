@@ -15,7 +15,16 @@ import tempfile
 import time
 from pathlib import Path
 
-__all__ = ["HEAD_BYTES", "Locks", "SharedFile", "default_name", "opened_file", "path_of_file"]
+__all__ = [
+    "HEAD_BYTES",
+    "LOCKED_AT_MOST_S",
+    "OWN_AT",
+    "Locks",
+    "SharedFile",
+    "default_name",
+    "opened_file",
+    "path_of_file",
+]
 
 log = logging.getLogger("dragoman.middleware")
 
@@ -23,10 +32,12 @@ HEAD_BYTES = 4096
 NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 # What it is, what its layout is, its size. A file without them all is not ours.
 HEAD = struct.Struct("<16s16sQ")
+# Behind it is room in the first page for whatever a file wants to say of itself.
+OWN_AT = 64
 # Locks of bytes that lie beyond the file.
 HEAD_LOCK = 1 << 40
-LOCKED_AT_MOST_S = 0.25
-PAUSE_S = 0.0005
+LOCKED_AT_MOST_S = 1.0
+PAUSE_S = 0.0002
 
 
 class Locks:
@@ -52,9 +63,11 @@ class Locks:
 
     def lock(self, at: int = HEAD_LOCK) -> None:
         """Have the lock. Raises TimeoutError: nobody waits without end for a process that was stopped."""
-        until = time.monotonic() + LOCKED_AT_MOST_S
+        until = 0.0
         while not self.try_lock(at):
-            if time.monotonic() > until:
+            now = time.monotonic()
+            until = until or now + LOCKED_AT_MOST_S
+            if now > until:
                 raise TimeoutError(f"{self.path}: another process has had the lock for too long; is it stopped?")
             time.sleep(PAUSE_S)
 
@@ -94,14 +107,18 @@ def default_name() -> str:
 
 
 def path_of_file(name: str, kind: str, directory: str | None) -> Path:
-    """Where the file of that name lies: in ``/dev/shm``, and where there is none, with temporary files.
+    """Where the file of that name lies: in the directory, or in the default one.
 
     Raises ValueError for a name that is none.
     """
     if not NAME.fullmatch(name):
         raise ValueError(f'shm://{name}: want a name of letters, digits, ".", "_" and "-"')
-    default = "/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()
-    return Path(directory or default).resolve() / f"dragoman-{os.geteuid()}-{name}.{kind}"
+    return Path(directory or default_directory()).resolve() / f"dragoman-{os.geteuid()}-{name}.{kind}"
+
+
+def default_directory() -> str:
+    """``/dev/shm``, which is in memory; where there is none, that of temporary files."""
+    return "/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()
 
 
 def opened_file(path: Path, kind: str, layout: str, size_bytes: int) -> SharedFile:
@@ -151,7 +168,8 @@ def made_ready(descriptor: int, path: Path, wanted: bytes, size_bytes: int) -> b
     if head == wanted and os.fstat(descriptor).st_size == size_bytes:
         return True
     if head[:16] != wanted[:16]:
-        raise FileExistsError(f"{path} is another file than is wanted; remove it, or choose another name")
-    log.warning("%s is of another size or layout, and is made anew", path)
+        kind = wanted[:16].rstrip(b"\0\n").decode()
+        raise FileExistsError(f"{path} is not a table of {kind}; remove it, or give the table another name")
+    log.warning("%s is of another size or version, and is made anew: all counts begin at 0", path)
     os.unlink(path)
     return False
