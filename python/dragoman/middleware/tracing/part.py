@@ -99,11 +99,12 @@ class Tracing(Layer):
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request within a span."""
-        if "HTTP_TRACEPARENT" not in environ and (self.provider or provider_of_process()) is None:
+        is_idle = (self.provider or provider_of_process()) is None
+        if is_idle and "HTTP_TRACEPARENT" not in environ:
             return self.app(environ, start_response)
         if self.exempt and self.exempt.has(path_of(environ)):
             return self.app(environ, start_response)
-        traced = Traced(self, environ, start_response)
+        traced = Traced(self, environ, start_response, is_idle)
         token = attach(traced.context)
         try:
             result = self.app(environ, traced.started)
@@ -127,10 +128,11 @@ class Tracing(Layer):
 class Traced(Exchange):
     """One request under way, its span, and the context in which the span is the current one."""
 
-    def __init__(self, layer: Tracing, environ: Environ, start_response: StartResponse) -> None:
+    def __init__(self, layer: Tracing, environ: Environ, start_response: StartResponse, is_idle: bool) -> None:
         super().__init__(environ, start_response, layer.route)
         self.layer = layer
-        attributes = request_attributes(environ, layer.redacted)
+        # Without an SDK nobody asks for them: what comes is passed on, and that is all.
+        attributes = {} if is_idle else request_attributes(environ, layer.redacted)
         if layer.request_fields:
             attributes.update(field_attributes(environ, layer.request_fields))
         parent: Context = propagate.extract(environ, getter=GETTER)
