@@ -1,5 +1,6 @@
-"""Writes the pages that come from tables in the code: settings, limits, rules, gunicorn, signals."""
+"""Writes the pages that come from tables in the code: settings, limits, rules, gunicorn, signals, order of layers."""
 
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from dragoman.contract.rules import Rule
 from dragoman.flags import default_text, meaning
 from dragoman.gunicorn_options import OPTIONS, Fate, Option
 from dragoman.hooks import HOOKS, UNCALLED
+from dragoman.middleware.order import PAIRS, PLACES
 from dragoman.settings import GROUPS, Row, rows
 from dragoman.supervisor.plan import SIGNALS
 
@@ -24,6 +26,7 @@ def pages() -> dict[str, str]:
         "rules.md": rules_page(),
         "signals.md": signals_page(),
         "gunicorn.md": gunicorn_page(),
+        "middleware/order.md": order_page(),
     }
 
 
@@ -422,6 +425,86 @@ def gunicorn_line(option: Option) -> str:
         here = f"{option.fate.value}: {option.says}"
     flags = ", ".join(f"`{flag}`" for flag in option.flags)
     return f"| `{option.name}` | {flags} | {here} |\n".replace("|  |", "| |")
+
+
+def order_page() -> str:
+    """The layers in their order with why each stands there, what goes wrong otherwise, and where others belong."""
+    places = (
+        f"| {number} | [{name}]({page_of_part(name)}) | {why} |\n"
+        for number, (name, why) in enumerate(PLACES.items(), 1)
+    )
+    pairs = (f"| {pair.outer} | {pair.inner} | {pair.why} |\n" for pair in PAIRS)
+    others = (f"| {what} | {where} |\n" for what, where in OTHERS)
+    return ORDER + "".join(places) + OTHERWISE + "".join(pairs) + FOREIGN + "".join(others)
+
+
+def page_of_part(name: str) -> str:
+    """``request-id.md`` of ``RequestId``, ``force-https.md`` of ``ForceHTTPS``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower() + ".md"
+
+
+ORDER = """# The order of layers
+
+<!-- Written by `make docs` from python/dragoman/middleware/order.py. -->
+
+A request passes the layers of a `stack` from the first, the outermost, to the last, and its answer passes them the
+other way. So a layer decides for all that stand inside of it, and sees nothing of what those outside do to its answer.
+Nobody needs all of them; whichever you take belong in this order:
+
+| | layer | why there |
+| --- | --- | --- |
+"""
+
+OTHERWISE = """
+## What goes wrong otherwise
+
+`stack` refuses an order in which one of these holds, with the reason and the right order; so do `--middleware` and
+`[[middleware]]`. `check_order=False` takes any order. Layers that are put around an application one by one,
+`Csrf(Sessions(app))`, are checked by nobody.
+
+| outside | inside | otherwise |
+| --- | --- | --- |
+"""
+
+FOREIGN = """
+## Layers of other libraries
+
+`stack` takes whatever makes an application of an application: a class whose first argument is the application, a
+function, `functools.partial` or a lambda with the arguments. It does not know what they do, so it does not judge where
+they stand:
+
+```python
+from functools import partial
+
+from werkzeug.middleware.profiler import ProfilerMiddleware
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from dragoman.middleware import RequestId, SecurityHeaders, stack
+
+app = stack(app, partial(ProxyFix, x_for=1), RequestId(), SecurityHeaders(), lambda app: ProfilerMiddleware(app, None))
+```
+
+Under Dragoman that is `--middleware "werkzeug.middleware.proxy_fix:ProxyFix"`, or a function of yours by
+`--middleware "shop.layers:profiled"`, which is called with the application.
+
+| what it does | where it belongs |
+| --- | --- |
+"""
+OTHERS = (
+    ("takes the client's address from a proxy's fields (ProxyFix)", "in the place of ProxyHeaders: outermost"),
+    ("reports errors or traces (Sentry, agents of vendors)", "behind RequestId, where Tracing stands, or outermost"),
+    (
+        "catches exceptions and answers (debuggers, error pages)",
+        "in the place of ErrorPages; two of them are one too many",
+    ),
+    ("profiles", "innermost, if the application is meant; outermost, if all is"),
+    ("serves files (WhiteNoise, SharedDataMiddleware)", "in the place of Static"),
+    ("compresses", "in the place of Compress, and outside of whatever makes an ETag or stores answers"),
+    ("sessions and logins (Beaker, repoze.who, AuthKit)", "in the place of Sessions and of BasicAuth"),
+    ("changes pages (adds scripts, minifies)", "inside of Compress, Cache and Conditional"),
+    ("sends to other applications by path or host (DispatcherMiddleware)", "innermost, in the place of Mount"),
+    ("checks the contract (`dragoman.contract.Checked`, wsgiref.validate)", "on both sides of the layer in doubt"),
+)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import statistics
@@ -14,7 +15,42 @@ from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-from dragoman.middleware import BodyLimit, Compress, Conditional, Decompress, RequestId, Static
+from dragoman.middleware import (
+    AccessLog,
+    ApiKeyAuth,
+    BasicAuth,
+    BodyLimit,
+    Cache,
+    Compress,
+    Conditional,
+    Cors,
+    Csrf,
+    Deadline,
+    Decompress,
+    ErrorPages,
+    ForceHTTPS,
+    Health,
+    HostRouter,
+    Maintenance,
+    MethodOverride,
+    Metrics,
+    Mount,
+    ProxyHeaders,
+    RateLimit,
+    Redirects,
+    RequestId,
+    SecurityHeaders,
+    ServerTiming,
+    Sessions,
+    Static,
+    Tracing,
+    TrustedHosts,
+    stack,
+)
+from dragoman.middleware.auth.api_key import hash_key
+from dragoman.middleware.auth.passwords import hash_password
+from opentelemetry.instrumentation.wsgi import OpenTelemetryMiddleware
+from opentelemetry.sdk.trace import TracerProvider
 
 from hello import app as hello
 
@@ -26,6 +62,7 @@ class Row:
     """One question: what does `make(app)` add to a request with `environ`?
 
     is_idle   the part has nothing to do for this request: it is held to the bound
+    most      the bound, as a share of Flask's hello
     """
 
     name: str
@@ -34,12 +71,38 @@ class Row:
     app: Any = hello
     environ: Mapping[str, str] = field(default_factory=dict)
     is_idle: bool = True
+    most: float = 0.03
 
 
 def page(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """A page that is worth compressing."""
     start_response("200 OK", [("Content-Type", "text/html"), ("Content-Length", str(len(PAGE)))])
     return [PAGE]
+
+
+def news(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Hello, which may be kept."""
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Cache-Control", "max-age=3600")])
+    return [b"Hello, World!"]
+
+
+def visited(environ: dict[str, Any], start_response: Any) -> Any:
+    """Hello, which reads the session."""
+    session = environ.get("dragoman.session")
+    if session is not None:
+        session.get("user")
+    return hello(environ, start_response)
+
+
+def six(app: Any) -> Any:
+    """What stands in front of many an application, with hardly anything to do."""
+    layers = (TrustedHosts(hosts=["127.0.0.1"]), SecurityHeaders(), Compress(), Static(directory()))
+    return stack(app, *layers, Sessions(secret=SECRET), Csrf())
+
+
+def nine(app: Any) -> Any:
+    """And what works for every request."""
+    return stack(six(app), ProxyHeaders(trusted=["127.0.0.1"]), RequestId(), Metrics(storage="memory://"))
 
 
 def directory() -> str:
@@ -49,6 +112,13 @@ def directory() -> str:
     os.utime(made / "app.css", (1_700_000_000, 1_700_000_000))
     return str(made)
 
+
+SECRET = "sixteen letters and more"
+USERS = {"anna": hash_password(SECRET)}
+BASIC = "Basic " + base64.b64encode(f"anna:{SECRET}".encode()).decode()
+PROXIED = {"HTTP_X_FORWARDED_FOR": "203.0.113.9", "HTTP_X_FORWARDED_PROTO": "https"}
+POSTED = {"REQUEST_METHOD": "POST", "HTTP_SEC_FETCH_SITE": "same-origin"}
+TRACED = {"HTTP_TRACEPARENT": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 
 ROWS: tuple[Row, ...] = (
     Row("nothing", "What does the measuring itself add?", lambda app: app),
@@ -83,6 +153,122 @@ ROWS: tuple[Row, ...] = (
         "BodyLimit, a body", "One with a length?", BodyLimit, environ={"REQUEST_METHOD": "POST", "CONTENT_LENGTH": "9"}
     ),
     Row("Decompress", "A request without a coding?", Decompress),
+    Row("ProxyHeaders", "A request without the fields?", partial(ProxyHeaders, trusted=["127.0.0.1"])),
+    Row(
+        "ProxyHeaders, fields",
+        "Address and scheme of a believed proxy?",
+        partial(ProxyHeaders, trusted=["127.0.0.1"]),
+        environ=PROXIED,
+        is_idle=False,
+    ),
+    Row("TrustedHosts", "A host that is one?", partial(TrustedHosts, hosts=["127.0.0.1"])),
+    Row("ForceHTTPS", "A request by https?", ForceHTTPS, environ={"wsgi.url_scheme": "https"}),
+    Row("SecurityHeaders", "Five fields?", SecurityHeaders, is_idle=False),
+    Row(
+        "SecurityHeaders, nonce",
+        "And a nonce?",
+        partial(SecurityHeaders, csp={"script-src": "'self' 'nonce'"}),
+        is_idle=False,
+    ),
+    Row("Cors, elsewhere", "A path that it does not look at?", partial(Cors, origins="*", by_path={"/": None})),
+    Row(
+        "Cors",
+        "A page of an origin that is let in?",
+        partial(Cors, origins=["https://shop.example"]),
+        environ={"HTTP_ORIGIN": "https://shop.example"},
+        is_idle=False,
+    ),
+    Row("ErrorPages", "An answer that is no error?", ErrorPages),
+    Row("AccessLog", "A line, which goes nowhere?", partial(AccessLog, to=lambda line: None), is_idle=False),
+    Row("Health", "Another path?", Health),
+    Row("Maintenance", "A site that is open?", partial(Maintenance, when="/nowhere/closed")),
+    Row("Redirects", "A path that has not moved?", partial(Redirects, exact={"/old": "/new"})),
+    Row(
+        "RateLimit, exempt",
+        "A path without limits?",
+        partial(RateLimit, paths={"/login": "5/minute"}, storage="memory://"),
+    ),
+    Row(
+        "RateLimit",
+        "A request that is counted in this process?",
+        partial(RateLimit, limits="1000000/second", storage="memory://"),
+        is_idle=False,
+    ),
+    Row(
+        "RateLimit, shm",
+        "And in shared memory?",
+        lambda app: RateLimit(app, limits="1000000/second", storage=f"shm://bench?dir={directory()}"),
+        is_idle=False,
+    ),
+    Row("Cache, POST", "A method that is not kept?", Cache, environ={"REQUEST_METHOD": "POST"}, is_idle=False),
+    Row("Cache, hit", "An answer from memory, instead of hello?", Cache, app=news, is_idle=False),
+    Row("Deadline, elsewhere", "A path without one?", partial(Deadline, paths={"/reports": 60})),
+    Row("Deadline", "A deadline in the environ?", partial(Deadline, budget_s=30), is_idle=False),
+    Row("BasicAuth, elsewhere", "A path that wants nobody?", partial(BasicAuth, users=USERS, require={"/": False})),
+    Row(
+        "BasicAuth",
+        "A password that was verified before?",
+        partial(BasicAuth, users=USERS),
+        environ={"HTTP_AUTHORIZATION": BASIC},
+        is_idle=False,
+    ),
+    Row(
+        "ApiKeyAuth",
+        "A key?",
+        partial(ApiKeyAuth, keys={"ci": hash_key(SECRET)}),
+        environ={"HTTP_X_API_KEY": SECRET},
+        is_idle=False,
+    ),
+    Row("Sessions", "A session that nobody asks?", partial(Sessions, secret=SECRET)),
+    Row(
+        "Sessions, read",
+        "One that is read?",
+        partial(Sessions, secret=SECRET),
+        app=visited,
+        is_idle=False,
+    ),
+    Row("Csrf", "A GET?", Csrf),
+    Row("Csrf, POST", "A POST of the same site?", Csrf, environ=POSTED, is_idle=False),
+    Row("MethodOverride", "A GET?", MethodOverride),
+    Row("Mount", "A path that is not mounted?", partial(Mount, mounts={"/api": hello})),
+    Row("HostRouter", "Another host?", partial(HostRouter, hosts={"api.example": hello})),
+    Row(
+        "Metrics",
+        "A count of this process?",
+        partial(Metrics, storage="memory://", registry=False),
+        is_idle=False,
+    ),
+    Row(
+        "Metrics, shm",
+        "And one that workers share?",
+        lambda app: Metrics(app, storage=f"shm://bench?dir={directory()}", registry=False),
+        is_idle=False,
+    ),
+    Row("Metrics, exempt", "A path that is not counted?", partial(Metrics, storage="memory://", exempt=["/"])),
+    Row("Tracing, no SDK", "A request that nobody traces?", Tracing),
+    Row("Tracing, passed on", "Without an SDK, but for a caller's trace?", Tracing, environ=TRACED, is_idle=False),
+    Row(
+        "Tracing",
+        "A span of the SDK, which goes nowhere?",
+        partial(Tracing, tracer_provider=TracerProvider()),
+        is_idle=False,
+    ),
+    Row(
+        "OpenTelemetryMiddleware, no SDK",
+        "What does OpenTelemetry's own cost that nobody listens to?",
+        OpenTelemetryMiddleware,
+        is_idle=False,
+    ),
+    Row(
+        "OpenTelemetryMiddleware",
+        "And with the SDK?",
+        lambda app: OpenTelemetryMiddleware(app, tracer_provider=TracerProvider()),
+        is_idle=False,
+    ),
+    Row("ServerTiming, strangers", "A client that may not see them?", partial(ServerTiming, allow=["10.0.0.1"])),
+    Row("ServerTiming", "One that may?", partial(ServerTiming, allow="*"), is_idle=False),
+    Row("six", "TrustedHosts, SecurityHeaders, Compress, Static, Sessions and Csrf?", six, most=0.15),
+    Row("nine", "And ProxyHeaders, RequestId and Metrics?", nine, is_idle=False),
 )
 
 # The keys that a browser's request has.

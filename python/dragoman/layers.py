@@ -90,9 +90,17 @@ def layer_of(text: str) -> Any:
 
 
 def value_of(name: str, value: object) -> object:
-    """`value`, or where it says ``{env = "NAME"}`` or ``{file = "PATH"}`` what that has. Raises OperatorError."""
-    if not isinstance(value, Mapping) or len(value) != 1 or (source := next(iter(value))) not in SOURCES:
+    """`value`, or where it, or one in it, says ``{env = "NAME"}`` or ``{file = "PATH"}`` what that has.
+
+    Raises OperatorError.
+    """
+    if isinstance(value, list):
+        return [value_of(name, one) for one in value]
+    if isinstance(value, Mapping) and not (len(value) == 1 and next(iter(value)) in SOURCES):
+        return {key: value_of(f"{name}.{key}", one) for key, one in value.items()}
+    if not isinstance(value, Mapping):
         return value
+    source = next(iter(value))
     where = str(value[source])
     if source == "env":
         if where not in os.environ:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import io
 import logging
+import os
 import re
 import threading
 from typing import Any
@@ -30,6 +31,22 @@ def test_each_request_gets_an_id_in_the_environ_and_in_the_response() -> None:
     assert one.value("X-Request-ID") == one.environ["dragoman.request_id"] != two.value("X-Request-ID")
     assert inner.environs[0]["dragoman.request_id"] == one.value("X-Request-ID")
     inner.settled()
+
+
+def test_a_child_of_fork_gives_other_ids_than_its_parent() -> None:
+    uuid7()
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.write(write, " ".join(uuid7()[14:] for _ in range(5)).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with open(read) as pipe:
+        of_child = set(pipe.read().split())
+    assert len(of_child) == 5
+    assert not of_child & {uuid7()[14:] for _ in range(200)}
 
 
 def test_by_default_nobodys_id_is_taken() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.middleware import Layer, OrderError, RequestId, stack
-from dragoman.middleware.order import ORDER, PAIRS, misplaced, recommended
+from dragoman.middleware.order import ORDER, PAIRS, PLACES, misplaced, recommended
 from tests.middleware.kit import Inner, ask
 
 
@@ -73,6 +73,10 @@ def test_one_configured_layer_serves_two_stacks() -> None:
     layer = RequestId(trusted="*")
     one, two = stack(Inner(blocks=(b"1",)), layer), stack(Inner(blocks=(b"2",)), layer)
     assert (ask(one).text, ask(two).text) == ("1", "2")
+
+
+def test_every_place_has_its_reason() -> None:
+    assert tuple(PLACES) == ORDER
 
 
 def test_the_recommended_order_keeps_every_pair() -> None:

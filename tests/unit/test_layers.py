@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dragoman.config_file import read_document
-from dragoman.errors import ApplicationError, DragomanError, UsageError
-from dragoman.layers import call_of, wrapped
+from dragoman.errors import ApplicationError, DragomanError, OperatorError, UsageError
+from dragoman.layers import call_of, value_of, wrapped
 from dragoman.loader import Loaded
 from dragoman.middleware import RequestId
 
@@ -90,6 +90,15 @@ def test_a_value_can_be_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     of_variable: Any = wrapped(LOADED, ("request-id(header={'env': 'ID_FIELD'})",)).application
     of_file: Any = wrapped(LOADED, (f"request-id(header={{'file': '{tmp_path / 'field'}'}})",)).application
     assert (of_variable.header, of_file.header) == ("X-Env", "X-File")
+
+
+def test_a_value_in_a_list_or_a_table_can_be_elsewhere_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NEW", "new")
+    (tmp_path / "old").write_text("old\n")
+    written = [{"env": "NEW"}, {"file": str(tmp_path / "old")}, {"a": {"env": "NEW"}, "b": 1}, "plain"]
+    assert value_of("secret", written) == ["new", "old", {"a": "new", "b": 1}, "plain"]
+    with pytest.raises(OperatorError, match=r"users\.anna: the variable NOWHERE is not set"):
+        value_of("users", {"anna": {"env": "NOWHERE"}})
 
 
 def test_what_is_called_with_the_application_has_to_give_one() -> None:

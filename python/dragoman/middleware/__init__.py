@@ -23,15 +23,18 @@ if TYPE_CHECKING:
     from dragoman.middleware.layer import Layer
     from dragoman.middleware.maintenance import Maintenance
     from dragoman.middleware.method_override import MethodOverride
+    from dragoman.middleware.metrics import Metrics
     from dragoman.middleware.mount import Mount
     from dragoman.middleware.proxy_headers import ProxyHeaders
     from dragoman.middleware.rate_limit import RateLimit
     from dragoman.middleware.redirects import Redirects
     from dragoman.middleware.request_id import RequestId
     from dragoman.middleware.security_headers import SecurityHeaders
+    from dragoman.middleware.server_timing import ServerTiming, timed
     from dragoman.middleware.sessions import Sessions
     from dragoman.middleware.stacking import OrderError, stack
     from dragoman.middleware.static import Static
+    from dragoman.middleware.tracing import Tracing
     from dragoman.middleware.trusted_hosts import TrustedHosts
 else:
     # What a part stands on (Redis, argon2, …) need not be installed for the others.
@@ -55,6 +58,7 @@ else:
         "Layer": "layer",
         "Maintenance": "maintenance",
         "MethodOverride": "method_override",
+        "Metrics": "metrics",
         "Mount": "mount",
         "OrderError": "stacking",
         "ProxyHeaders": "proxy_headers",
@@ -62,10 +66,13 @@ else:
         "Redirects": "redirects",
         "RequestId": "request_id",
         "SecurityHeaders": "security_headers",
+        "ServerTiming": "server_timing",
         "Sessions": "sessions",
         "Static": "static",
+        "Tracing": "tracing",
         "TrustedHosts": "trusted_hosts",
         "stack": "stacking",
+        "timed": "server_timing",
     }
 
     def __getattr__(name: str) -> object:
@@ -94,6 +101,7 @@ __all__ = [
     "Layer",
     "Maintenance",
     "MethodOverride",
+    "Metrics",
     "Mount",
     "OrderError",
     "ProxyHeaders",
@@ -101,8 +109,11 @@ __all__ = [
     "Redirects",
     "RequestId",
     "SecurityHeaders",
+    "ServerTiming",
     "Sessions",
     "Static",
+    "Tracing",
     "TrustedHosts",
     "stack",
+    "timed",
 ]

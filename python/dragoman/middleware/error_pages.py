@@ -12,6 +12,7 @@ from dragoman.http.fields import add_token, put
 from dragoman.http.statuses import status_line
 from dragoman.middleware.development import is_development
 from dragoman.middleware.error_forms import KINDS, Failure, form_of
+from dragoman.middleware.exchange import EXCEPTION
 from dragoman.middleware.layer import Layer
 from dragoman.middleware.passing import Headers, is_file_response
 from dragoman.middleware.paths import path_of
@@ -184,6 +185,8 @@ class Going:
         if self.has_body:
             raise error
         self.held = None
+        # For those outside that count or record it.
+        self.environ[EXCEPTION] = error
         headers: Headers = [("Cache-Control", "no-store")]
         return self.page(status_line(status), headers, sys.exc_info(), error)
 

@@ -41,6 +41,10 @@ class Layer:
         made.app = app
         return made
 
+    def around_inner(self, app: WSGIApplication, name: str) -> WSGIApplication:
+        """What `stack` puts in the place of each layer inside of this one, and of the application: here that itself."""
+        return app
+
     def lacking(self, environ: Environ, start_response: StartResponse) -> Any:
         """Stands where an application is missing. Raises RuntimeError that says how one is given."""
         name = type(self).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["ORDER", "PAIRS", "Pair", "misplaced", "recommended"]
+__all__ = ["ORDER", "PAIRS", "PLACES", "Pair", "misplaced", "recommended"]
 
 ORDER: tuple[str, ...] = (
     "ProxyHeaders",
@@ -42,6 +42,41 @@ ORDER: tuple[str, ...] = (
 """The recommended order. A layer of somebody else's has no place in it and may stand anywhere."""
 
 
+PLACES: dict[str, str] = {
+    "ProxyHeaders": "whatever asks for the address, scheme or host has to find the client's, not the proxy's",
+    "RequestId": "all that is written about a request from here on can have its id",
+    "Tracing": "the span has all of the request in it, and what is logged inside has the trace's id",
+    "Metrics": "counts each request once, refused ones too, with the bytes and the time that the client has seen",
+    "AccessLog": "the same, as a line",
+    "ServerTiming": "measures every layer that stands inside of it",
+    "Health": "who asks for it names an address, not a host, and speaks http: what comes next would refuse him",
+    "TrustedHosts": "from here on the host is one of ours, also where links and redirects are made of it",
+    "ForceHTTPS": "what goes over http goes no further",
+    "SecurityHeaders": "every page has the fields, those of errors and of refusals too",
+    "Cors": "a page's script can read every answer, also that of a refusal; a preflight request goes no further",
+    "ErrorPages": "whatever fails inside has a page, with all fields from outside",
+    "Maintenance": "what is closed does no work, and closed is a page like others",
+    "Redirects": "an address that has moved costs nothing more",
+    "RateLimit": "whoever asks too often costs nothing more, such as a password's slow hash",
+    "Compress": "compresses what comes from files, from the cache and from the application alike",
+    "Static": "files need none of what follows",
+    "Cache": "what is stored is neither compressed nor anybody's own, and an answer from it needs none of what follows",
+    "Conditional": "an ETag is made of the body as the application gave it, once for what is stored",
+    "BodyLimit": "a body that is too large is refused before anybody reads it",
+    "Decompress": "whoever reads the body reads it as it was before the client compressed it",
+    "Deadline": "the time of a request runs for those who work on it",
+    "BasicAuth": "what follows knows who asks",
+    "BearerAuth": "the same, by a token",
+    "ApiKeyAuth": "the same, by a key",
+    "Sessions": "the session is there for all that follows, and is saved when their head comes",
+    "Csrf": "judges requests as they were sent, with the session at hand",
+    "MethodOverride": "changes the method for the application alone",
+    "Mount": "several applications inside of the same layers",
+    "HostRouter": "the same, by host",
+}
+"""Why each stands where it does, outermost first."""
+
+
 class Pair(NamedTuple):
     """`outer` has to be outside of `inner`, else what `why` says happens."""
 
@@ -70,11 +105,17 @@ PAIRS: tuple[Pair, ...] = (
     Pair("ForceHTTPS", "BearerAuth", "a token that came without TLS would be good"),
     Pair("ForceHTTPS", "ApiKeyAuth", "a key that came without TLS would be good"),
     Pair("ProxyHeaders", "RateLimit", "all clients would have one address, the proxy's, and share one limit"),
+    Pair("ProxyHeaders", "Tracing", "spans would have the proxy's address and host"),
+    Pair("ProxyHeaders", "Metrics", "who may read the counts would be decided by the proxy's address"),
+    Pair("ProxyHeaders", "ServerTiming", "who may see the times would be decided by the proxy's address"),
     Pair("RequestId", "AccessLog", "the log would have no id"),
     Pair("RequestId", "ErrorPages", "error pages would have no id to show"),
     Pair("AccessLog", "Compress", "the log would count the bytes before compression, which nobody has sent"),
+    Pair("Metrics", "RateLimit", "requests that are refused would not be counted"),
+    Pair("Metrics", "Compress", "bytes would be counted before compression, which nobody has sent"),
     Pair("Metrics", "Cache", "requests that the cache answers would not be counted"),
     Pair("Tracing", "Cache", "requests that the cache answers would have no span"),
+    Pair("ServerTiming", "Cache", "the times of one request would be stored, and told to everybody after it"),
     Pair("TrustedHosts", "ForceHTTPS", "the redirect would go to whatever host the client has named"),
     Pair("SecurityHeaders", "ErrorPages", "error pages would go out without the security fields"),
     Pair("Cors", "ErrorPages", "a page's script could not read an error: its answer would lack the CORS fields"),

@@ -99,29 +99,38 @@ class ProxyHeaders(Layer):
         self.hops = hops
         self.syntax = syntax
         self.keys = KEYS[syntax]
+        self.no_fields = [""] * len(self.keys)
         # Clients ask again and again, by few proxies: taking their fields apart costs ten times as much as a look.
         self.known = lru_cache(MOST_KNOWN)(self.changes)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request with the client's own facts in its environ."""
         get = environ.get
-        fields = [get(key, "") for key in self.keys]
+        # Most requests that come by no proxy have none of them.
+        has_fields = not environ.keys().isdisjoint(REMOVED)
+        fields = [get(key, "") for key in self.keys] if has_fields else self.no_fields
         host = get("HTTP_HOST")
-        changes = self.known if sum(map(len, fields)) + len(host or "") <= MOST_BYTES_KNOWN else self.changes
+        length = len(host or "") + (sum(map(len, fields)) if has_fields else 0)
+        changes = self.known if length <= MOST_BYTES_KNOWN else self.changes
         try:
             changed, prefix = changes(
-                get("REMOTE_ADDR", ""), was_believed(environ), get("wsgi.url_scheme", "http"), host, *fields
+                get("REMOTE_ADDR", ""),
+                not get("REMOTE_PORT") and was_believed(environ),
+                get("wsgi.url_scheme", "http"),
+                host,
+                *fields,
             )
         except Unclear as error:
             return plain("400 Bad Request", str(error))(environ, start_response)
         environ.update(changed)
-        if "REMOTE_ADDR" in changed:
-            # The name belonged to the peer's address.
-            environ.pop("REMOTE_HOST", None)
-        if prefix:
-            environ["SCRIPT_NAME"] = prefix + get("SCRIPT_NAME", "")
-        for key in REMOVED:
-            environ.pop(key, None)
+        if has_fields:
+            if "REMOTE_ADDR" in changed:
+                # The name belonged to the peer's address.
+                environ.pop("REMOTE_HOST", None)
+            if prefix:
+                environ["SCRIPT_NAME"] = prefix + get("SCRIPT_NAME", "")
+            for key in REMOVED:
+                environ.pop(key, None)
         return self.app(environ, start_response)
 
     def changes(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 from dragoman.http.fields import is_field_value
 from dragoman.middleware.layer import Layer
 from dragoman.middleware.overrides import ByPath
-from dragoman.middleware.passing import Headers, editing
+from dragoman.middleware.passing import with_fields
 from dragoman.types import Environ, StartResponse, WSGIApplication
 
 __all__ = ["CSP_NONCE", "DEFAULT_CSP", "SecurityHeaders"]
@@ -111,21 +111,16 @@ class SecurityHeaders(Layer):
         if policy.has_nonce:
             nonce = environ.get(CSP_NONCE) or secrets.token_urlsafe(24)
             environ[CSP_NONCE] = nonce
-            fields = [(key, name, value.replace(NONCE, f"'nonce-{nonce}'")) for key, name, value in fields]
+            fields = {key: (name, value.replace(NONCE, f"'nonce-{nonce}'")) for key, (name, value) in fields.items()}
 
-        def edit(status: str, headers: Headers) -> tuple[str, Headers]:
-            own = {name.lower() for name, _ in headers}
-            headers.extend((name, value) for key, name, value in fields if key not in own)
-            return status, headers
-
-        return self.app(environ, editing(start_response, edit))
+        return self.app(environ, with_fields(start_response, fields, replaces=False))
 
 
-Fields: TypeAlias = list[tuple[str, str, str]]
+Fields: TypeAlias = dict[str, tuple[str, str]]
 
 
 class Policy(NamedTuple):
-    """Fields in the order of sending, each as (name in lower case, name, value)."""
+    """Fields in the order of sending, by their names in lower case."""
 
     over_http: Fields
     over_https: Fields
@@ -161,11 +156,13 @@ def policy_of(
         "Cross-Origin-Resource-Policy": choice("corp", corp),
         **(extra or {}),
     }
-    over_http = [(name.lower(), name, checked(name, value)) for name, value in values.items() if value]
+    over_http = {name.lower(): (name, checked(name, value)) for name, value in values.items() if value}
     # RFC 6797, section 7.2: not over http, where anybody could have put it in.
     strict = hsts_value(hsts, hsts_subdomains, hsts_preload)
-    over_https = [*over_http, ("strict-transport-security", "Strict-Transport-Security", strict)]
-    has_nonce = any(NONCE in value for key, _, value in over_http if key.startswith("content-security-policy"))
+    over_https = {**over_http, "strict-transport-security": ("Strict-Transport-Security", strict)}
+    has_nonce = any(
+        NONCE in value for key, (_, value) in over_http.items() if key.startswith("content-security-policy")
+    )
     return Policy(over_http, over_https if strict else over_http, has_nonce)
 
 

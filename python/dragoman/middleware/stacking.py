@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from dragoman.middleware.layer import Layer
@@ -36,8 +36,19 @@ def stack(app: WSGIApplication, *layers: Wrapping, check_order: bool = True) -> 
             raise TypeError(f"stack: want layers behind the application, got {layer!r}")
     if check_order:
         refuse_disorder([name_of(layer) for layer in layers])
-    for layer in reversed(layers):
+    app = watched(app, "app", layers)
+    for place in range(len(layers) - 1, -1, -1):
+        layer = layers[place]
         app = layer.around(app) if isinstance(layer, Layer) else layer(app)
+        app = watched(app, name_of(layer), layers[:place])
+    return app
+
+
+def watched(app: WSGIApplication, name: str, outer: Sequence[Wrapping]) -> WSGIApplication:
+    """`app` as those of the layers outside of it have it that watch what is inside."""
+    for layer in reversed(outer):
+        if isinstance(layer, Layer):
+            app = layer.around_inner(app, name)
     return app
 
 

@@ -13,7 +13,7 @@ from limits.storage import MemoryStorage
 
 from dragoman.middleware import RateLimit
 from dragoman.middleware.rate_limit import RATE_LIMIT, Spent
-from dragoman.middleware.rate_limit.counting import default_name
+from dragoman.middleware.shared_file import default_name
 from dragoman.middleware.stores.watched import PAUSE_S
 from tests.middleware.kit import Inner, ask
 

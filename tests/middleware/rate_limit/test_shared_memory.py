@@ -264,7 +264,7 @@ def test_locks_are_those_that_the_kernel_takes_from_the_dead(name: str, tmp_path
     lock.acquire(0)
     if (pid := os.fork()) == 0:
         try:
-            fcntl.lockf(lock.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
+            fcntl.lockf(lock.file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
         except BlockingIOError:
             os._exit(0)
         os._exit(1)

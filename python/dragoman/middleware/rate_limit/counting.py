@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 import time
 from typing import Any, Protocol
@@ -13,6 +11,7 @@ from dragoman.middleware.extras import lacking
 from dragoman.middleware.rate_limit.algorithms import ALGORITHMS, Taken, bucket_left
 from dragoman.middleware.rate_limit.limit import Limit
 from dragoman.middleware.rate_limit.storage import LocalStorage, TableStorage, TokenBucketRateLimiter
+from dragoman.middleware.shared_file import default_name
 from dragoman.middleware.stores.base import StoreDown
 
 try:
@@ -192,13 +191,6 @@ def redis_options(timeout_s: float) -> dict[str, Any]:
     # redis-py's own retries wait and take seconds. After a restart each kept connection fails once, though.
     retry = Retry(NoBackoff(), 1, supported_errors=(NotConnected,))
     return {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "retry": retry}
-
-
-def default_name() -> str:
-    """A name that the workers of one application agree on, and applications in other directories do not have."""
-    here = os.getcwd()
-    start = re.sub(r"[^A-Za-z0-9_-]", "", os.path.basename(here))[:40] or "root"
-    return f"{start}-{hashlib.blake2b(os.fsencode(here), digest_size=6).hexdigest()}"
 
 
 def without_password(uri: str) -> str:

@@ -1,0 +1,276 @@
+"""`Metrics`: how many requests of which route, how long, how large, counted for all workers of a host together."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+
+from dragoman.middleware.answer import Answer, plain
+from dragoman.middleware.exchange import Exchange
+from dragoman.middleware.extras import lacking
+from dragoman.middleware.insiders import Allow, Insiders
+from dragoman.middleware.layer import Layer
+from dragoman.middleware.metrics.families import (
+    DURATION,
+    EXCEPTION,
+    STATUS,
+    Several,
+    duration_cells,
+    families,
+    format_for,
+    key,
+)
+from dragoman.middleware.metrics.storage import table_of
+from dragoman.middleware.metrics.table import DROPPED, IN_FLIGHT, Layout
+from dragoman.middleware.paths import PathTable, path_of
+from dragoman.middleware.routes import RouteHook, checked_hook
+from dragoman.types import Environ, StartResponse, WSGIApplication
+
+try:
+    from prometheus_client import REGISTRY, CollectorRegistry
+    from prometheus_client.multiprocess import MultiProcessCollector
+except ImportError as error:
+    raise lacking("Metrics", "prometheus-client", "metrics") from error
+
+__all__ = ["Metrics"]
+
+# The stable semantic conventions of OpenTelemetry have these bounds for http.server.request.duration.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+# RFC 9110 §9, RFC 5789. Others are one: clients make them up.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+OTHER = "other"
+NONE = "none"
+MOST_ROUTE = 120
+BODILESS = ("204", "304")
+READ_BY = ("GET", "HEAD")
+
+
+class Metrics(Layer):
+    """Counts requests for Prometheus, and answers a path with the counts of all processes.
+
+    path       where they are read; None: nowhere, see `exposition`
+    allow      who may read them there: addresses and networks, ``"*"``, or a function of the environ
+    token      who sends ``Authorization: Bearer TOKEN`` may read them from everywhere
+    route      a function of the environ that gives the route of a request, or None; it is asked when the response has
+               begun. Known without it are the rules of Flask and Bottle, and ``environ["dragoman.route"]``
+    paths      path prefixes that are routes for what has none, such as ``["/static"]``; all else is ``"other"``
+    exempt     paths that are not counted
+    buckets    upper bounds of the durations, in seconds
+    prefix     of all names
+    registry   whose metrics are shown, too: True is that of prometheus-client, False is none
+    storage    where is counted: ``"shm://NAME"`` for all processes of this user on this host, ``"memory://"`` for each
+               process alone
+    series     how many combinations of labels there may be; further ones are not told apart
+
+    Time and bytes are those at close(). Raises ValueError for what cannot be one of these, OSError for a shared file
+    that cannot be made.
+
+        app = Metrics(app, allow=["10.0.0.0/8"])
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication | None = None,
+        *,
+        path: str | None = "/metrics",
+        allow: Allow = ("127.0.0.1", "::1"),
+        token: str | None = None,
+        route: RouteHook | None = None,
+        paths: Iterable[str] = (),
+        exempt: Iterable[str] = (),
+        buckets: Sequence[float] = BUCKETS,
+        prefix: str = "http_server",
+        registry: CollectorRegistry | bool = True,
+        storage: str = "shm://",
+        series: int = 1000,
+    ) -> None:
+        super().__init__(app)
+        if path is not None and not (isinstance(path, str) and path.startswith("/")):
+            raise ValueError(f'path: want a path such as "/metrics", or None, got {path!r}')
+        checked_hook(route)
+        if isinstance(paths, str):
+            raise ValueError(f"paths: want a list of paths, got the text {paths!r}")
+        if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", prefix):
+            raise ValueError(f"prefix: want letters, digits and _, got {prefix!r}")
+        if not 100 <= series <= 100_000:
+            raise ValueError(f"series: want 100 to 100000, got {series!r}")
+        self.bounds = checked_bounds(buckets)
+        self.path = path
+        self.insiders = Insiders(allow, token)
+        self.route = route
+        self.paths = PathTable({one: one.rstrip("/") or "/" for one in paths}, "paths")
+        self.exempt = PathTable.of(exempt, "exempt")
+        self.prefix = prefix
+        self.registry = registry
+        cells = duration_cells(self.bounds)
+        # Of four series one has buckets, as far as tables go: a route has a few statuses, and seldom exceptions.
+        layout = Layout(series, 2 + series * (3 + cells) // 4)
+        self.table = table_of(storage, layout, f"{self.bounds}")
+        # Before it serves: so a worker that takes the place of another is there before that one goes.
+        self.table.joined()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer the request and count it, or answer with the counts."""
+        # Most paths are told apart by their end.
+        if self.path is not None and self.path.endswith(environ.get("PATH_INFO", "")) and path_of(environ) == self.path:
+            return self.shown(environ)(environ, start_response)
+        if self.exempt and self.exempt.has(path_of(environ)):
+            return self.app(environ, start_response)
+        counting = Counting(self, environ, start_response)
+        try:
+            result = self.app(environ, counting.started)
+        except BaseException as error:
+            counting.ended(error)
+            raise
+        return counting.follow(result)
+
+    def shown(self, environ: Environ) -> WSGIApplication:
+        """What `path` is answered with."""
+        if environ.get("REQUEST_METHOD") not in READ_BY:
+            return plain("405 Method Not Allowed", "GET and HEAD only", ("Allow", ", ".join(READ_BY)))
+        if not self.insiders.have_sent(environ):
+            return REFUSED
+        names = parse_qs(str(environ.get("QUERY_STRING", ""))).get("name[]", [])
+        content_type, body = self.exposition(environ.get("HTTP_ACCEPT"), names)
+        return Answer("200 OK", (("Content-Type", content_type), ("Cache-Control", "no-store"), VARY), body)
+
+    def exposition(self, accept: str | None = None, names: Sequence[str] = ()) -> tuple[str, bytes]:
+        """The counts as text, and its Content-Type.
+
+        accept   the scraper's Accept field
+        names    of the samples that are wanted; none are all
+        """
+        chosen = format_for(accept)
+        sources: list[Callable[[], Iterable[Any]]] = [
+            lambda: families(self.table.totals(), self.prefix, self.bounds),
+        ]
+        if self.registry is not False:
+            sources.append(lambda: users_registry(self.registry).collect())
+        return chosen.content_type, chosen.write(Several(*sources, names=names))
+
+    def series_of(self, method: str, route: str, status: str) -> Series | None:
+        """The cells for these labels, of this process. None when there is no room, not even for other routes."""
+        found = self.found_series(method, route, status)
+        if found is None and route != OTHER:
+            found = self.found_series(method, OTHER, status)
+        if found is not None:
+            self.table.kept[method, route, status] = found
+        return found
+
+    def found_series(self, method: str, route: str, status: str) -> Series | None:
+        counts = self.table.find(key(STATUS, method, route, status), 1)
+        times = self.table.find(key(DURATION, method, route), duration_cells(self.bounds))
+        return None if counts is None or times is None else Series(counts.start, times.start)
+
+    def count_exception(self, method: str, route: str, error: BaseException) -> None:
+        name = key(EXCEPTION, method, route, type(error).__name__[:MOST_ROUTE])
+        found = self.table.find(name, 1)
+        if found is None:
+            found = self.table.find(key(EXCEPTION, method, OTHER, OTHER), 1)
+        cells = self.table.joined()
+        with self.table.lock:
+            cells[DROPPED if found is None else found.start] += 1
+
+
+class Series(NamedTuple):
+    """The cells of a request's labels: its count, and the first of those of its duration."""
+
+    requests: int
+    times: int
+
+
+class Counting(Exchange):
+    """One request under way."""
+
+    def __init__(self, layer: Metrics, environ: Environ, start_response: StartResponse) -> None:
+        super().__init__(environ, start_response, layer.route)
+        self.layer = layer
+        if layer.paths:
+            self.path = path_of(environ)
+        table = layer.table
+        cells = table.cells
+        if cells is None:
+            cells = table.joined()
+        with table.lock:
+            cells[IN_FLIGHT] += 1
+        self.began = time.perf_counter()
+
+    def ended(self, error: BaseException | None) -> None:
+        """Count it."""
+        seconds = time.perf_counter() - self.began
+        layer = self.layer
+        environ = self.environ
+        method = self.method if self.method in METHODS else OTHER
+        route = self.route or self.known_route()
+        if route is None:
+            route = layer.paths.find(self.path, OTHER) if layer.paths else OTHER
+        elif len(route) > MOST_ROUTE:
+            route = route[:MOST_ROUTE]
+        # What raises before anything was sent is answered by the server, whatever head had been meant.
+        status = self.status[:3] if type(self.status) is str else NONE
+        if error is not None and not self.body_bytes:
+            status = "500"
+        table = layer.table
+        series: Series | None = table.kept.get((method, route, status)) or layer.series_of(method, route, status)
+        sent = 0 if method == "HEAD" or status in BODILESS else self.body_bytes
+        length = environ.get("CONTENT_LENGTH")
+        cells = table.cells
+        if cells is None:
+            cells = table.joined()
+        with table.lock:
+            cells[IN_FLIGHT] -= 1
+            if series is None:
+                cells[DROPPED] += 1
+            else:
+                cells[series.requests] += 1
+                first, bounds = series.times, layer.bounds
+                cells[first + bisect_left(bounds, seconds)] += 1
+                first += len(bounds) + 1
+                cells[first] += seconds
+                if length and length.isascii() and length.isdigit() and len(length) < 20:
+                    cells[first + 1] += int(length)
+                if sent:
+                    cells[first + 2] += sent
+        if (failure := self.failure(error)) is not None:
+            layer.count_exception(method, route, failure)
+
+
+REFUSED = plain(
+    "403 Forbidden",
+    "These are for others: the server's settings say for whom (allow, token). Behind a proxy ProxyHeaders has to stand"
+    " outside.",
+    ("Cache-Control", "no-store"),
+)
+VARY = ("Vary", "Accept")
+
+
+def checked_bounds(buckets: Sequence[float]) -> tuple[float, ...]:
+    """Raises ValueError for what are no bounds."""
+    problem = f"buckets: want at most 100 numbers above 0, each larger than the one before, got {buckets!r}"
+    try:
+        bounds = tuple(float(one) for one in buckets)
+    except (TypeError, ValueError):
+        raise ValueError(problem) from None
+    if not 1 <= len(bounds) <= 100 or not bounds[0] > 0 or sorted(set(bounds)) != list(bounds) or bounds[-1] == INF:
+        raise ValueError(problem)
+    return bounds
+
+
+INF = float("inf")
+
+
+def users_registry(registry: CollectorRegistry | bool) -> CollectorRegistry:
+    """The one whose metrics are shown beside ours."""
+    if not isinstance(registry, bool):
+        return registry
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return REGISTRY
+    # prometheus-client's own way for several processes, where it has been set up.
+    made = CollectorRegistry()
+    MultiProcessCollector(made)  # type: ignore[no-untyped-call]
+    return made
