@@ -417,3 +417,24 @@ def test_a_value_that_cannot_be_shown_is_reported_all_the_same() -> None:
     watched, findings = checked(app)
     assert served(watched)[0] == b"a"
     assert [(found.rule, found.value) for found in findings] == [("header-value-type", "<Ends>")]
+
+
+def test_what_a_test_client_leaves_open_no_layer_inside_has_left_open() -> None:
+    class Body:
+        def __iter__(self) -> Iterator[bytes]:
+            return iter([b"a"])
+
+        def close(self) -> None:
+            pass
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        start_response("200 OK", list(PLAIN))
+        return Body()
+
+    inner, findings = checked(app)
+    outer = Checked(lambda environ, start_response: inner(dict(environ), start_response), findings.append)
+    environ = make_environ(Request(environ={"werkzeug.request": object()}))
+    for block in outer(environ, begin):
+        assert block == b"a"
+    gc.collect()
+    assert findings == []

@@ -495,4 +495,7 @@ class Transcript:
         self.has_closed = True
         if self.outer is not None or not self.is_of_test_client:
             self.breach("close-missing", {}, entry_of(self.outer.checker.app) if self.outer else None)
+        else:
+            # What is inside is left open by the client as well.
+            self.flagged |= {"close-missing"}
         self.end()
