@@ -136,10 +136,10 @@ def write(path: str, text: str) -> None:
 def status_of(report: Report, fail_on: str) -> int:
     """1 for a breach, for errors where they count, and where nothing was learnt because nothing was answered.
 
-    To end the process is more than an error.
+    To end the process is more than an error, and so is a call that does not return: what follows it is not asked.
     """
-    has_ended = any(fault.kind == "end" for _, fault in report.all_faults())
-    is_error = has_ended or (report.faults and fail_on == "error")
+    is_cut_short = any(fault.kind in ("end", "stuck") for _, fault in report.all_faults())
+    is_error = is_cut_short or (report.faults and fail_on == "error")
     return 1 if report.breaches or is_error or not report.answered else 0
 
 

@@ -25,7 +25,8 @@ POST, PUT, PATCH and DELETE may change your data. At the application's own route
 where --request names them; the catalogue sends them to a path that is no route. A GET is made without asking: point
 the application to a test database if its GETs write.
 
-Exit status: 0 clean, 1 a breach (or an error, with --fail-on error), 2 wrong flags, 3 the application cannot be loaded.
+Exit status: 0 clean, 1 a breach (or an error, with --fail-on error) or a call that did not return or ended the process,
+2 wrong flags, 3 the application cannot be loaded.
 """
 
 
