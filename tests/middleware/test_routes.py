@@ -76,6 +76,14 @@ def test_a_hook_comes_first_and_may_know_nothing() -> None:
     assert route_of({"dragoman.route": "/a"}, lambda environ: None) == "/a"
 
 
+def test_a_hook_that_fails_fails_no_request(caplog: pytest.LogCaptureFixture) -> None:
+    def failing(environ: Any) -> str:
+        raise LookupError("by plan")
+
+    assert ask(Metrics(Inner(), storage="memory://", registry=False, route=failing)).status == 200
+    assert "the function for it has failed" in caplog.text
+
+
 @pytest.mark.parametrize(
     "environ", [{}, {"werkzeug.request": object()}, {"bottle.route": object()}, {"dragoman.route": 7}]
 )

@@ -138,6 +138,17 @@ def test_strangers_learn_nothing_and_nothing_is_measured_for_them() -> None:
     assert ask(layer, REMOTE_ADDR="127.0.0.1").values("Server-Timing") != []
 
 
+def test_a_function_decides_and_one_that_fails_lets_nobody_in(caplog: pytest.LogCaptureFixture) -> None:
+    def failing(environ: Any) -> bool:
+        raise LookupError("by plan")
+
+    wanted = ServerTiming(Inner(), allow=lambda environ: environ["QUERY_STRING"] == "timing")
+    assert ask(wanted, "GET", "/?timing").values("Server-Timing") != []
+    assert ask(wanted, "GET", "/").values("Server-Timing") == []
+    assert ask(ServerTiming(Inner(), allow=failing)).values("Server-Timing") == []
+    assert "nobody is let in" in caplog.text
+
+
 def test_without_the_layer_an_application_measures_nothing() -> None:
     with timed({}, "db"):
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -10,6 +11,8 @@ from dragoman.middleware.peers import Peers
 from dragoman.types import Environ
 
 __all__ = ["Allow", "Insiders"]
+
+log = logging.getLogger("dragoman.middleware")
 
 Allow: TypeAlias = "Sequence[str] | str | Callable[[Environ], bool]"
 """Addresses and networks, ``"*"`` for everybody, or a function of the environ."""
@@ -43,7 +46,11 @@ class Insiders:
             if hmac.compare_digest(given, self.expected):
                 return True
         if self.function is not None:
-            return bool(self.function(environ))
+            try:
+                return bool(self.function(environ))
+            except Exception:
+                log.exception("allow: the function has failed, so nobody is let in")
+                return False
         if self.peers.is_everybody:
             return True
         return not is_relayed(environ) and self.peers.have_sent(environ)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TypeAlias
 
 from dragoman.types import Environ
 
 __all__ = ["ROUTE", "RouteHook", "checked_hook", "route_of"]
+
+log = logging.getLogger("dragoman.middleware")
 
 ROUTE = "dragoman.route"
 """The environ's key where an application may say it."""
@@ -23,7 +26,13 @@ def route_of(environ: Environ, hook: RouteHook | None = None) -> str | None:
     `dragoman.contrib.django.middleware.RouteMiddleware`, which puts them under that key. A path is no route: there are
     as many paths as clients make up.
     """
-    route = None if hook is None else hook(environ)
+    route = None
+    if hook is not None:
+        try:
+            route = hook(environ)
+        except Exception:
+            # Whoever watches does not fail what is watched.
+            log.exception("the route of a request is unknown: the function for it has failed")
     if route is None:
         route = environ.get(ROUTE)
     if route is None and (request := environ.get("werkzeug.request")) is not None:

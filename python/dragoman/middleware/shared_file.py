@@ -17,6 +17,7 @@ from pathlib import Path
 
 __all__ = [
     "HEAD_BYTES",
+    "HEAD_LOCK",
     "LOCKED_AT_MOST_S",
     "OWN_AT",
     "Locks",

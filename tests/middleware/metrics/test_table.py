@@ -16,7 +16,8 @@ import pytest
 
 from dragoman.middleware.metrics import table as module
 from dragoman.middleware.metrics.storage import parsed, table_of
-from dragoman.middleware.metrics.table import DROPPED, IN_FLIGHT, NAME_BYTES, Layout, Table
+from dragoman.middleware.metrics.table import DROPPED, IN_FLIGHT, NAME_BYTES, Layout, Table, Totals
+from dragoman.middleware.shared_file import HEAD_LOCK
 from tests.support.wire import DEADLINE_S
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -192,6 +193,48 @@ def test_a_stopped_process_holds_nobody_up_for_long(tmp_path: Path, caplog: pyte
             os.waitpid(held, 0)
         assert table.find(b"new", 1) is not None
     table.leave()
+
+
+def test_nobody_buries_a_process_while_all_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = table_of(uri_in(tmp_path), LAYOUT, "test")
+    table.joined()
+    statuses: list[int] = []
+    added_up = Table.added_up
+
+    def watched(table: Table) -> Totals:
+        if (child := os.fork()) == 0:
+            assert table.file is not None
+            os._exit(table.file.try_lock(HEAD_LOCK))
+        statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        return added_up(table)
+
+    monkeypatch.setattr(Table, "added_up", watched)
+    table.totals()
+    assert statuses == [0]
+    table.leave()
+
+
+def test_who_joins_when_all_was_begun_anew_meanwhile_knows_the_new_names(tmp_path: Path) -> None:
+    go, wait = os.pipe(), os.pipe()
+    if (maker := os.fork()) == 0:
+        try:
+            table = table_of(uri_in(tmp_path), LAYOUT, "test")
+            table.find(b"a", 1)
+            if os.fork() == 0:
+                os.read(go[0], 1)
+                names = table.totals().names
+                table.find(b"a", 1)
+                os.write(wait[1], b"%d %d" % (names[b"b"].start, b"a" in names))
+        finally:
+            # Without a word: the file stays.
+            os._exit(0)
+    os.waitpid(maker, 0)
+    with others(uri_in(tmp_path), 1) as [other]:
+        assert other.count("b")[0] == 1
+        os.write(go[1], b"!")
+        assert os.read(wait[0], 10) == b"2 0"
+    for end in (*go, *wait):
+        os.close(end)
 
 
 def test_a_full_table_takes_nothing_new_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:

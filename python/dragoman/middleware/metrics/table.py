@@ -135,25 +135,30 @@ class Table:
 
     def totals(self) -> Totals:
         """The sums of all processes, those that have ended among them."""
-        own = self.joined()
+        self.joined()
         with self.lock:
             try:
+                # All of it: what is added up while somebody buries a process may be counted twice, or not at all.
                 with self.shared():
                     self.bury()
                     self.read_directory()
+                    return self.added_up()
             except OSError as error:
-                # Then what the dead have in flight is counted.
+                # Better than no answer. What the dead have in flight is counted then.
                 log.error("%s: %s", self.what, error)
-            # No process may ever have had a place.
-            used = max(FIRST_CELL, COUNTS.unpack_from(self.memory, COUNTS_AT)[2])
-            places = [place for place, process in enumerate(self.processes()) if process]
-            regions = [self.region(-1), *map(self.region, places)]
-            if self.place is None:
-                regions.append(own)
-            sums = [0.0] * used
-            for region in regions:
-                sums = list(map(add, sums, region[:used].tolist()))
-            return Totals(dict(self.known), sums, len(places))
+                return self.added_up()
+
+    def added_up(self) -> Totals:
+        # No process may ever have had a place.
+        used = max(FIRST_CELL, COUNTS.unpack_from(self.memory, COUNTS_AT)[2])
+        places = [place for place, process in enumerate(self.processes()) if process]
+        regions = [self.region(-1), *map(self.region, places)]
+        if self.place is None and self.cells is not None:
+            regions.append(self.cells)
+        sums = [0.0] * used
+        for region in regions:
+            sums = list(map(add, sums, region[:used].tolist()))
+        return Totals(dict(self.known), sums, len(places))
 
     def leave(self) -> None:
         """Give the place back at the end of the process. Who is the last removes the file."""

@@ -26,7 +26,7 @@ from dragoman.types import Environ, StartResponse, WSGIApplication
 
 try:
     from opentelemetry import propagate, trace
-    from opentelemetry.context import Context, attach, detach
+    from opentelemetry.context import Context, attach, detach, get_current
     from opentelemetry.environment_variables import OTEL_PYTHON_TRACER_PROVIDER
     from opentelemetry.propagators.textmap import Getter
 except ImportError as error:
@@ -140,7 +140,7 @@ class Traced(Exchange):
         if not layer.trusted.have_sent(environ):
             theirs = trace.get_current_span(parent).get_span_context()
             links = [trace.Link(theirs)] if theirs.is_valid and theirs.is_remote else []
-            parent = Context()
+            parent = get_current()
         # Of a method that nobody knows there may be any number.
         self.name = "HTTP" if "http.request.method_original" in attributes else str(self.method)
         self.span = layer.tracer.start_span(self.name, parent, trace.SpanKind.SERVER, attributes, links)
