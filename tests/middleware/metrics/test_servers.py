@@ -93,6 +93,8 @@ def test_each_worker_answers_for_all_and_no_file_is_left(name: str, tmp_path: Pa
 def test_what_a_killed_worker_has_counted_is_not_lost(tmp_path: Path) -> None:
     with dragoman(f"shm://workers?dir={tmp_path}") as server:
         count, workers = asked_until_both_have_answered(server)
+        # A client has its answer before it is counted: that one would be lost, and rightly so.
+        wait_for_total(server, count)
         os.kill(int(workers.pop()), signal.SIGKILL)
         until = time.monotonic() + DEADLINE_S
         seen = set(workers)
