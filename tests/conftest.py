@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -11,6 +12,10 @@ import pytest
 from tests.support import probe
 from tests.support.probe import Channel, ProbeListener
 from tests.support.server import Serve, ServerPool
+
+# A shell that starts a run in the background has it ignore SIGINT, and every server and command would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

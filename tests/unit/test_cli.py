@@ -1,6 +1,7 @@
 """The command: help, version, explanations, exit statuses, and its refusals."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from dragoman.settings import rows, settings_from
 
 
 def run(*arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "dragoman", *arguments], capture_output=True, text=True, timeout=30, check=False, cwd=cwd
-    )
+    # What other tests of the session have set for their servers is none of these commands' business.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("DRAGOMAN_TEST_")}
+    command = [sys.executable, "-m", "dragoman", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=cwd, env=env)
     return done.returncode, done.stdout, done.stderr
 
 
