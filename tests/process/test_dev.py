@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import pty
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.kit import children, eventually, state
+from tests.support.needs import need
 from tests.support.server import Server, Stream, start_process
 from tests.support.wire import DEADLINE_S, ConnectionEnded, Wire
 
@@ -31,7 +31,6 @@ def view(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"@"]
 """
-HAS_LIBRARY = importlib.util.find_spec("watchfiles") is not None
 
 
 class Project:
@@ -71,8 +70,8 @@ def watched(request: pytest.FixtureRequest, project: Project) -> Project:
     """The project, with either way to hear of changes."""
     if request.param == "looking":
         project.hide_library()
-    elif not HAS_LIBRARY:
-        pytest.skip("watchfiles is not installed here: pip install 'dragoman[dev]'")
+    else:
+        need("watchfiles")
     return project
 
 

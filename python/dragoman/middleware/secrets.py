@@ -1,11 +1,12 @@
-"""Secrets that sign: a text, or several, of which the first signs and all verify."""
+"""Secrets: those that sign, of which the first signs and all verify, and those that stand in a URL."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
-__all__ = ["Secret", "secrets_of"]
+__all__ = ["Secret", "secrets_of", "without_password"]
 
 Secret: TypeAlias = str | bytes
 
@@ -22,3 +23,10 @@ def secrets_of(secret: Secret | Sequence[Secret]) -> list[bytes]:
             " first; python -c 'import secrets; print(secrets.token_urlsafe())' makes one"
         )
     return made
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be logged."""
+    parts = urlsplit(url)
+    _, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"…{at}{host}" if at else host, query="").geturl()

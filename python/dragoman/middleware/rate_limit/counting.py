@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import time
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from dragoman.middleware.extras import lacking
 from dragoman.middleware.rate_limit.algorithms import ALGORITHMS, Taken, bucket_left
 from dragoman.middleware.rate_limit.limit import Limit
 from dragoman.middleware.rate_limit.storage import LocalStorage, TableStorage, TokenBucketRateLimiter
+from dragoman.middleware.secrets import without_password
 from dragoman.middleware.shared_file import default_name
 from dragoman.middleware.stores.base import StoreDown
 
@@ -191,9 +191,3 @@ def redis_options(timeout_s: float) -> dict[str, Any]:
     # redis-py's own retries wait and take seconds. After a restart each kept connection fails once, though.
     retry = Retry(NoBackoff(), 1, supported_errors=(NotConnected,))
     return {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "retry": retry}
-
-
-def without_password(uri: str) -> str:
-    parts = urlsplit(uri)
-    _, at, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"…{at}{host}" if at else host, query="").geturl()

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dragoman.middleware.extras import lacking
+from dragoman.middleware.secrets import without_password
 from dragoman.middleware.stores.base import VERSION_BYTES, Stored, StoreDown, new_version, refuse_ttl
 
 try:
@@ -109,10 +110,3 @@ class RedisStore:
 
 def milliseconds(ttl_s: float) -> int:
     return max(1, int(ttl_s * 1000))
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be logged."""
-    parts = urlsplit(url)
-    _, at, host = parts.netloc.rpartition("@")
-    return parts._replace(netloc=f"…{at}{host}" if at else host, query="").geturl()
