@@ -19,8 +19,8 @@ SKIPPED = {"target", ".venv", "node_modules", "out", "artifacts", "__pycache__"}
 # From the top to the bottom; a module imports from the rows below its own. A package stands for what is in it.
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"__main__"}),
-    # What other programs load: Django and Flask, pytest, gunicorn.
-    frozenset({"contrib", "pytest_plugin", "gunicorn"}),
+    # What other programs load: Django and Flask, pytest, gunicorn; and applications, whose test client has a server.
+    frozenset({"contrib", "pytest_plugin", "gunicorn", "web"}),
     frozenset({"cli", "testing"}),
     frozenset({"embedded"}),
     frozenset({"run", "remote", "gunicorn_import", "gunicorn_file", "config_report", "flags"}),
@@ -50,6 +50,7 @@ PUBLIC_MODULES = (
     "dragoman.middleware",
     "dragoman.testing",
     "dragoman.types",
+    "dragoman.web",
 )
 NATIVE_USERS = {"worker"}
 

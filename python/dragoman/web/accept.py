@@ -1,0 +1,64 @@
+"""What a client would take, as Accept and its relatives say it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from dragoman.http.negotiation import best_encoding, best_language, best_media_type, qualities
+
+__all__ = ["Accept", "accept_encodings", "accept_languages", "accept_mimetypes"]
+
+
+class Accept:
+    """One of the fields Accept, Accept-Language and Accept-Encoding, read.
+
+    >>> accept_mimetypes("text/html, application/json;q=0.5").best_match(["application/json", "text/plain"])
+    'application/json'
+    """
+
+    __slots__ = ("_best", "value")
+
+    def __init__(self, value: str | None, best: Callable[[str | None, Sequence[str]], str | None]) -> None:
+        self.value = value
+        self._best = best
+
+    def best_match(self, offers: Iterable[str], default: str | None = None) -> str | None:
+        """The one of `offers` that the client likes best, the first among equals; `default` where it takes none."""
+        found = self._best(self.value, list(offers))
+        return default if found is None else found
+
+    def __contains__(self, offer: str) -> bool:
+        return self._best(self.value, [offer]) is not None
+
+    def values(self) -> list[str]:
+        """What is listed, the best first, without what is refused."""
+        listed = [(quality, name) for name, quality in qualities(self.value or "") if quality > 0]
+        return [name for _, name in sorted(listed, key=lambda one: -one[0])]
+
+    @property
+    def accept_json(self) -> bool:
+        """Whether JSON is taken."""
+        return "application/json" in self
+
+    @property
+    def accept_html(self) -> bool:
+        """Whether HTML is taken."""
+        return "text/html" in self
+
+    def __str__(self) -> str:
+        return self.value or ""
+
+
+def accept_mimetypes(value: str | None) -> Accept:
+    """The field Accept."""
+    return Accept(value, best_media_type)
+
+
+def accept_languages(value: str | None) -> Accept:
+    """The field Accept-Language."""
+    return Accept(value, best_language)
+
+
+def accept_encodings(value: str | None) -> Accept:
+    """The field Accept-Encoding."""
+    return Accept(value, best_encoding)

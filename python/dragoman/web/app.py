@@ -1,0 +1,274 @@
+"""`App`: rules, hooks and settings, and the WSGI application that they make."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from dragoman.middleware import Sessions
+from dragoman.middleware.development import is_development
+from dragoman.middleware.sessions import SessionUnavailable
+from dragoman.types import Environ, StartResponse, WSGIApplication
+from dragoman.web.blueprint import Blueprint, Nested, directory_of
+from dragoman.web.compiling import Compiled, compiled
+from dragoman.web.config import Config
+from dragoman.web.context import ENVIRON, Context
+from dragoman.web.converters import CONVERTERS, Converter
+from dragoman.web.errors import HTTPException, InternalServerError, ServiceUnavailable
+from dragoman.web.handling import page
+from dragoman.web.registrations import Registrations
+from dragoman.web.request import Request
+from dragoman.web.response import Response
+from dragoman.web.results import response_of
+from dragoman.web.serving import compiled_serving
+from dragoman.web.sessioning import open_session, save_session, sessions_of
+
+__all__ = ["App"]
+
+# Where a layer outside of the application looks for an exception that was answered with a page.
+EXCEPTION = "dragoman.exception"
+
+
+class App(Registrations):
+    """A web application. It is a WSGI application itself: any server runs it, any middleware wraps it.
+
+    import_name       ``__name__`` of its module: folders are beside that
+    static_folder     whose files are served at `static_url_path`; None for none
+    static_url_path   default: ``/`` with the folder's name
+    template_folder   of Jinja2's templates
+    root_path         what folders are relative to; default the module's directory
+
+        app = App(__name__)
+
+        @app.get("/user/<int:id>")
+        def user(id: int) -> dict:
+            return {"id": id}
+    """
+
+    request_class: type[Request] = Request
+    builtin_converters = tuple(CONVERTERS.values())
+
+    def __init__(
+        self,
+        import_name: str = "__main__",
+        *,
+        static_folder: str | None = "static",
+        static_url_path: str | None = None,
+        template_folder: str | None = "templates",
+        root_path: str | None = None,
+    ) -> None:
+        super().__init__(import_name)
+        self.import_name = import_name
+        self.root_path = Path(root_path) if root_path else directory_of(import_name)
+        self.static_folder = static_folder
+        self.static_url_path = static_url_path
+        self.template_folder = template_folder
+        self.config = Config(self.root_path)
+        self.converters: dict[str, type[Converter]] = dict(CONVERTERS)
+        self.blueprints_given: list[Nested] = []
+        self.extensions: dict[str, Any] = {}
+        self.sessions: Sessions | None = None
+        self.logger = logging.getLogger(import_name)
+        self.freezing = threading.RLock()
+        self.compiled: Compiled | None = None
+        self.own_entry: WSGIApplication = self.first_request
+        self.entry: WSGIApplication = self.own_entry
+
+    # Answering
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, as PEP 3333 has it."""
+        return self.entry(environ, start_response)
+
+    @property
+    def wsgi_app(self) -> WSGIApplication:
+        """What is called for each request; set it to wrap that: ``app.wsgi_app = Compress(app.wsgi_app)``."""
+        return self.own_wsgi_app if self.entry is self.own_entry else self.entry
+
+    @wsgi_app.setter
+    def wsgi_app(self, app: WSGIApplication) -> None:
+        self.entry = app
+
+    def own_wsgi_app(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        return self.own_entry(environ, start_response)
+
+    def first_request(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        self.freeze()
+        return self.own_entry(environ, start_response)
+
+    def freeze(self) -> Compiled:
+        """Decide how each request is answered; the first one does it. Nothing can be registered afterwards.
+
+        Raises RuleError for rules that are none or that contradict each other, HandlerError for a handler whose
+        parameters nothing gives, BuildError for a template that links to an endpoint that there is not.
+        """
+        with self.freezing:
+            if self.compiled is None:
+                tables = compiled(self)
+                serving = compiled_serving(self, tables)
+                self.compiled = tables
+                is_unwrapped = self.entry is self.own_entry
+                self.own_entry = serving
+                if is_unwrapped:
+                    self.entry = serving
+                self.is_frozen = True
+                for nested in self.blueprints_given:
+                    nested.blueprint.is_frozen = True
+            return self.compiled
+
+    # Parts
+
+    def register_blueprint(
+        self, blueprint: Blueprint, *, url_prefix: str | None = None, name: str | None = None
+    ) -> None:
+        """Put a blueprint in.
+
+        url_prefix   instead of its own
+        name         instead of its own: to put one in twice
+        Raises ValueError for a name that is there already.
+        """
+        self.refuse_when_frozen("register_blueprint")
+        nested = Nested(blueprint, url_prefix, name)
+        if any(one.name == nested.name for one in self.blueprints_given):
+            raise ValueError(f"there is a blueprint {nested.name!r} already; give this one a name: name='…'")
+        self.blueprints_given.append(nested)
+        self.take_from(blueprint)
+
+    def take_from(self, blueprint: Blueprint) -> None:
+        """Do what a blueprint, and those in it, ask of the application as a whole."""
+        for method, arguments in blueprint.of_app:
+            getattr(self, method)(*arguments)
+        for nested in blueprint.nested:
+            self.take_from(nested.blueprint)
+
+    def call_with_app(self, function: Callable[[Any], Any]) -> None:
+        function(self)
+
+    @property
+    def blueprints(self) -> dict[str, Blueprint]:
+        """Those that were put in, by name."""
+        return {nested.name: nested.blueprint for nested in self.blueprints_given}
+
+    # Settings
+
+    @property
+    def secret_key(self) -> Any:
+        """Signs the cookies of sessions: setting SECRET_KEY."""
+        return self.config["SECRET_KEY"]
+
+    @secret_key.setter
+    def secret_key(self, key: str | bytes) -> None:
+        self.config["SECRET_KEY"] = key
+
+    @property
+    def testing(self) -> bool:
+        """Setting TESTING: exceptions go to the test instead of becoming pages."""
+        return bool(self.config["TESTING"])
+
+    @testing.setter
+    def testing(self, value: bool) -> None:
+        self.config["TESTING"] = value
+
+    @property
+    def debug(self) -> bool:
+        """Setting DEBUG, or else whether this runs under ``dragoman --dev``: pages of faults show what was raised."""
+        debug = self.config["DEBUG"]
+        return is_development() if debug is None else bool(debug)
+
+    @debug.setter
+    def debug(self, value: bool) -> None:
+        self.config["DEBUG"] = value
+
+    # URLs
+
+    def url_for(
+        self,
+        endpoint: str,
+        *,
+        _external: bool | None = None,
+        _anchor: str | None = None,
+        _method: str | None = None,
+        _scheme: str | None = None,
+        **values: Any,
+    ) -> str:
+        """The URL of an endpoint.
+
+        endpoint   ``"user"``, ``"admin.user"``; ``".user"`` is that of the blueprint of the request in hand
+        values     of the rule's variables; others go into the query
+        Raises BuildError for an endpoint that there is not, with the names that are near, and for missing values.
+        """
+        from dragoman.web.urls import url_for  # noqa: PLC0415
+
+        return url_for(
+            endpoint, _app=self, _external=_external, _anchor=_anchor, _method=_method, _scheme=_scheme, **values
+        )
+
+    # Exceptions
+
+    def handled(self, error: Exception, scopes: tuple[str, ...], context: Context) -> Response:
+        """The answer to an exception that the application has a handler for, or that stands for one.
+
+        Raises `error` again where neither is so.
+        """
+        if isinstance(error, SessionUnavailable):
+            error = ServiceUnavailable("Sessions cannot be reached at the moment. Please try again.")
+        errors = self.freeze().errors
+        if isinstance(error, HTTPException) and error.response is not None:
+            return error.response
+        handler = errors.find(scopes, error)
+        if handler is not None:
+            return response_of(handler(error), context[ENVIRON], "the error handler")
+        if isinstance(error, HTTPException):
+            return page(error, context[ENVIRON])
+        raise error
+
+    def failed(self, error: Exception, scopes: tuple[str, ...], context: Context) -> Response:
+        """The answer to an exception that nobody handles: 500, and the log has it. In tests it is raised again."""
+        propagate = self.config["PROPAGATE_EXCEPTIONS"]
+        if self.testing if propagate is None else propagate:
+            raise error
+        self.log_exception(error, context)
+        environ: Environ = context[ENVIRON]
+        environ[EXCEPTION] = error
+        fault = InternalServerError(original_exception=error)
+        handler = self.freeze().errors.find(scopes, fault)
+        if handler is not None:
+            try:
+                return response_of(handler(fault), environ, "the error handler")
+            except Exception as second:
+                self.log_exception(second, context)
+        return page(fault, environ, self.debug)
+
+    def log_exception(self, error: BaseException, context: Context) -> None:
+        """Tell the log of an exception that nobody handles. Replace it to tell somebody else."""
+        environ: Environ = context[ENVIRON]
+        where = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
+        self.logger.error("exception on %r [%s]", where, environ.get("REQUEST_METHOD"), exc_info=error)
+
+    # Sessions
+
+    def open_session(self, request: Request) -> MutableMapping[str, Any]:
+        """The session of a request."""
+        environ = request.environ
+        if self.sessions is None and "dragoman.session" not in environ:
+            self.sessions = sessions_of(self.config, environ["wsgi.url_scheme"] == "http")
+        return open_session(request, self.sessions)
+
+    def save_session(self, request: Request, response: Response) -> None:
+        """Store the session of a request that has asked for it."""
+        save_session(request.session, self.sessions, request.environ, response)
+
+    # Seeing it
+
+    def routes(self) -> list[Mapping[str, Any]]:
+        """Each rule with ``rule``, ``endpoint``, ``methods`` and ``view``, in the order of registration."""
+        return [
+            {"rule": plan.rule.text, "endpoint": plan.endpoint, "methods": list(of.methods), "view": of.view}
+            for of, plan in self.freeze().rules
+        ]
+
+    def __repr__(self) -> str:
+        return f"<App {self.import_name!r}>"

@@ -1,0 +1,106 @@
+"""Coroutines of handlers, on one event loop in a thread of its own for each process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import os
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+__all__ = ["AsyncBlocks", "Loop", "called_in_loop", "loop_of_process"]
+
+T = TypeVar("T")
+
+
+class Loop:
+    """The event loop, and the thread that it runs in."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, name="dragoman-web-loop", daemon=True)
+        self.thread.start()
+
+    def run(self, awaitable: Awaitable[T]) -> T:
+        """What `awaitable` gives, in the context of the caller. Raises what it raises."""
+        if threading.current_thread() is self.thread:
+            raise RuntimeError("this is the thread of the event loop: await it instead")
+        done: Future[T] = Future()
+        context = contextvars.copy_context()
+
+        async def awaited() -> T:
+            return await awaitable
+
+        def begin() -> None:
+            task = self.loop.create_task(awaited())
+            task.add_done_callback(ended)
+
+        def ended(task: asyncio.Task[T]) -> None:
+            if task.cancelled():
+                done.cancel()
+            elif (error := task.exception()) is not None:
+                done.set_exception(error)
+            else:
+                done.set_result(task.result())
+
+        self.loop.call_soon_threadsafe(begin, context=context)
+        return done.result()
+
+
+LOCK = threading.Lock()
+RUNNING: list[Loop] = []
+
+
+def loop_of_process() -> Loop:
+    """The loop of this process, started when it is first wanted: not before a fork."""
+    running = RUNNING[0] if RUNNING else None
+    if running is None or running.pid != os.getpid():
+        with LOCK:
+            if not RUNNING or RUNNING[0].pid != os.getpid():
+                RUNNING[:] = [Loop()]
+            running = RUNNING[0]
+    return running
+
+
+def called_in_loop(view: Callable[..., Any], is_refusing: bool = False) -> Callable[..., Any]:
+    """`view`, or for an ``async def`` a function that runs it on the loop and waits.
+
+    is_refusing   Raises TypeError for an ``async def`` instead: the setting ASYNC_HANDLERS
+    """
+    if not (inspect.iscoroutinefunction(view) or inspect.isasyncgenfunction(view)):
+        return view
+    if is_refusing:
+        raise TypeError(
+            f"{getattr(view, '__name__', view)} is an async def, and ASYNC_HANDLERS is off: a thread waits for it all"
+            " the same. Write def, or set ASYNC_HANDLERS = True"
+        )
+    if inspect.isasyncgenfunction(view):
+        return functools.wraps(view)(lambda *args, **kwargs: AsyncBlocks(view(*args, **kwargs)))
+    return functools.wraps(view)(lambda *args, **kwargs: loop_of_process().run(view(*args, **kwargs)))
+
+
+class AsyncBlocks:
+    """The items of an asynchronous generator, one by one; close() ends it."""
+
+    def __init__(self, source: AsyncIterator[Any]) -> None:
+        self.source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return loop_of_process().run(self.source.__anext__())
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def close(self) -> None:
+        """End the generator."""
+        aclose = getattr(self.source, "aclose", None)
+        if aclose is not None:
+            loop_of_process().run(aclose())

@@ -1,0 +1,125 @@
+"""`Blueprint`: a part of an application, with rules and hooks of its own, put in under a prefix."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dragoman.web.registrations import AnyView, Registrations
+
+__all__ = ["Blueprint", "Nested"]
+
+
+class Blueprint(Registrations):
+    """A part of an application.
+
+    name            stands before its endpoints: ``admin.index``
+    import_name     ``__name__`` of its module: its folders are beside that
+    url_prefix      before its rules: ``/admin``
+    static_folder, template_folder   relative to its module's directory
+    static_url_path   where its static files are, below the prefix
+    """
+
+    def __init__(
+        self,
+        name: str,
+        import_name: str = "__main__",
+        *,
+        url_prefix: str = "",
+        template_folder: str | None = None,
+        static_folder: str | None = None,
+        static_url_path: str | None = None,
+    ) -> None:
+        if not name or "." in name:
+            raise ValueError(f"Blueprint({name!r}): want a name without points")
+        check_prefix(url_prefix)
+        super().__init__(name)
+        self.import_name = import_name
+        self.url_prefix = url_prefix
+        self.template_folder = template_folder
+        self.static_folder = static_folder
+        self.static_url_path = static_url_path
+        self.nested: list[Nested] = []
+        self.of_app: list[tuple[str, tuple[Any, ...]]] = []
+
+    def register_blueprint(
+        self, blueprint: Blueprint, *, url_prefix: str | None = None, name: str | None = None
+    ) -> None:
+        """Put another one into this."""
+        self.refuse_when_frozen("register_blueprint")
+        if blueprint is self:
+            raise ValueError(f"blueprint {self.name!r} cannot be put into itself")
+        self.nested.append(Nested(blueprint, url_prefix, name))
+
+    @property
+    def root_path(self) -> Path:
+        """The directory of its module."""
+        return directory_of(self.import_name)
+
+    # What a blueprint asks of the application as a whole
+
+    def before_app_request(self, hook: AnyView) -> AnyView:
+        """`App.before_request`."""
+        return self.for_app("before_request", hook)
+
+    def after_app_request(self, hook: AnyView) -> AnyView:
+        """`App.after_request`."""
+        return self.for_app("after_request", hook)
+
+    def teardown_app_request(self, hook: AnyView) -> AnyView:
+        """`App.teardown_request`."""
+        return self.for_app("teardown_request", hook)
+
+    def app_context_processor(self, hook: AnyView) -> AnyView:
+        """`App.context_processor`."""
+        return self.for_app("context_processor", hook)
+
+    def app_errorhandler(self, key: int | type[BaseException]) -> Callable[[AnyView], AnyView]:
+        """`App.errorhandler`."""
+
+        def registered(handler: AnyView) -> AnyView:
+            self.of_app.append(("register_error_handler", (key, handler)))
+            return handler
+
+        return registered
+
+    def app_template_filter(self, name: str | None = None) -> Callable[[AnyView], AnyView]:
+        """`App.template_filter`."""
+
+        def registered(function: AnyView) -> AnyView:
+            self.of_app.append(("add_template_filter", (function, name)))
+            return function
+
+        return registered
+
+    def record(self, function: Callable[[Any], Any]) -> None:
+        """Call it with the application when this is put into one. (Flask: with a state, whose `app` that is.)"""
+        self.of_app.append(("call_with_app", (function,)))
+
+    def for_app(self, method: str, hook: AnyView) -> AnyView:
+        self.refuse_when_frozen(method)
+        self.of_app.append((method, (hook,)))
+        return hook
+
+
+class Nested:
+    """A blueprint as it was put in: under which name and prefix."""
+
+    def __init__(self, blueprint: Blueprint, url_prefix: str | None, name: str | None) -> None:
+        check_prefix(url_prefix or "")
+        self.blueprint = blueprint
+        self.url_prefix = blueprint.url_prefix if url_prefix is None else url_prefix
+        self.name = name or blueprint.name
+
+
+def check_prefix(prefix: str) -> None:
+    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+        raise ValueError(f"url_prefix={prefix!r}: want a slash at its beginning and none at its end")
+
+
+def directory_of(import_name: str) -> Path:
+    """The directory of a module, or the current one where it has no file."""
+    file: Any = getattr(sys.modules.get(import_name), "__file__", None)
+    return Path(file).resolve().parent if file else Path.cwd()

@@ -1,0 +1,112 @@
+"""URLs of endpoints: `url_for`, and what is wrong with a name that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
+
+from dragoman.web.converters import SAFE_IN_SEGMENT, Converter
+from dragoman.web.plan import View
+from dragoman.web.rules import Rule
+
+__all__ = ["BuildError", "Target", "Targets"]
+
+
+class BuildError(LookupError):
+    """A URL that cannot be made; the text says what is missing, and which name may have been meant."""
+
+
+class Target(NamedTuple):
+    """A rule of an endpoint, for making URLs."""
+
+    rule: Rule
+    converters: Mapping[str, Converter]
+    methods: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    view: View
+
+    @property
+    def names(self) -> set[str]:
+        """Of its variables."""
+        return {variable.name for variable in self.rule.variables}
+
+    def path(self, values: Mapping[str, Any]) -> str:
+        """The path, percent-encoded. Raises ValueError for a value that the rule would not match."""
+        segments = []
+        for segment in self.rule.segments:
+            parts = [
+                quote(piece, safe=SAFE_IN_SEGMENT)
+                if isinstance(piece, str)
+                else self.converters[piece.name].to_url(values[piece.name])
+                for piece in segment
+            ]
+            segments.append("".join(parts))
+        return "/" + "/".join(segments)
+
+    def fits(self, values: Mapping[str, Any], method: str | None) -> bool:
+        """Whether all its variables are there, and no default is contradicted."""
+        return (
+            self.names <= values.keys()
+            and (method is None or method in self.methods)
+            and all(name in self.names or values.get(name, value) == value for name, value in self.defaults.items())
+        )
+
+
+class Targets:
+    """All rules by endpoint."""
+
+    def __init__(self) -> None:
+        self.by_endpoint: dict[str, list[Target]] = {}
+
+    def add(self, endpoint: str, target: Target) -> None:
+        """Put in a rule; of several the first one that fits is taken."""
+        self.by_endpoint.setdefault(endpoint, []).append(target)
+
+    def path(self, endpoint: str, values: Mapping[str, Any], method: str | None = None) -> str:
+        """Path and query of an endpoint; values that the rule has no variable for go into the query.
+
+        Raises BuildError for an endpoint that there is not, and for values that are missing or do not fit.
+        """
+        targets = self.by_endpoint.get(endpoint)
+        if targets is None:
+            raise BuildError(unknown(endpoint, self.by_endpoint))
+        for target in sorted(targets, key=lambda one: -len(one.names)):
+            if target.fits(values, method):
+                try:
+                    path = target.path(values)
+                except ValueError as error:
+                    raise BuildError(f"url_for({endpoint!r}): {target.rule.text}: {error}") from error
+                rest = {
+                    name: value
+                    for name, value in values.items()
+                    if name not in target.names and name not in target.defaults and value is not None
+                }
+                return f"{path}?{query_of(rest)}" if rest else path
+        raise BuildError(lacking(endpoint, targets, values, method))
+
+
+def query_of(values: Mapping[str, Any]) -> str:
+    return urlencode({name: value for name, value in values.items()}, doseq=True)
+
+
+def unknown(endpoint: str, known: Iterable[str]) -> str:
+    near = get_close_matches(endpoint, list(known), n=3, cutoff=0.5)
+    last = endpoint.rpartition(".")[2]
+    near += [one for one in known if one.rpartition(".")[2] == last and one not in near]
+    hint = (
+        f"did you mean {' or '.join(repr(one) for one in near)}?" if near else f"there are {', '.join(sorted(known))}"
+    )
+    return f"url_for({endpoint!r}): there is no such endpoint; {hint}"
+
+
+def lacking(endpoint: str, targets: Sequence[Target], values: Mapping[str, Any], method: str | None) -> str:
+    rules = ", ".join(f"{target.rule.text} ({', '.join(target.methods)})" for target in targets)
+    fewest: set[str] = min((target.names - set(values) for target in targets), key=len)
+    missing = sorted(fewest)
+    if missing:
+        return f"url_for({endpoint!r}): {', '.join(missing)} missing; its rules: {rules}"
+    return (
+        f"url_for({endpoint!r}): no rule fits {dict(values)!r}{f' and {method}' if method else ''}; its rules: {rules}"
+    )

@@ -1,0 +1,211 @@
+"""How a handler is called: where each of its parameters comes from, decided once from its signature."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from dragoman.web.background import called_in_loop
+from dragoman.web.context import VALUES, Context, request_of
+from dragoman.web.plan import View
+from dragoman.web.request import Request
+from dragoman.web.validation import BodyOf
+
+__all__ = ["Call", "HandlerError", "annotated_converters", "annotations_of", "body_of", "compiled_call"]
+
+Call: TypeAlias = Callable[[Context], Any]
+
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+# For a variable whose rule names no converter.
+BY_ANNOTATION: Mapping[object, str] = {int: "int", float: "float", uuid.UUID: "uuid", str: "string"}
+
+
+class HandlerError(TypeError):
+    """A handler whose parameters are not those that its rule gives; the text says which."""
+
+
+def compiled_call(view: View, names: Sequence[str], defaults: Mapping[str, Any], is_refusing_async: bool) -> Call:
+    """A function of the context that calls `view`.
+
+    names      of the rule's variables, in the order of its values
+    defaults   of the rule, by name
+    Raises HandlerError for a parameter that nothing gives, and for a variable that no parameter takes.
+    """
+    called = called_in_loop(view, is_refusing_async)
+    parameters = list(inspect.signature(view).parameters.values())
+    annotations = annotations_of(view)
+    check(view, parameters, annotations, names, defaults)
+    sources = [source_of(one, annotations, names, defaults) for one in parameters]
+    takes_rest = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
+    is_in_order = all(one.kind in POSITIONAL for one in parameters)
+    if not parameters:
+        return lambda context: called()
+    if is_in_order and [one.name for one in parameters] == list(names):
+        return lambda context: called(*context[VALUES])
+    if is_in_order and sources[0] is request_of and [one.name for one in parameters[1:]] == list(names):
+        return lambda context: called(request_of(context), *context[VALUES])
+    return general(called, parameters, sources, names, defaults, takes_rest)
+
+
+def general(
+    called: View,
+    parameters: Sequence[inspect.Parameter],
+    sources: Sequence[Call | None],
+    names: Sequence[str],
+    defaults: Mapping[str, Any],
+    takes_rest: bool,
+) -> Call:
+    """Any signature: positional-only parameters by place, others by name."""
+    placed = [
+        source
+        for one, source in zip(parameters, sources, strict=True)
+        if one.kind is inspect.Parameter.POSITIONAL_ONLY and source is not None
+    ]
+    named = {
+        one.name: source
+        for one, source in zip(parameters, sources, strict=True)
+        if one.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY) and source is not None
+    }
+    if takes_rest:
+        taken = {one.name for one in parameters}
+        rest = {name: of_value(index) for index, name in enumerate(names) if name not in taken}
+        named |= rest | {name: of_constant(value) for name, value in defaults.items() if name not in {*taken, *rest}}
+    items = list(named.items())
+
+    def call(context: Context) -> Any:
+        return called(*[source(context) for source in placed], **{name: source(context) for name, source in items})
+
+    return call
+
+
+def source_of(
+    parameter: inspect.Parameter, annotations: Mapping[str, Any], names: Sequence[str], defaults: Mapping[str, Any]
+) -> Call | None:
+    """What gives a parameter its value; None for one that keeps its own default."""
+    if parameter.name in names:
+        return of_value(list(names).index(parameter.name))
+    if parameter.name in defaults:
+        return of_constant(defaults[parameter.name])
+    annotation = annotations.get(parameter.name)
+    if is_request(annotation):
+        return request_of
+    if is_body(annotation):
+        return BodyOf(annotation, parameter.name, has_default=parameter.default is not parameter.empty).read
+    return None
+
+
+def of_value(index: int) -> Call:
+    return lambda context: context[VALUES][index]
+
+
+def of_constant(value: Any) -> Call:
+    return lambda context: value
+
+
+def check(
+    view: View,
+    parameters: Sequence[inspect.Parameter],
+    annotations: Mapping[str, Any],
+    names: Sequence[str],
+    defaults: Mapping[str, Any],
+) -> None:
+    """Raises HandlerError where handler and rule do not fit."""
+    where = place_of(view)
+    kinds = {one.kind for one in parameters}
+    has_rest = inspect.Parameter.VAR_KEYWORD in kinds
+    taken = {one.name for one in parameters}
+    lost = [name for name in names if name not in taken]
+    if lost and not has_rest:
+        raise HandlerError(
+            f"{where}: the rule has the variable {lost[0]!r}, and the handler no parameter of that name;"
+            f" want def {view_name(view)}({', '.join(names)})"
+        )
+    for one in parameters:
+        if one.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
+            continue
+        is_given = one.name in names or one.name in defaults or one.default is not one.empty
+        annotation = annotations.get(one.name)
+        if not is_given and not is_request(annotation) and not is_body(annotation):
+            raise HandlerError(
+                f"{where}: nothing gives the parameter {one.name!r}: it is no variable of the rule; want one annotated"
+                " as Request, or as the dataclass, TypedDict or msgspec.Struct of the body, or with a default"
+            )
+    bodies = [one.name for one in parameters if one.name not in names and is_body(annotations.get(one.name))]
+    if len(bodies) > 1:
+        raise HandlerError(f"{where}: {' and '.join(bodies)}: a request has one body")
+
+
+def annotated_converters(view: View) -> dict[str, str]:
+    """The converters that annotations of parameters stand for, by the parameters' names."""
+    return {
+        name: BY_ANNOTATION[annotation]
+        for name, annotation in annotations_of(view).items()
+        if isinstance(annotation, type) and annotation in BY_ANNOTATION
+    }
+
+
+def annotations_of(view: View) -> dict[str, Any]:
+    """The annotations of a handler; what cannot be resolved stays a text."""
+    target = inspect.unwrap(view)
+    if not inspect.isfunction(target) and not inspect.ismethod(target):
+        target = getattr(target, "__call__", target)  # noqa: B004 - of an object with __call__
+    try:
+        return typing.get_type_hints(target, include_extras=False)
+    except Exception:
+        # A name that is imported for type checkers alone, say: then one by one.
+        found = {}
+        for name, annotation in getattr(target, "__annotations__", {}).items():
+            found[name] = resolved(annotation, getattr(target, "__globals__", {}))
+        return found
+
+
+def resolved(annotation: Any, names: Mapping[str, Any]) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, dict(names))
+    except Exception:
+        return annotation
+
+
+def body_of(view: View, names: Sequence[str]) -> Any:
+    """What a handler's body has to be; None for a handler that takes none."""
+    annotations = annotations_of(view)
+    for name in inspect.signature(view).parameters:
+        if name not in names and is_body(annotations.get(name)):
+            return annotations[name]
+    return None
+
+
+def is_request(annotation: Any) -> bool:
+    if isinstance(annotation, str):
+        return annotation.rpartition(".")[2] == "Request"
+    return isinstance(annotation, type) and issubclass(annotation, Request)
+
+
+def is_body(annotation: Any) -> bool:
+    origin = typing.get_origin(annotation)
+    if origin in (list, tuple, dict) or origin is typing.Union:
+        return any(is_body(one) for one in typing.get_args(annotation))
+    kind = origin or annotation
+    return isinstance(kind, type) and (
+        dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct) or typing.is_typeddict(kind)
+    )
+
+
+def view_name(view: View) -> str:
+    return getattr(view, "__name__", type(view).__name__)
+
+
+def place_of(view: View) -> str:
+    """Where a handler stands: name, file and line."""
+    code = getattr(inspect.unwrap(view), "__code__", None)
+    if code is None:
+        return view_name(view)
+    return f"{view_name(view)} ({code.co_filename}:{code.co_firstlineno})"

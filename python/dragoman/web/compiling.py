@@ -1,0 +1,195 @@
+"""From what was registered to the tables that requests are answered by: once, before the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from dragoman.types import StartResponse
+from dragoman.web.answers import compiled_answer
+from dragoman.web.blueprint import Blueprint
+from dragoman.web.building import Target, Targets
+from dragoman.web.calls import annotated_converters, compiled_call, place_of
+from dragoman.web.context import Context
+from dragoman.web.converters import Converter
+from dragoman.web.handling import ErrorTable
+from dragoman.web.plan import Answer, Hooks, Plan
+from dragoman.web.registrations import Given, Mounted, RuleOf
+from dragoman.web.response import Response
+from dragoman.web.routing import Tree
+from dragoman.web.rules import Rule, RuleError, parse_rule
+
+if TYPE_CHECKING:
+    from dragoman.web.app import App
+
+__all__ = ["Compiled", "Part", "compiled", "parts_of"]
+
+
+class Part(NamedTuple):
+    """The application, or a blueprint as it was put into it.
+
+    scopes   its name and those around it, the innermost first; empty for the application
+    """
+
+    given: Given
+    prefix: str
+    scopes: tuple[str, ...]
+    hooks: Hooks
+    blueprint: Blueprint | None
+
+
+class Compiled(NamedTuple):
+    """What requests are answered by.
+
+    rules    in the order of registration, for those who want to see them
+    mounts   the longest prefix first
+    """
+
+    tree: Tree[Plan]
+    targets: Targets
+    errors: ErrorTable
+    hooks: Hooks
+    rules: list[tuple[RuleOf, Plan]]
+    mounts: list[Mounted]
+    parts: list[Part]
+
+
+def compiled(app: App) -> Compiled:
+    """The tables of `app`.
+
+    Raises RuleError and HandlerError, which name the rule and the handler.
+    """
+    parts = list(parts_of(app))
+    tree: Tree[Plan] = Tree()
+    targets = Targets()
+    errors = ErrorTable()
+    rules = []
+    mounts = []
+    for part in parts:
+        scope = part.scopes[0] if part.scopes else ""
+        for key, handler in part.given.errors:
+            errors.add(scope, key, handler)
+        mounts += [Mounted(part.prefix + one.prefix, one.app) for one in part.given.mounts]
+        for of in part.given.rules:
+            rules.append((of, add_rule(app, part, of, tree, targets)))
+    for plans in tree.walk():
+        add_options(app, plans)
+    mounts.sort(key=lambda one: -len(one.prefix))
+    return Compiled(tree, targets, errors, parts[0].hooks, rules, mounts, parts)
+
+
+def parts_of(app: App) -> Iterable[Part]:
+    """The application, and then its blueprints with those in them."""
+    given = app.given
+    hooks = Hooks(tuple(given.before), tuple(given.after[::-1]), tuple(given.teardown[::-1]), tuple(given.values))
+    yield Part(app.given, "", (), hooks, None)
+    for nested in app.blueprints_given:
+        yield from parts_within(nested.blueprint, nested.url_prefix, nested.name, (), hooks)
+
+
+def parts_within(blueprint: Blueprint, prefix: str, name: str, around: tuple[str, ...], outer: Hooks) -> Iterable[Part]:
+    given = blueprint.given
+    full_name = f"{around[0]}.{name}" if around else name
+    hooks = Hooks(
+        before=(*outer.before, *given.before),
+        after=(*given.after[::-1], *outer.after),
+        teardown=(*given.teardown[::-1], *outer.teardown),
+        values=(*outer.values, *given.values),
+    )
+    scopes = (full_name, *around)
+    yield Part(given, prefix, scopes, hooks, blueprint)
+    for nested in blueprint.nested:
+        yield from parts_within(nested.blueprint, prefix + nested.url_prefix, nested.name, scopes, hooks)
+
+
+def add_rule(app: App, part: Part, of: RuleOf, tree: Tree[Plan], targets: Targets) -> Plan:
+    text = part.prefix + of.rule if of.rule else part.prefix
+    where = place_of(of.view)
+    try:
+        rule = parse_rule(text)
+        converters = converters_of(app, rule, of)
+    except RuleError as error:
+        raise RuleError(f"{where}: {error}") from error
+    endpoint = f"{part.scopes[0]}.{of.endpoint}" if part.scopes else of.endpoint
+    plan = Plan(rule, endpoint, of.view, defaults=of.defaults, scopes=part.scopes, hooks=part.hooks)
+    call = compiled_call(of.view, plan.names, plan.defaults, not app.config["ASYNC_HANDLERS"])
+    plan.answer = compiled_answer(app, plan, call)
+    other = next((one for one in targets.by_endpoint.get(endpoint, ()) if one.view is not of.view), None)
+    if other is not None:
+        raise RuleError(
+            f"{where}: the endpoint {endpoint!r} is that of {place_of(other.view)} already; give one of them a name:"
+            f" endpoint='…'"
+        )
+    targets.add(endpoint, Target(rule, converters, of.methods, plan.defaults, of.view))
+    strict = app.config["STRICT_SLASHES"] if of.strict_slashes is None else of.strict_slashes
+    for one in (rule,) if strict or rule.text == "/" else (rule, parse_rule(with_other_end(rule.text))):
+        for method in of.methods:
+            add_plan(tree, one, converters, method, headless(plan) if method == "HEAD" else plan)
+        if "GET" in of.methods and "HEAD" not in of.methods:
+            add_plan(tree, one, converters, "HEAD", headless(plan))
+    return plan
+
+
+def with_other_end(rule: str) -> str:
+    return rule[:-1] if rule.endswith("/") else rule + "/"
+
+
+def converters_of(app: App, rule: Rule, of: RuleOf) -> dict[str, Converter]:
+    """The converters of a rule's variables; an annotation says which where the rule does not."""
+    annotated = annotated_converters(of.view)
+    found = {}
+    for variable in rule.variables:
+        converter = variable.made(app.converters, annotated.get(variable.name))
+        wanted = annotated.get(variable.name)
+        if wanted is not None and variable.converter in app.converters and wanted in app.converters:
+            kind, of_annotation = converter.python_type, app.converters[wanted].python_type
+            if kind is not of_annotation and type(converter) in set(app.builtin_converters):
+                raise RuleError(
+                    f"rule {rule.text!r}: {variable.name!r} is {kind.__name__} by the rule, and"
+                    f" {of_annotation.__name__} by the annotation of the handler"
+                )
+        found[variable.name] = converter
+    return found
+
+
+def add_plan(tree: Tree[Plan], rule: Rule, converters: Mapping[str, Converter], method: str, plan: Plan) -> None:
+    other = tree.add(rule, converters, method, plan)
+    if other is None or method in ("HEAD", "OPTIONS") or other.view is plan.view:
+        return
+    raise RuleError(
+        f"{place_of(plan.view)}: {method} {rule.text} is answered by {place_of(other.view)} already, by its rule"
+        f" {other.rule.text}"
+    )
+
+
+def headless(plan: Plan) -> Plan:
+    """The plan for HEAD: the same without a body, whose length is told all the same."""
+    made = Plan(plan.rule, plan.endpoint, plan.view, defaults=plan.defaults, scopes=plan.scopes, hooks=plan.hooks)
+    made.answer = without_body(plan.answer)
+    return made
+
+
+def without_body(answer: Answer) -> Answer:
+    def answered(context: Context, start_response: StartResponse) -> Iterable[bytes]:
+        blocks = answer(context, start_response)
+        # A stream has been left out already, and has to be closed.
+        return [] if type(blocks) is list else blocks
+
+    return answered
+
+
+def add_options(app: App, plans: dict[str, Plan]) -> None:
+    """Let OPTIONS say what else there is."""
+    if "OPTIONS" in plans:
+        return
+    plan = next(iter(plans.values()))
+    allowed = ", ".join(sorted({*plans, "OPTIONS"}))
+
+    def options() -> Response:
+        response = Response(b"", headers={"Allow": allowed})
+        del response.headers["Content-Type"]
+        return response
+
+    made = Plan(plan.rule, plan.endpoint, options, scopes=plan.scopes, hooks=plan.hooks)
+    made.answer = compiled_answer(app, made, lambda context: options())
+    plans["OPTIONS"] = made

@@ -1,0 +1,155 @@
+"""`Config`: the settings of an application, from objects, mappings, files of TOML and the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["DEFAULTS", "Config"]
+
+DEFAULTS: Mapping[str, Any] = {
+    "APPLICATION_ROOT": "/",
+    "ASYNC_HANDLERS": True,
+    "DEBUG": None,
+    "MAX_CONTENT_LENGTH": 64 << 20,
+    "MAX_FORM_MEMORY_SIZE": 2 << 20,
+    "MAX_FORM_PARTS": 1000,
+    "PREFERRED_URL_SCHEME": "https",
+    "PROPAGATE_EXCEPTIONS": None,
+    "SECRET_KEY": None,
+    "SECRET_KEY_FALLBACKS": None,
+    "SEND_FILE_MAX_AGE_DEFAULT": None,
+    "SERVER_NAME": None,
+    "SESSION_COOKIE_DOMAIN": None,
+    "SESSION_COOKIE_HTTPONLY": True,
+    "SESSION_COOKIE_NAME": None,
+    "SESSION_COOKIE_PATH": "/",
+    "SESSION_COOKIE_SAMESITE": "Lax",
+    "SESSION_COOKIE_SECURE": None,
+    "SESSION_IDLE_S": 14 * 86_400,
+    "STRICT_SLASHES": True,
+    "TEMPLATES_AUTO_RELOAD": None,
+    "TESTING": False,
+}
+"""Each setting of the library with its default; an application adds its own, in capitals."""
+
+
+class Config(dict[str, Any]):
+    """Settings by name. Names are in capitals; what has other names in an object or file is left out.
+
+    root_path   what paths of files are relative to
+    """
+
+    def __init__(self, root_path: str | os.PathLike[str] = ".", defaults: Mapping[str, Any] | None = None) -> None:
+        super().__init__(DEFAULTS if defaults is None else defaults)
+        self.root_path = Path(root_path)
+
+    def from_object(self, given: object) -> None:
+        """The attributes of an object, a module or a class, or of what an import path names."""
+        found = imported(given) if isinstance(given, str) else given
+        self.take((name, getattr(found, name)) for name in dir(found))
+
+    def from_mapping(self, *given: Mapping[str, Any], **named: Any) -> bool:
+        """The items of mappings, and names with values."""
+        for mapping in (*given, named):
+            self.take(mapping.items())
+        return True
+
+    def from_file(
+        self,
+        path: str | os.PathLike[str],
+        load: Callable[[IO[bytes]], Mapping[str, Any]] = tomllib.load,
+        silent: bool = False,
+    ) -> bool:
+        """The items of a file, of TOML unless `load` reads another kind. `silent`: False where there is no file."""
+        try:
+            with (self.root_path / path).open("rb") as file:
+                return self.from_mapping(load(file))
+        except FileNotFoundError:
+            if silent:
+                return False
+            raise
+
+    def from_pyfile(self, path: str | os.PathLike[str], silent: bool = False) -> bool:
+        """The names of a file of Python, which is executed."""
+        names: dict[str, Any] = {"__file__": str(self.root_path / path), "__name__": "config"}
+        try:
+            source = (self.root_path / path).read_bytes()
+        except FileNotFoundError:
+            if silent:
+                return False
+            raise
+        exec(compile(source, names["__file__"], "exec"), names)
+        return self.from_mapping(names)
+
+    def from_envvar(self, variable: str, silent: bool = False) -> bool:
+        """`from_pyfile` of the path in an environment variable."""
+        path = os.environ.get(variable)
+        if not path:
+            if silent:
+                return False
+            raise RuntimeError(f"the environment variable {variable} is not set; want the path of a file of settings")
+        return self.from_pyfile(path, silent)
+
+    def from_prefixed_env(self, prefix: str = "FLASK", *, loads: Callable[[str], Any] = json.loads) -> bool:
+        """Variables of the environment that begin with ``PREFIX_``; ``PREFIX_A__B`` sets key B of the dict A.
+
+        Values are read as JSON, and stay texts where they are none.
+        """
+        start = f"{prefix}_"
+        for variable in sorted(os.environ):
+            if variable.startswith(start):
+                text = os.environ[variable]
+                try:
+                    value = loads(text)
+                except ValueError:
+                    value = text
+                self.put(variable.removeprefix(start), value)
+        return True
+
+    def put(self, name: str, value: Any) -> None:
+        """Set ``A``, or of ``A__B`` the key B of the dict A."""
+        first, *others = name.split("__")
+        if not others:
+            self[first] = value
+            return
+        place = self.setdefault(first, {})
+        for part in others[:-1]:
+            place = place.setdefault(part, {})
+        place[others[-1]] = value
+
+    def get_namespace(self, prefix: str, lowercase: bool = True, trim_namespace: bool = True) -> dict[str, Any]:
+        """The settings whose names begin with `prefix`."""
+        found = {}
+        for name, value in self.items():
+            if name.startswith(prefix):
+                key = name.removeprefix(prefix) if trim_namespace else name
+                found[key.lower() if lowercase else key] = value
+        return found
+
+    def take(self, items: Any) -> None:
+        self.update((name, value) for name, value in items if isinstance(name, str) and name.isupper())
+
+
+def imported(path: str) -> object:
+    """What ``package.module`` or ``package.module.name`` or ``package.module:name`` is."""
+    module, colon, name = path.partition(":")
+    if colon:
+        return getattr(import_module(module), name)
+    try:
+        return import_module(path)
+    except ImportError:
+        module, point, name = path.rpartition(".")
+        if not point:
+            raise
+        return getattr(import_module(module), name)

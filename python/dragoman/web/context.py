@@ -1,0 +1,40 @@
+"""What is known of the request that a thread or task has in hand: one list in one ContextVar."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from dragoman.web.app import App
+    from dragoman.web.request import Request
+
+__all__ = ["APP", "CURRENT", "ENVIRON", "PLAN", "REQUEST", "VALUES", "Context", "current_context", "request_of"]
+
+Context: TypeAlias = "list[Any]"
+"""The places below. A list, since most requests need nothing of it, and nothing is made faster than one."""
+
+APP, ENVIRON, REQUEST, PLAN, VALUES = range(5)
+
+CURRENT: ContextVar[Context | None] = ContextVar("dragoman.web.request", default=None)
+
+
+def current_context(what: str) -> Context:
+    """The context of here. Raises RuntimeError, which says what to do, where there is none."""
+    context = CURRENT.get()
+    if context is None:
+        raise RuntimeError(
+            f"{what} is that of the request in hand, and there is none here: no handler or hook is being called. Pass"
+            " what you need as an argument, or write with app.test_request_context(): in a test or a shell. In a"
+            " thread of your own call it by contextvars.copy_context().run(…)"
+        )
+    return context
+
+
+def request_of(context: Context) -> Request:
+    """The request of a context, made when it is first asked for."""
+    request: Request | None = context[REQUEST]
+    if request is None:
+        app: App = context[APP]
+        request = context[REQUEST] = app.request_class(context[ENVIRON], context)
+    return request

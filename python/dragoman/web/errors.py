@@ -1,0 +1,283 @@
+"""Answers that are raised: one exception for each status of an error, and `abort`, which raises them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from dragoman.http.statuses import reason_phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dragoman.web.response import Response
+
+__all__ = [
+    "BadGateway",
+    "BadRequest",
+    "Conflict",
+    "ContentTooLarge",
+    "Forbidden",
+    "GatewayTimeout",
+    "Gone",
+    "HTTPException",
+    "InternalServerError",
+    "LengthRequired",
+    "MethodNotAllowed",
+    "MissingKey",
+    "NotAcceptable",
+    "NotFound",
+    "NotImplementedByServer",
+    "PreconditionFailed",
+    "PreconditionRequired",
+    "RangeNotSatisfiable",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnprocessableContent",
+    "UnsupportedMediaType",
+    "abort",
+    "exception_for",
+]
+
+
+class HTTPException(Exception):
+    """An answer of 400 or more, raised.
+
+    description   what was wrong and how to mend it; clients see it. Empty for the class's own.
+    response      sent as it is, instead of a page that is made of this exception
+    headers       further fields of that page
+    extensions    further members of its problem details, RFC 9457 §3.2
+
+    >>> NotFound("There is no user 7.").code
+    404
+    """
+
+    code: ClassVar[int] = 500
+    description: str = ""
+
+    def __init__(
+        self,
+        description: str | None = None,
+        response: Response | None = None,
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        extensions: dict[str, Any] | None = None,
+    ) -> None:
+        if description is not None:
+            self.description = description
+        super().__init__(self.description)
+        self.response = response
+        self.headers = list(headers)
+        self.extensions = extensions or {}
+
+    @property
+    def name(self) -> str:
+        """The reason phrase of the status."""
+        return reason_phrase(self.code)
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}" + (f": {self.description}" if self.description else "")
+
+
+class BadRequest(HTTPException):
+    """400: what the client has sent cannot be read."""
+
+    code = 400
+
+
+class MissingKey(BadRequest, KeyError):
+    """400: the query or the form has no value of this name. A KeyError for those who catch one."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(f"{name!r} is missing.")
+        self.missing = name
+
+
+class Unauthorized(HTTPException):
+    """401: who is it? Give ``headers=[("WWW-Authenticate", …)]``."""
+
+    code = 401
+
+
+class Forbidden(HTTPException):
+    """403: not for this one."""
+
+    code = 403
+
+
+class NotFound(HTTPException):
+    """404: there is nothing here."""
+
+    code = 404
+
+
+class MethodNotAllowed(HTTPException):
+    """405: there is something here, but not for this method; `valid_methods` go into Allow."""
+
+    code = 405
+
+    def __init__(self, valid_methods: Sequence[str] = (), description: str | None = None, **options: Any) -> None:
+        super().__init__(description, **options)
+        self.valid_methods = sorted(valid_methods)
+        # RFC 9110 §15.5.6: the field is a must.
+        self.headers.append(("Allow", ", ".join(self.valid_methods)))
+
+
+class NotAcceptable(HTTPException):
+    """406: nothing that the client would take."""
+
+    code = 406
+
+
+class RequestTimeout(HTTPException):
+    """408: the client was too slow."""
+
+    code = 408
+
+
+class Conflict(HTTPException):
+    """409: it does not fit what is there now."""
+
+    code = 409
+
+
+class Gone(HTTPException):
+    """410: it was here, and will not come back."""
+
+    code = 410
+
+
+class LengthRequired(HTTPException):
+    """411: say how long it is."""
+
+    code = 411
+
+
+class PreconditionFailed(HTTPException):
+    """412: it is not the one that the request is about."""
+
+    code = 412
+
+
+class ContentTooLarge(HTTPException):
+    """413: too much."""
+
+    code = 413
+
+
+class UnsupportedMediaType(HTTPException):
+    """415: of another type than is wanted."""
+
+    code = 415
+
+
+class RangeNotSatisfiable(HTTPException):
+    """416: there is no such part."""
+
+    code = 416
+
+
+class UnprocessableContent(HTTPException):
+    """422: it can be read, but is not what is wanted."""
+
+    code = 422
+
+
+class PreconditionRequired(HTTPException):
+    """428: say which one it is about."""
+
+    code = 428
+
+
+class TooManyRequests(HTTPException):
+    """429: later."""
+
+    code = 429
+
+
+class InternalServerError(HTTPException):
+    """500: a fault of the application; `original_exception` is what was raised."""
+
+    code = 500
+
+    def __init__(
+        self, description: str | None = None, original_exception: BaseException | None = None, **options: Any
+    ) -> None:
+        super().__init__(description, **options)
+        self.original_exception = original_exception
+
+
+class NotImplementedByServer(HTTPException):
+    """501: not here."""
+
+    code = 501
+
+
+class BadGateway(HTTPException):
+    """502: who was asked in turn answered nonsense."""
+
+    code = 502
+
+
+class ServiceUnavailable(HTTPException):
+    """503: not now."""
+
+    code = 503
+
+
+class GatewayTimeout(HTTPException):
+    """504: who was asked in turn did not answer in time."""
+
+    code = 504
+
+
+BY_CODE: dict[int, type[HTTPException]] = {
+    kind.code: kind
+    for kind in (
+        *(
+            one
+            for one in globals().values()
+            if isinstance(one, type) and issubclass(one, HTTPException) and one not in (HTTPException, MissingKey)
+        ),
+    )
+}
+
+
+def exception_for(code: int) -> type[HTTPException]:
+    """The exception class of a status from 400 to 599; one is made for those that have none of their own.
+
+    Raises ValueError for another number.
+
+    >>> exception_for(404).__name__, exception_for(418).code
+    ('NotFound', 418)
+    """
+    if not 400 <= code <= 599:
+        raise ValueError(f"status {code!r}: want a number from 400 to 599; other answers are returned, not raised")
+    kind = BY_CODE.get(code)
+    if kind is None:
+        kind = BY_CODE.setdefault(code, type(f"Error{code}", (HTTPException,), {"code": code, "__module__": __name__}))
+    return kind
+
+
+def abort(code: int | Response, description: str | None = None, **options: Any) -> NoReturn:
+    """Answer with an error now.
+
+    code          400 to 599, or a response to send as it is
+    description   what was wrong; clients see it
+    options       those of the exception: ``headers=``, ``extensions=``, ``valid_methods=`` for 405
+    Raises the `HTTPException` of that code; ValueError for another number.
+    """
+    if isinstance(code, int):
+        if code == 405:
+            raise MethodNotAllowed(options.pop("valid_methods", ()), description, **options)
+        raise exception_for(code)(description, **options)
+    raise ResponseRaised(code)
+
+
+class ResponseRaised(HTTPException):
+    """Any response, sent as it is."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(None, response)
+        self.code = response.status_code  # type: ignore[misc]

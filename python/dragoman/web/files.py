@@ -1,0 +1,216 @@
+"""Files as answers: whole, conditional, or the range that is asked for; sent by the server itself where it can."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+from dragoman.http.conditionals import if_range_holds
+from dragoman.http.ranges import ByteRange, Multipart, Piece, content_range, parse_ranges, unsatisfied
+from dragoman.types import Environ
+from dragoman.web.context import ENVIRON, current_context
+from dragoman.web.errors import NotFound, RangeNotSatisfiable
+from dragoman.web.response import Response, seconds_of
+
+__all__ = ["safe_join", "send_file", "send_from_directory"]
+
+BLOCK_BYTES = 64 << 10
+
+
+def send_file(
+    path_or_file: str | os.PathLike[str] | IO[bytes],
+    mimetype: str | None = None,
+    as_attachment: bool = False,
+    download_name: str | None = None,
+    conditional: bool = True,
+    etag: bool | str = True,
+    last_modified: float | datetime | None = None,
+    max_age: int | None = None,
+    *,
+    environ: Environ | None = None,
+) -> Response:
+    """A file as an answer.
+
+    path_or_file    a path that you trust (`send_from_directory` takes one of a client), or a binary file
+    mimetype        else guessed from the name
+    as_attachment   whether browsers save it instead of showing it, as `download_name`
+    conditional     whether 304, 412, 206 and 416 are answered as RFC 9110 has it
+    etag            True: of size and time of change; a text: that one
+    last_modified   seconds since 1970, else the file's
+    max_age         seconds for caches; None says nothing but that they ask again
+    Raises FileNotFoundError, PermissionError, IsADirectoryError of a path.
+    """
+    if environ is None:
+        environ = current_context("send_file")[ENVIRON]
+    file, name, size, modified = opened(path_or_file)
+    try:
+        name = download_name or name
+        response = Response(None, content_type=mimetype or guessed_type(name))
+        if as_attachment and not name:
+            raise TypeError("send_file: an attachment wants a name: download_name='report.pdf'")
+        if as_attachment or download_name:
+            response.headers["Content-Disposition"] = disposition("attachment" if as_attachment else "inline", name)
+        modified = seconds_of(last_modified) if last_modified is not None else modified
+        if modified is not None:
+            response.last_modified = modified
+        if isinstance(etag, str):
+            response.set_etag(etag)
+        elif etag and size is not None and modified is not None and name:
+            response.set_etag(f"{int(modified * 1e6):x}-{size:x}")
+        response.headers["Cache-Control"] = "no-cache" if max_age is None else f"public, max-age={max_age}"
+        if size is not None:
+            response.headers["Content-Length"] = size
+            if conditional:
+                response.headers["Accept-Ranges"] = "bytes"
+        fill(response, file, size, modified, environ, conditional)
+    except BaseException:
+        file.close()
+        raise
+    return response
+
+
+def fill(
+    response: Response, file: IO[bytes], size: int | None, modified: float | None, environ: Environ, conditional: bool
+) -> None:
+    """Give the response its blocks, or the status that conditions and ranges come to."""
+    if conditional:
+        response.make_conditional(environ)
+        if response.status_code != 200:
+            file.close()
+            return
+        ranges = wanted_ranges(response, size, modified, environ)
+        if ranges is not None:
+            partial(response, file, ranges, size or 0)
+            return
+    wrapper = environ.get("wsgi.file_wrapper")
+    if isinstance(wrapper, type) and size is not None:
+        response.stream = wrapper(file, BLOCK_BYTES)
+        response.is_passthrough = True
+    else:
+        response.stream = Blocks(file, [Piece(b"", file.tell() if file.seekable() else 0, size or 0)], size is None)
+
+
+def wanted_ranges(
+    response: Response, size: int | None, modified: float | None, environ: Environ
+) -> list[ByteRange] | None:
+    """The ranges to send; [] where there are none in it, None for the whole."""
+    if size is None or environ["REQUEST_METHOD"] != "GET" or "HTTP_RANGE" not in environ:
+        return None
+    if not if_range_holds(environ.get("HTTP_IF_RANGE"), response.get_etag(), modified):
+        return None
+    return parse_ranges(environ["HTTP_RANGE"], size)
+
+
+def partial(response: Response, file: IO[bytes], ranges: list[ByteRange], size: int) -> None:
+    if not ranges:
+        # RFC 9110 §15.5.17
+        raise RangeNotSatisfiable(f"The file has {size} bytes.", headers=[("Content-Range", unsatisfied(size))])
+    response.status_code = 206
+    if len(ranges) == 1:
+        [one] = ranges
+        response.headers["Content-Range"] = content_range(one, size)
+        response.headers["Content-Length"] = one.count
+        response.stream = Blocks(file, [Piece(b"", one.start, one.count)])
+        return
+    body = Multipart(ranges, size, response.content_type or "", secrets.token_hex(16))
+    response.headers["Content-Type"] = body.media_type
+    response.headers["Content-Length"] = body.length_bytes
+    response.stream = Blocks(file, list(body.pieces()))
+
+
+class Blocks:
+    """Pieces of a file, block by block; close() closes it.
+
+    to_end   whether it is read to its end instead, for a file whose size is not known
+    """
+
+    def __init__(self, file: IO[bytes], pieces: list[Piece], to_end: bool = False) -> None:
+        self.file = file
+        self.pieces = pieces
+        self.to_end = to_end
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self.to_end:
+            yield from iter(lambda: self.file.read(BLOCK_BYTES), b"")
+            return
+        for head, start, count in self.pieces:
+            if head:
+                yield head
+            self.file.seek(start)
+            left = count
+            while left > 0 and (block := self.file.read(min(BLOCK_BYTES, left))):
+                left -= len(block)
+                yield block
+            if left > 0:
+                raise OSError(f"{getattr(self.file, 'name', 'the file')!r} has become shorter while it was sent")
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+def opened(source: Any) -> tuple[IO[bytes], str, int | None, float | None]:
+    """The open file, its name, its size and when it changed, as far as they are known."""
+    if isinstance(source, str | os.PathLike):
+        file: IO[bytes] = Path(source).open("rb")  # noqa: SIM115 - the response closes it
+        status = os.fstat(file.fileno())
+        return file, os.path.basename(source), status.st_size, status.st_mtime
+    if isinstance(source, io.TextIOBase):
+        raise TypeError("send_file: the file is open as text; want one opened with mode 'rb'")
+    if isinstance(source, io.BytesIO):
+        return source, "", len(source.getbuffer()), None
+    name = getattr(source, "name", "")
+    try:
+        status = os.fstat(source.fileno())
+        if source.seekable():
+            return source, os.path.basename(name) if isinstance(name, str) else "", status.st_size, status.st_mtime
+    except (OSError, AttributeError, ValueError):
+        pass
+    return source, "", None, None
+
+
+def send_from_directory(directory: str | os.PathLike[str], path: str, **options: Any) -> Response:
+    """A file below `directory`, by a path that a client may have chosen.
+
+    options   those of `send_file`
+    Raises NotFound for what is no file there: also for ``..``, absolute paths and symbolic links that lead elsewhere.
+    """
+    found = safe_join(directory, path)
+    if found is None or not os.path.isfile(found):
+        raise NotFound
+    try:
+        return send_file(found, **options)
+    except (FileNotFoundError, PermissionError):
+        raise NotFound from None
+
+
+def safe_join(directory: str | os.PathLike[str], path: str) -> str | None:
+    """The path of `path` below `directory`; None where it would be elsewhere."""
+    if "\0" in path or "\\" in path or os.path.isabs(path):
+        return None
+    root = os.path.realpath(directory)
+    joined = os.path.realpath(os.path.join(root, path))
+    return joined if joined.startswith(root.rstrip(os.sep) + os.sep) else None
+
+
+def guessed_type(name: str) -> str:
+    kind, coding = mimetypes.guess_type(name)
+    if kind is None or coding is not None:
+        return "application/octet-stream" if coding is None else f"application/{coding}"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") or kind == "application/javascript" else kind
+
+
+def disposition(kind: str, name: str) -> str:
+    """Content-Disposition, RFC 6266: the name in ASCII, and as it is."""
+    name = name.replace("\r", " ").replace("\n", " ")
+    plain = "".join(one if one.isascii() and one.isprintable() and one not in '"\\%' else "_" for one in name)
+    if plain == name:
+        return f'{kind}; filename="{name}"'
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

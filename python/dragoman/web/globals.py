@@ -1,0 +1,147 @@
+"""`request`, `g`, `session` and `current_app` of the request in hand, for those who do not pass them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+from dragoman.web.context import APP, CURRENT, current_context, request_of
+from dragoman.web.lazy import lazy
+from dragoman.web.request import Request
+
+if TYPE_CHECKING:
+    from dragoman.web.app import App
+
+__all__ = ["Room", "current_app", "g", "has_request_context", "request", "session"]
+
+
+class Room(SimpleNamespace):
+    """Room for what belongs to one request, with the methods that Flask's has."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The attribute, else `default`."""
+        return getattr(self, name, default)
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """The attribute, taken out."""
+        return vars(self).pop(name, *default)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        """The attribute, set to `default` where there is none."""
+        return vars(self).setdefault(name, default)
+
+    def __contains__(self, name: object) -> bool:
+        return name in vars(self)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(vars(self))
+
+
+class CurrentRequest:
+    """All attributes of `Request`, of the request in hand."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(request_of(current_context("request"))) if has_request_context() else "<request of no request>"
+
+
+def passing(name: str, doc: str | None) -> property:
+    return property(lambda self: getattr(request_of(current_context("request")), name), doc=doc)
+
+
+def passing_method(name: str, doc: str | None) -> Any:
+    def method(self: CurrentRequest, *args: Any, **kwargs: Any) -> Any:
+        return getattr(request_of(current_context("request")), name)(*args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = doc
+    return method
+
+
+for name in dir(Request):
+    if not name.startswith("__"):
+        of_class = getattr(Request, name)
+        is_method = callable(of_class) and not isinstance(of_class, property | lazy)
+        make = passing_method if is_method else passing
+        setattr(CurrentRequest, name, make(name, of_class.__doc__))
+
+
+class CurrentRoom:
+    """The attributes of the request's room."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(request_of(current_context("g")).g, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(request_of(current_context("g")).g, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(request_of(current_context("g")).g, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in cast(Room, request_of(current_context("g")).g)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(cast(Room, request_of(current_context("g")).g))
+
+
+class CurrentSession(MutableMapping[str, Any]):
+    """The session of the request in hand."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        return request_of(current_context("session")).session[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        request_of(current_context("session")).session[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del request_of(current_context("session")).session[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(request_of(current_context("session")).session)
+
+    def __len__(self) -> int:
+        return len(request_of(current_context("session")).session)
+
+    def __getattr__(self, name: str) -> Any:
+        # rotate(), is_new and so on, of those sessions that have them.
+        return getattr(request_of(current_context("session")).session, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(request_of(current_context("session")).session, name, value)
+
+
+class CurrentApp:
+    """The attributes of the application that answers the request in hand."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(current_context("current_app")[APP], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(current_context("current_app")[APP], name, value)
+
+    def _get_current_object(self) -> Any:
+        return current_context("current_app")[APP]
+
+
+def has_request_context() -> bool:
+    """Whether there is a request in hand."""
+    return CURRENT.get() is not None
+
+
+request = cast(Request, CurrentRequest())
+"""The request in hand."""
+g = cast(Any, CurrentRoom())
+"""Room for what belongs to the request in hand."""
+session = cast("MutableMapping[str, Any]", CurrentSession())
+"""What is remembered of the visitor."""
+current_app = cast("App", CurrentApp())
+"""The application that answers the request in hand."""

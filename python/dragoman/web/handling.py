@@ -1,0 +1,106 @@
+"""What becomes of an exception: the application's own handler for it, or a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import Any, TypeAlias
+
+from dragoman.http import problems
+from dragoman.http.negotiation import best_media_type
+from dragoman.http.problems import Problem
+from dragoman.types import Environ
+from dragoman.web.errors import HTTPException, InternalServerError, exception_for
+from dragoman.web.response import Response
+
+__all__ = ["ErrorHandler", "ErrorTable", "page"]
+
+ErrorHandler: TypeAlias = Callable[[Any], Any]
+
+HTML_TYPE, PLAIN_JSON = "text/html", "application/json"
+OFFERS = (HTML_TYPE, problems.JSON, PLAIN_JSON, "text/plain")
+
+
+class ErrorTable:
+    """Handlers of exceptions: by status or by class, for each blueprint and for the application.
+
+    A handler of an inner blueprint comes before those around it; one for a status before one for a class; one for a
+    class before those for its bases.
+    """
+
+    def __init__(self) -> None:
+        self.by_code: dict[tuple[str, int], ErrorHandler] = {}
+        self.by_class: dict[tuple[str, type[BaseException]], ErrorHandler] = {}
+        self.found: dict[tuple[tuple[str, ...], type[BaseException]], ErrorHandler | None] = {}
+
+    def add(self, scope: str, key: int | type[BaseException], handler: ErrorHandler) -> None:
+        """Set a handler.
+
+        scope   the name of a blueprint; empty for the application
+        Raises TypeError for a key that is neither a class of exceptions nor a status, ValueError for a wrong status.
+        """
+        if isinstance(key, int):
+            exception_for(key)
+            self.by_code[scope, key] = handler
+        elif isinstance(key, type) and issubclass(key, BaseException):
+            self.by_class[scope, key] = handler
+        else:
+            raise TypeError(f"errorhandler({key!r}): want a status such as 404, or a class of exceptions")
+        self.found.clear()
+
+    def find(self, scopes: tuple[str, ...], error: BaseException) -> ErrorHandler | None:
+        """The handler for `error`; `scopes` are the names of the blueprints that it comes from, the innermost first."""
+        key = (scopes, type(error))
+        if key not in self.found:
+            self.found[key] = self.search((*scopes, ""), type(error))
+        return self.found[key]
+
+    def search(self, scopes: tuple[str, ...], kind: type[BaseException]) -> ErrorHandler | None:
+        if issubclass(kind, HTTPException):
+            for scope in scopes:
+                if (scope, kind.code) in self.by_code:
+                    return self.by_code[scope, kind.code]
+        for scope in scopes:
+            for base in kind.__mro__:
+                if (scope, base) in self.by_class:
+                    return self.by_class[scope, base]
+        return None
+
+
+def page(error: HTTPException, environ: Environ, is_development: bool = False) -> Response:
+    """The answer that an exception stands for, where the application has no handler: HTML or problem details.
+
+    is_development   whether it shows the exception that is behind a 500
+    """
+    if error.response is not None:
+        return error.response
+    best = best_media_type(environ.get("HTTP_ACCEPT"), OFFERS) or HTML_TYPE
+    original = error.original_exception if isinstance(error, InternalServerError) and is_development else None
+    details = "" if original is None else told(original)
+    extensions: dict[str, object] = dict(error.extensions)
+    if details:
+        extensions["traceback"] = details.splitlines()
+    problem = Problem(error.code, detail=error.description, extensions=extensions)
+    if best in (problems.JSON, PLAIN_JSON):
+        response = Response(problem.to_json(), error.code, content_type=problems.JSON)
+    elif best == HTML_TYPE:
+        response = Response(problem.to_html() + as_pre(details), error.code, content_type=problems.HTML)
+    else:
+        response = Response(
+            problem.to_text() + details.encode(errors="replace"), error.code, content_type=problems.TEXT
+        )
+    response.headers.vary_on("Accept")
+    for name, value in error.headers:
+        response.headers.add(name, value)
+    return response
+
+
+def told(error: BaseException) -> str:
+    # Only where somebody works on the application.
+    from dragoman.development.failure import failure_text  # noqa: PLC0415
+
+    return failure_text(error)
+
+
+def as_pre(text: str) -> bytes:
+    return f"<pre>{escape(text)}</pre>\n".encode(errors="replace") if text else b""

@@ -1,0 +1,181 @@
+"""Header fields as a mapping whose names have no case: those of a request, read, and those of a response, written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar, overload
+
+from dragoman.http import fields
+from dragoman.types import Environ
+
+__all__ = ["Headers", "RequestHeaders"]
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+# CGI (RFC 3875 §4.1) has these two without HTTP_.
+UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
+class RequestHeaders(Mapping[str, str]):
+    """The header fields of a request, as they stand in its environ. Fields that came several times are joined.
+
+    >>> RequestHeaders({"HTTP_USER_AGENT": "curl/8"})["User-Agent"]
+    'curl/8'
+    """
+
+    __slots__ = ("_environ",)
+
+    def __init__(self, environ: Environ) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        value: str = self._environ[environ_key(name)]
+        # CGI: an empty text stands for a field that is missing.
+        if not value and name.lower() in UNPREFIXED:
+            raise KeyError(name)
+        return value
+
+    @overload
+    def get(self, key: str, /) -> str | None: ...
+    @overload
+    def get(self, key: str, /, default: str | D) -> str | D: ...
+    @overload
+    def get(self, key: str, /, default: D = ..., *, type: Callable[[str], T]) -> T | D: ...
+    def get(self, key: str, /, default: Any = None, type: Callable[[str], Any] | None = None) -> Any:
+        """The value of the field, else `default`; `type` makes something of it, as in `MultiDict.get`."""
+        try:
+            return self[key] if type is None else type(self[key])
+        except (KeyError, ValueError, TypeError):
+            return default
+
+    def __iter__(self) -> Iterator[str]:
+        for key, value in self._environ.items():
+            if key.startswith("HTTP_"):
+                yield key[5:].replace("_", "-").title()
+            elif key in ("CONTENT_TYPE", "CONTENT_LENGTH") and value:
+                yield key.replace("_", "-").title()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __repr__(self) -> str:
+        return f"<RequestHeaders {', '.join(self)}>"
+
+
+def environ_key(name: str) -> str:
+    return UNPREFIXED.get(name.lower()) or "HTTP_" + name.upper().replace("-", "_")
+
+
+class Headers:
+    """The header fields of a response, in the order of sending.
+
+    Names are compared without regard to case. What cannot be sent, a line break in a value first of all, raises
+    ValueError where it is set.
+
+    >>> headers = Headers({"X-Part": "1"})
+    >>> headers.add("x-part", "2")
+    >>> headers["X-PART"], headers.getlist("X-Part")
+    ('1', ['1', '2'])
+    """
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, given: Headers | Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+        self.pairs: list[tuple[str, str]] = []
+        self.extend(given)
+
+    def __getitem__(self, name: str) -> str:
+        value = fields.get(self.pairs, name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __setitem__(self, name: str, value: str | int) -> None:
+        fields.put(self.pairs, name, str(value))
+
+    def __delitem__(self, name: str) -> None:
+        fields.remove(self.pairs, name)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and fields.has(self.pairs, name)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self.pairs == other.pairs
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: str | D) -> str | D: ...
+    def get(self, name: str, default: object = None) -> object:
+        """The value of the first field of that name, else `default`."""
+        value = fields.get(self.pairs, name)
+        return default if value is None else value
+
+    def getlist(self, name: str) -> list[str]:
+        """The values of all fields of that name."""
+        return fields.get_all(self.pairs, name)
+
+    def add(self, name: str, value: str | int) -> None:
+        """Add a field, beside others of its name."""
+        fields.add(self.pairs, name, str(value))
+
+    def set(self, name: str, value: str | int) -> None:
+        """Make this the only field of its name."""
+        self[name] = value
+
+    def setdefault(self, name: str, value: str | int) -> str:
+        """The field's value; it is set where there is none."""
+        if name not in self:
+            self[name] = value
+        return self[name]
+
+    def remove(self, name: str) -> None:
+        """Take out all fields of that name, if there are any."""
+        del self[name]
+
+    def extend(self, given: Headers | Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+        """Add fields, beside those of their names."""
+        for name, value in items_of(given):
+            self.add(name, value)
+
+    def update(self, given: Headers | Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+        """Set fields, in place of those of their names. A name given several times keeps all that are given."""
+        listed = list(items_of(given))
+        for name in {name.lower() for name, _ in listed}:
+            fields.remove(self.pairs, name)
+        self.extend(listed)
+
+    def vary_on(self, name: str) -> None:
+        """Say in Vary that the answer depends on the request's field `name`."""
+        fields.add_token(self.pairs, "Vary", name)
+
+    def keys(self) -> list[str]:
+        """The names, in the order of sending."""
+        return [name for name, _ in self.pairs]
+
+    def values(self) -> list[str]:
+        """The values, in the order of sending."""
+        return [value for _, value in self.pairs]
+
+    def items(self) -> list[tuple[str, str]]:
+        """The fields, in the order of sending."""
+        return list(self.pairs)
+
+    def __repr__(self) -> str:
+        return f"Headers({self.pairs!r})"
+
+
+def items_of(given: Headers | Mapping[str, str] | Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    return given.items() if isinstance(given, Mapping | Headers) else given

@@ -1,0 +1,115 @@
+"""Names with one or more values each: a query, a form, the files of an upload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar, overload
+
+from dragoman.web.errors import MissingKey
+
+__all__ = ["MultiDict"]
+
+V = TypeVar("V")
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class MultiDict(Mapping[str, V], Generic[V]):
+    """The values of a request by name, in the order of the request. It is not changed.
+
+    As a mapping it gives the first value of each name; a name that is missing raises `MissingKey`, which is a KeyError
+    and, if nobody catches it, the answer 400.
+
+    >>> args = MultiDict([("tag", "a"), ("tag", "b"), ("page", "2")])
+    >>> args["tag"], args.getlist("tag"), args.get("page", type=int)
+    ('a', ['a', 'b'], 2)
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self, pairs: Iterable[tuple[str, V]] = ()) -> None:
+        values: dict[str, list[V]] = {}
+        for name, value in pairs:
+            values.setdefault(name, []).append(value)
+        self._values = values
+
+    def __getitem__(self, name: str) -> V:
+        try:
+            return self._values[name][0]
+        except KeyError:
+            raise MissingKey(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values
+
+    @overload
+    def get(self, key: str, /) -> V | None: ...
+    @overload
+    def get(self, key: str, /, default: V | D) -> V | D: ...
+    @overload
+    def get(self, key: str, /, *, type: Callable[[V], T]) -> T | None: ...
+    @overload
+    def get(self, key: str, /, default: D, type: Callable[[V], T]) -> T | D: ...
+    def get(self, key: str, /, default: Any = None, type: Callable[[V], Any] | None = None) -> Any:
+        """The first value called `key`, else `default`.
+
+        type   makes something of the value: ``int``; where it raises ValueError or TypeError, `default` is the result
+        """
+        values = self._values.get(key)
+        if values is None:
+            return default
+        if type is None:
+            return values[0]
+        try:
+            return type(values[0])
+        except (ValueError, TypeError):
+            return default
+
+    @overload
+    def getlist(self, key: str) -> list[V]: ...
+    @overload
+    def getlist(self, key: str, type: Callable[[V], T]) -> list[T]: ...
+    def getlist(self, key: str, type: Callable[[V], Any] | None = None) -> list[Any]:
+        """All values called `key`, in their order; those that `type` refuses are left out."""
+        values = self._values.get(key, [])
+        if type is None:
+            return list(values)
+        made = []
+        for value in values:
+            try:
+                made.append(type(value))
+            except (ValueError, TypeError):
+                continue
+        return made
+
+    def lists(self) -> list[tuple[str, list[V]]]:
+        """Each name with all its values."""
+        return [(name, list(values)) for name, values in self._values.items()]
+
+    def pairs(self) -> list[tuple[str, V]]:
+        """Each value with its name, name by name."""
+        return [(name, value) for name, values in self._values.items() for value in values]
+
+    @overload
+    def to_dict(self) -> dict[str, V]: ...
+    @overload
+    def to_dict(self, flat: bool) -> dict[str, Any]: ...
+    def to_dict(self, flat: bool = True) -> dict[str, Any]:
+        """A dict of the first values, or, without `flat`, of the lists of all."""
+        return {name: values[0] if flat else list(values) for name, values in self._values.items()}
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, MultiDict):
+            return self._values == other._values
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.pairs()!r})"

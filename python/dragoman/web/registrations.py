@@ -1,0 +1,192 @@
+"""What an application or a blueprint is told before the first request: rules, hooks, handlers of exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+from dragoman.types import WSGIApplication
+from dragoman.web.plan import View
+from dragoman.web.response import Response
+
+__all__ = ["AnyView", "Mounted", "Registrations", "RuleOf"]
+
+AnyView = TypeVar("AnyView", bound=Callable[..., Any])
+AnyHook = TypeVar("AnyHook", bound=Callable[..., Any])
+Hook: TypeAlias = Callable[[], Any]
+Methods: TypeAlias = "Iterable[str] | None"
+Maybe: TypeAlias = "Awaitable[None] | None"
+
+
+@dataclass(frozen=True)
+class RuleOf:
+    """A rule as it was registered."""
+
+    rule: str
+    endpoint: str
+    view: View
+    methods: tuple[str, ...]
+    defaults: Mapping[str, Any] | None
+    strict_slashes: bool | None
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """A WSGI application at a prefix."""
+
+    prefix: str
+    app: WSGIApplication
+
+
+@dataclass
+class Given:
+    """All that was registered, in its order."""
+
+    rules: list[RuleOf] = field(default_factory=list)
+    mounts: list[Mounted] = field(default_factory=list)
+    before: list[Hook] = field(default_factory=list)
+    after: list[Callable[[Response], Response]] = field(default_factory=list)
+    teardown: list[Callable[[BaseException | None], Any]] = field(default_factory=list)
+    values: list[Callable[[str | None, dict[str, Any]], Any]] = field(default_factory=list)
+    url_defaults: list[Callable[[str, dict[str, Any]], Any]] = field(default_factory=list)
+    errors: list[tuple[int | type[BaseException], Callable[[Any], Any]]] = field(default_factory=list)
+    context: list[Callable[[], Mapping[str, Any]]] = field(default_factory=list)
+
+
+class Registrations:
+    """What `App` and `Blueprint` have in common. Each of its methods may be used as a decorator, as in Flask."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.given = Given()
+        self.is_frozen = False
+
+    def route(
+        self,
+        rule: str,
+        *,
+        methods: Methods = None,
+        endpoint: str | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        strict_slashes: bool | None = None,
+    ) -> Callable[[AnyView], AnyView]:
+        """Answer requests for `rule` by the function below.
+
+        rule             ``/user/<int:id>``, or ``/user/{id}`` with the type of the parameter's annotation
+        methods          default GET; HEAD comes with GET, and OPTIONS is answered by itself
+        endpoint         the name for `url_for`; default the function's
+        defaults         values for parameters that the rule has no variable for
+        strict_slashes   whether ``/a/`` is another path than ``/a``, which is then redirected to it; default the
+                         setting STRICT_SLASHES, which is True
+        """
+
+        def registered(view: AnyView) -> AnyView:
+            self.add_url_rule(rule, endpoint, view, methods=methods, defaults=defaults, strict_slashes=strict_slashes)
+            return view
+
+        return registered
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: View | None = None,
+        *,
+        methods: Methods = None,
+        defaults: Mapping[str, Any] | None = None,
+        strict_slashes: bool | None = None,
+    ) -> None:
+        """The same, without a decorator. Raises TypeError without a function, ValueError for a wrong endpoint."""
+        self.refuse_when_frozen("add_url_rule")
+        if view_func is None or not callable(view_func):
+            raise TypeError(f"rule {rule!r}: want a function that answers it, got {view_func!r}")
+        if isinstance(methods, str):
+            raise TypeError(f"rule {rule!r}: methods={methods!r}: want a list: [{methods!r}]")
+        name: str = endpoint or getattr(view_func, "__name__", None) or type(view_func).__name__
+        if "." in name:
+            raise ValueError(f"endpoint {name!r}: want a name without points: they stand between those of blueprints")
+        kinds = getattr(view_func, "methods", None) if methods is None else methods
+        listed = tuple(dict.fromkeys(method.upper() for method in (kinds or ("GET",))))
+        self.given.rules.append(RuleOf(rule, name, view_func, listed, defaults, strict_slashes))
+
+    def get(self, rule: str, **options: Any) -> Callable[[AnyView], AnyView]:
+        """`route` for GET."""
+        return self.route(rule, methods=("GET",), **options)
+
+    def post(self, rule: str, **options: Any) -> Callable[[AnyView], AnyView]:
+        """`route` for POST."""
+        return self.route(rule, methods=("POST",), **options)
+
+    def put(self, rule: str, **options: Any) -> Callable[[AnyView], AnyView]:
+        """`route` for PUT."""
+        return self.route(rule, methods=("PUT",), **options)
+
+    def patch(self, rule: str, **options: Any) -> Callable[[AnyView], AnyView]:
+        """`route` for PATCH."""
+        return self.route(rule, methods=("PATCH",), **options)
+
+    def delete(self, rule: str, **options: Any) -> Callable[[AnyView], AnyView]:
+        """`route` for DELETE."""
+        return self.route(rule, methods=("DELETE",), **options)
+
+    def mount(self, prefix: str, app: WSGIApplication) -> None:
+        """Give all paths at and below `prefix` that no rule is for to another WSGI application."""
+        self.refuse_when_frozen("mount")
+        if not prefix.startswith("/") or prefix.endswith("/"):
+            raise ValueError(f"mount({prefix!r}): want a prefix with a slash at its beginning and none at its end")
+        if not callable(app):
+            raise TypeError(f"mount({prefix!r}): want a WSGI application, got {app!r}")
+        self.given.mounts.append(Mounted(prefix, app))
+
+    def before_request(self, hook: AnyHook) -> AnyHook:
+        """Call it before the handler. What it gives, if not None, is the answer."""
+        return self.noted("before_request", self.given.before, hook)
+
+    def after_request(self, hook: AnyHook) -> AnyHook:
+        """Call it with each answer, errors among them; it gives that one or another. The last one comes first."""
+        return self.noted("after_request", self.given.after, hook)
+
+    def teardown_request(self, hook: AnyHook) -> AnyHook:
+        """Call it when the request has ended, a stream with its last block, with what was raised or None."""
+        return self.noted("teardown_request", self.given.teardown, hook)
+
+    def url_value_preprocessor(self, hook: AnyHook) -> AnyHook:
+        """Call it with endpoint and values before `before_request`; it may change the values."""
+        return self.noted("url_value_preprocessor", self.given.values, hook)
+
+    def url_defaults(self, hook: AnyHook) -> AnyHook:
+        """Call it with endpoint and values in `url_for`; it may add values."""
+        return self.noted("url_defaults", self.given.url_defaults, hook)
+
+    def context_processor(self, hook: AnyHook) -> AnyHook:
+        """Call it for each template that is rendered; it gives names and values for it."""
+        return self.noted("context_processor", self.given.context, hook)
+
+    def errorhandler(self, key: int | type[BaseException]) -> Callable[[AnyHook], AnyHook]:
+        """Answer exceptions of a class, or answers of a status that were raised, by the function below."""
+
+        def registered(handler: AnyHook) -> AnyHook:
+            self.register_error_handler(key, handler)
+            return handler
+
+        return registered
+
+    def register_error_handler(self, key: int | type[BaseException], handler: Callable[[Any], Any]) -> None:
+        """The same, without a decorator."""
+        self.refuse_when_frozen("errorhandler")
+        self.given.errors.append((key, handler))
+
+    def noted(self, what: str, listed: list[Any], hook: AnyHook) -> AnyHook:
+        self.refuse_when_frozen(what)
+        if not callable(hook):
+            raise TypeError(f"{what}: want a function, got {hook!r}")
+        listed.append(hook)
+        return hook
+
+    def refuse_when_frozen(self, what: str) -> None:
+        if self.is_frozen:
+            raise RuntimeError(
+                f"{what}: {self.name!r} has answered its first request, and takes no more rules or hooks; register them"
+                " where the module is imported"
+            )

@@ -1,0 +1,431 @@
+"""`Response`: a status, header fields and a body, of one block or a stream of blocks; a WSGI application itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import Context as VarContext
+from datetime import datetime, timedelta, timezone
+from typing import Any, ClassVar
+
+import msgspec
+
+from dragoman.http import cookies
+from dragoman.http.conditionals import ETag, Outcome, evaluate, parse_etag
+from dragoman.http.cookies import SameSite
+from dragoman.http.dates import http_date, parse_http_date
+from dragoman.http.fields import Headers as Pairs
+from dragoman.http.media_types import parse_media_type
+from dragoman.http.statuses import is_bodiless, reason_phrase
+from dragoman.types import Environ, StartResponse
+from dragoman.web.headers import Headers
+
+__all__ = ["HTML", "JSON", "Response", "StreamedBody"]
+
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+
+
+class Response:
+    r"""An answer.
+
+    response      text, bytes, an iterable of either, or None for nothing. A generator is sent block by block.
+    status        a number, or a line such as ``"404 Not Found"``
+    headers       fields as a mapping or as pairs
+    mimetype      of the body; a charset is added where it is text
+    content_type  the same as a whole; default ``text/html; charset=utf-8``
+
+    It is a WSGI application: ``response(environ, start_response)`` sends it.
+
+    >>> Response("hello", mimetype="text/plain").headers["Content-Type"]
+    'text/plain; charset=utf-8'
+    """
+
+    __slots__ = ("__dict__", "_status", "body", "closing", "headers", "is_passthrough", "status_code", "stream")
+
+    default_mimetype: ClassVar[str] = "text/html"
+
+    def __init__(
+        self,
+        response: str | bytes | bytearray | Iterable[str] | Iterable[bytes] | None = None,
+        status: int | str | None = None,
+        headers: Headers | Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        mimetype: str | None = None,
+        content_type: str | None = None,
+    ) -> None:
+        self.headers = Headers() if headers is None else Headers(headers)
+        self.closing: list[Callable[[], object]] = []
+        # The server's own file wrapper goes out as it is.
+        self.is_passthrough = False
+        self.body: bytes = b""
+        self.stream: Iterable[Any] | None = None
+        self._status = ""
+        self.status_code = 200
+        if status is not None:
+            self.status = status
+        if content_type is not None:
+            self.headers["Content-Type"] = content_type
+        elif mimetype is not None or "Content-Type" not in self.headers:
+            self.mimetype = mimetype or self.default_mimetype
+        if isinstance(response, str):
+            self.body = response.encode()
+        elif isinstance(response, bytes | bytearray):
+            self.body = bytes(response)
+        elif response is not None:
+            self.response = response
+
+    # Status
+
+    @property
+    def status(self) -> Any:
+        """The status as a line: ``"404 Not Found"``."""
+        return self._status or f"{self.status_code} {reason_phrase(self.status_code)}"
+
+    @status.setter
+    def status(self, status: int | str) -> None:
+        self.status_code, self._status = parsed_status(status)
+
+    # Type
+
+    @property
+    def content_type(self) -> str | None:
+        """The field Content-Type."""
+        return self.headers.get("Content-Type")
+
+    @content_type.setter
+    def content_type(self, value: str) -> None:
+        self.headers["Content-Type"] = value
+
+    @property
+    def mimetype(self) -> str:
+        """The type without parameters."""
+        media_type = parse_media_type(self.content_type or "")
+        return "" if media_type is None else media_type.essence
+
+    @mimetype.setter
+    def mimetype(self, value: str) -> None:
+        is_text = value.startswith("text/") or value in ("application/javascript", "application/xml")
+        self.headers["Content-Type"] = f"{value}; charset=utf-8" if is_text and "charset" not in value else value
+
+    # Body
+
+    @property
+    def response(self) -> Iterable[Any]:
+        """The body's blocks."""
+        return [self.body] if self.stream is None else self.stream
+
+    @response.setter
+    def response(self, blocks: Iterable[Any]) -> None:
+        if isinstance(blocks, list | tuple):
+            self.stream = None
+            self.body = b"".join(as_bytes(block) for block in blocks)
+        else:
+            self.body = b""
+            self.stream = blocks
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the blocks come one by one, so that their number and length are not known."""
+        return self.stream is not None
+
+    @property
+    def data(self) -> bytes:
+        """The body in memory; a stream is read to its end for it."""
+        body: bytes = self.get_data()
+        return body
+
+    @data.setter
+    def data(self, value: str | bytes) -> None:
+        self.set_data(value)
+
+    def get_data(self, as_text: bool = False) -> Any:
+        """The body, as bytes or as text of UTF-8; a stream is read to its end."""
+        if self.stream is not None:
+            stream, self.stream = self.stream, None
+            try:
+                self.body = b"".join(as_bytes(block) for block in stream)
+            finally:
+                close = getattr(stream, "close", None)
+                if close is not None:
+                    close()
+        return self.body.decode("utf-8", "replace") if as_text else self.body
+
+    def set_data(self, value: str | bytes) -> None:
+        """Replace the body."""
+        self.stream = None
+        self.body = as_bytes(value)
+        if "Content-Length" in self.headers:
+            self.headers["Content-Length"] = len(self.body)
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        text: str = self.get_data(as_text=True)
+        return text
+
+    @property
+    def json(self) -> Any:
+        """What the body says in JSON."""
+        return self.get_json()
+
+    def get_json(self, force: bool = False, silent: bool = False) -> Any:
+        """The same; None for another type than JSON, unless `force`; `silent`: None for what is no JSON, too."""
+        if not (force or self.is_json):
+            return None
+        try:
+            return msgspec.json.decode(self.get_data())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            if silent:
+                return None
+            raise
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the type says JSON."""
+        return self.mimetype == "application/json" or (
+            self.mimetype.startswith("application/") and self.mimetype.endswith("+json")
+        )
+
+    @property
+    def content_length(self) -> int | None:
+        """The field Content-Length, which is set when it is sent."""
+        value = self.headers.get("Content-Length")
+        return None if value is None else int(value)
+
+    @content_length.setter
+    def content_length(self, value: int) -> None:
+        self.headers["Content-Length"] = value
+
+    # Fields
+
+    @property
+    def location(self) -> str | None:
+        """The field Location."""
+        return self.headers.get("Location")
+
+    @location.setter
+    def location(self, value: str) -> None:
+        self.headers["Location"] = value
+
+    def set_cookie(
+        self,
+        key: str,
+        value: str = "",
+        max_age: int | timedelta | None = None,
+        expires: float | datetime | None = None,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = True,
+        samesite: SameSite | None = "Lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Set a cookie; scripts do not see it and other sites' forms do not send it, unless you say so.
+
+        value   any text; what a cookie cannot hold is escaped, and `Request.cookies` gives it unescaped only through
+                `dragoman.http.cookies.decode_value`
+        Raises ValueError for what browsers would drop.
+        """
+        field = cookies.set_cookie(
+            key,
+            value if cookies.COOKIE_VALUE.fullmatch(value) else cookies.encode_value(value),
+            max_age=int(max_age.total_seconds()) if isinstance(max_age, timedelta) else max_age,
+            expires=seconds_of(expires),
+            path=path,
+            domain=domain,
+            secure=secure,
+            http_only=httponly,
+            same_site=samesite,
+            partitioned=partitioned,
+        )
+        self.headers.add("Set-Cookie", field)
+
+    def delete_cookie(
+        self,
+        key: str,
+        path: str | None = "/",
+        domain: str | None = None,
+        secure: bool = False,
+        httponly: bool = True,
+        samesite: SameSite | None = "Lax",
+        partitioned: bool = False,
+    ) -> None:
+        """End a cookie; path and domain are those that it was set with."""
+        self.headers.add(
+            "Set-Cookie",
+            cookies.delete_cookie(
+                key,
+                path=path,
+                domain=domain,
+                secure=secure,
+                http_only=httponly,
+                same_site=samesite,
+                partitioned=partitioned,
+            ),
+        )
+
+    @property
+    def last_modified(self) -> datetime | None:
+        """The field Last-Modified."""
+        seconds = parse_http_date(self.headers.get("Last-Modified", "") or "")
+        return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
+
+    @last_modified.setter
+    def last_modified(self, value: float | datetime) -> None:
+        self.headers["Last-Modified"] = http_date(seconds_of(value) or 0)
+
+    def get_etag(self) -> ETag | None:
+        """The field ETag, read."""
+        return parse_etag(self.headers.get("ETag", "") or "")
+
+    def set_etag(self, etag: str, weak: bool = False) -> None:
+        """Set the field ETag; `etag` is what stands between the quotes."""
+        self.headers["ETag"] = str(ETag(etag, is_weak=weak))
+
+    def add_etag(self) -> None:
+        """Set an ETag of the body's digest, where there is none and the body is no stream."""
+        if "ETag" not in self.headers and self.stream is None:
+            self.set_etag(hashlib.blake2b(self.body, digest_size=16).hexdigest())
+
+    def make_conditional(self, environ: Environ) -> Response:
+        """Become 304 or 412 where the request's conditions say so, by ETag and Last-Modified. Gives the same object.
+
+        environ   of the request: ``request.environ``
+        """
+        if not 200 <= self.status_code < 300:
+            return self
+        modified = parse_http_date(self.headers.get("Last-Modified", "") or "")
+        outcome = evaluate(
+            environ["REQUEST_METHOD"],
+            if_match=environ.get("HTTP_IF_MATCH"),
+            if_none_match=environ.get("HTTP_IF_NONE_MATCH"),
+            if_modified_since=environ.get("HTTP_IF_MODIFIED_SINCE"),
+            if_unmodified_since=environ.get("HTTP_IF_UNMODIFIED_SINCE"),
+            etag=self.get_etag(),
+            last_modified=modified,
+        )
+        if outcome is not Outcome.PROCEED:
+            self.close_stream()
+            self.status = outcome.value
+            self.set_data(b"")
+            for name in ("Content-Length", "Content-Type"):
+                del self.headers[name]
+        return self
+
+    # Sending
+
+    def call_on_close(self, function: Callable[[], object]) -> Callable[[], object]:
+        """Have `function` called when the answer has been sent, or never will be."""
+        self.closing.append(function)
+        return function
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Send it, as PEP 3333 has it."""
+        return self.sent(environ["REQUEST_METHOD"], start_response)
+
+    def sent(self, method: str, start_response: StartResponse, context: VarContext | None = None) -> Iterable[bytes]:
+        """The same.
+
+        context   in which the blocks of a stream are made, so that they see what the handler saw
+        """
+        pairs: Pairs = self.headers.pairs
+        has_body = method != "HEAD" and not is_bodiless(self.status_code)
+        if self.stream is None:
+            if is_bodiless(self.status_code):
+                pairs = [pair for pair in pairs if pair[0].lower() not in ("content-length", "content-type")]
+            elif "Content-Length" not in self.headers:
+                pairs = [*pairs, ("Content-Length", str(len(self.body)))]
+            else:
+                pairs = pairs[:]
+            start_response(self.status, pairs)
+            blocks = [self.body] if has_body and self.body else []
+            return StreamedBody(iter(blocks), self.closing, None) if self.closing else blocks
+        start_response(self.status, pairs[:])
+        if not has_body:
+            self.close_stream()
+            return StreamedBody(iter(()), self.closing, None) if self.closing else []
+        if self.is_passthrough and not self.closing:
+            return self.stream
+        return StreamedBody(self.stream, self.closing, context)
+
+    def close_stream(self) -> None:
+        """Close the blocks, which nobody will send."""
+        close = getattr(self.stream, "close", None)
+        self.stream = None
+        if close is not None:
+            close()
+
+    def close(self) -> None:
+        """Close the blocks, and call what waits for the end: for who has a response and does not send it."""
+        StreamedBody(() if self.stream is None else self.stream, self.closing, None).close()
+
+    def __repr__(self) -> str:
+        size = "streamed" if self.stream is not None else f"{len(self.body)} bytes"
+        return f"<Response {size} [{self.status}]>"
+
+
+class StreamedBody:
+    """Blocks that are made one by one, each in the context of the handler; close() ends all that belongs to them."""
+
+    __slots__ = ("blocks", "closing", "context", "source")
+
+    def __init__(self, source: Iterable[Any], closing: list[Callable[[], object]], context: VarContext | None) -> None:
+        self.source = source
+        self.closing = closing
+        self.context = context
+        self.blocks: Iterator[Any] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self.context is not None:
+            return self.context.run(self.step)
+        return self.step()
+
+    def step(self) -> bytes:
+        if self.blocks is None:
+            self.blocks = iter(self.source)
+        return as_bytes(next(self.blocks))
+
+    def close(self) -> None:
+        """Close the blocks, and then call what waits for that, whatever either raises."""
+        closing, self.closing = self.closing, []
+        close = getattr(self.source, "close", None)
+        tasks = [close, *closing] if close is not None else closing
+        self.source = ()
+        self.run(tasks)
+
+    def run(self, tasks: list[Callable[[], object]]) -> None:
+        for index, task in enumerate(tasks):
+            try:
+                task() if self.context is None else self.context.run(task)
+            except BaseException:
+                self.run(tasks[index + 1 :])
+                raise
+
+
+def as_bytes(block: object) -> bytes:
+    if isinstance(block, bytes):
+        return block
+    if isinstance(block, str):
+        return block.encode()
+    if isinstance(block, bytearray | memoryview):
+        return bytes(block)
+    raise TypeError(f"a block of a body is {type(block).__name__}: want str or bytes")
+
+
+def parsed_status(status: object) -> tuple[int, str]:
+    """The code of a status, and the line where it is not that of the code."""
+    if isinstance(status, int) and 100 <= status <= 999:
+        return int(status), ""
+    if isinstance(status, str) and status[:3].isascii() and status[:3].isdigit() and status[3:4] in ("", " "):
+        code, _, reason = status.partition(" ")
+        return int(code), status if reason and reason != reason_phrase(int(code)) else ""
+    raise ValueError(f"status {status!r}: want a number from 100 to 999, or a line such as '404 Not Found'")
+
+
+def seconds_of(value: float | datetime | None) -> float | None:
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp()
+    return value

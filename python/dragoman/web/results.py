@@ -1,0 +1,118 @@
+"""What a handler gives back, as a response: text, JSON, a stream, a file, an application, or those with a status."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from dragoman.types import Environ
+from dragoman.web.background import AsyncBlocks
+from dragoman.web.files import send_file
+from dragoman.web.headers import Headers
+from dragoman.web.response import JSON, Response
+from dragoman.web.wsgi_results import response_from
+
+__all__ = ["encoded_json", "jsonify", "make_response", "response_of"]
+
+
+def response_of(result: Any, environ: Environ, what: str = "the handler") -> Response:
+    """The response that `result` stands for.
+
+    result   a Response; str or bytes; dict, list, dataclass or msgspec.Struct, sent as JSON; an iterator or generator,
+             sent block by block; an open binary file or a pathlib.Path; a WSGI application, which is called; or a tuple
+             (result, status), (result, headers) or (result, status, headers)
+    what     gave it: for the error
+    Raises TypeError for anything else, None among it.
+    """
+    if isinstance(result, Response):
+        return result
+    if isinstance(result, tuple):
+        return response_of_tuple(result, environ, what)
+    if isinstance(result, str | bytes | bytearray):
+        return Response(result)
+    if is_json(result):
+        return Response(encoded_json(result), content_type=JSON)
+    if isinstance(result, os.PathLike):
+        return send_file(result, environ=environ)
+    if hasattr(result, "read"):
+        return send_file(result, environ=environ, mimetype="application/octet-stream")
+    if isinstance(result, Iterator) or (isinstance(result, Iterable) and not callable(result)):
+        return Response(result)
+    if hasattr(result, "__aiter__"):
+        return Response(AsyncBlocks(result.__aiter__()))
+    if callable(result):
+        return response_from(result, environ)
+    raise TypeError(refusal(result, what))
+
+
+def response_of_tuple(result: tuple[Any, ...], environ: Environ, what: str) -> Response:
+    if len(result) not in (2, 3):
+        raise TypeError(
+            f"{what} gave a tuple of {len(result)}: want (result, status), (result, headers) or"
+            " (result, status, headers)"
+        )
+    body, *others = result
+    status: Any = None
+    headers: Any = None
+    if len(others) == 2:
+        status, headers = others
+    elif isinstance(others[0], Mapping | Headers | list | tuple):
+        headers = others[0]
+    else:
+        status = others[0]
+    response = response_of("" if body is None and status is not None else body, environ, what)
+    if response is body and (status is not None or headers is not None):
+        # Somebody may give the same object for each request.
+        response.headers = Headers(response.headers)
+    if status is not None:
+        response.status = status
+    if headers is not None:
+        response.headers.update(headers)
+    return response
+
+
+def refusal(result: Any, what: str) -> str:
+    wanted = (
+        "want str, bytes, dict, list, a dataclass or msgspec.Struct, a Response, a generator, a file, a WSGI"
+        " application, or a tuple with one of these first and a status or headers after it"
+    )
+    if result is None:
+        return f"{what} gave None: is a return missing? For an answer without a body write return '', 204; {wanted}"
+    return f"{what} gave {type(result).__name__}: {wanted}"
+
+
+def is_json(result: object) -> bool:
+    return isinstance(result, dict | list | msgspec.Struct) or (
+        dataclasses.is_dataclass(result) and not isinstance(result, type)
+    )
+
+
+def encoded_json(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+    """JSON of dicts, lists, dataclasses, Structs, dates, UUIDs, Decimals, enums and sets.
+
+    default   makes something of what JSON does not know
+    Raises TypeError for what it does not know.
+    """
+    return msgspec.json.encode(value, enc_hook=default)
+
+
+def jsonify(*args: Any, **kwargs: Any) -> Response:
+    """A response of JSON: of one value, of several as a list, or of names and values as an object."""
+    if args and kwargs:
+        raise TypeError("jsonify: want values, or names with values, not both")
+    value = kwargs if kwargs or not args else args[0] if len(args) == 1 else list(args)
+    return Response(encoded_json(value), content_type=JSON)
+
+
+def make_response(*args: Any) -> Response:
+    """The response that a handler would make by giving `args` back, to be changed before it is given back."""
+    from dragoman.web.context import ENVIRON, current_context  # noqa: PLC0415
+
+    if not args:
+        return Response()
+    environ = current_context("make_response")[ENVIRON]
+    return response_of(args[0] if len(args) == 1 else args, environ, "make_response")

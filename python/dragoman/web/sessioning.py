@@ -1,0 +1,76 @@
+"""The session of a request: that of a layer outside, or one of the application's own settings."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from dragoman.middleware import Sessions
+from dragoman.middleware.personal import personal
+from dragoman.middleware.sessions import SESSION, Session, SessionUnavailable
+from dragoman.types import Environ
+from dragoman.web.errors import ServiceUnavailable
+from dragoman.web.response import Response
+
+if TYPE_CHECKING:
+    from dragoman.web.config import Config
+    from dragoman.web.request import Request
+
+__all__ = ["open_session", "save_session", "sessions_of"]
+
+
+def sessions_of(config: Config, is_local: bool) -> Sessions:
+    """The sessions that the settings describe: in signed cookies.
+
+    is_local   whether the site is asked by http, as at work and in tests: then the cookie is not Secure, unless
+               SESSION_COOKIE_SECURE says so
+    Raises RuntimeError without a SECRET_KEY.
+    """
+    key = config["SECRET_KEY"]
+    if not key:
+        raise RuntimeError(
+            "the session wants a secret that signs its cookie: set app.secret_key, or SECRET_KEY in the settings, to 16"
+            " random bytes at least (python -c 'import secrets; print(secrets.token_hex(32))'), the same for all"
+            " workers; or put dragoman.middleware.Sessions around the application; or set app.sessions ="
+            " Sessions(store=…)"
+        )
+    secure = config["SESSION_COOKIE_SECURE"]
+    return Sessions(
+        secret=[key, *(config["SECRET_KEY_FALLBACKS"] or ())],
+        idle_s=config["SESSION_IDLE_S"],
+        cookie=config["SESSION_COOKIE_NAME"],
+        secure=not is_local if secure is None else secure,
+        http_only=config["SESSION_COOKIE_HTTPONLY"],
+        same_site=config["SESSION_COOKIE_SAMESITE"],
+        path=config["SESSION_COOKIE_PATH"],
+        domain=config["SESSION_COOKIE_DOMAIN"],
+    )
+
+
+def open_session(request: Request, sessions: Sessions | None) -> MutableMapping[str, Any]:
+    """The session of a request; nothing is read before it is asked for something."""
+    environ = request.environ
+    of_layer = environ.get(SESSION)
+    if isinstance(of_layer, MutableMapping):
+        return of_layer
+    assert sessions is not None
+    return Session(sessions.keeper, sessions.cookie, environ.get("HTTP_COOKIE", ""), sessions.is_strict)
+
+
+def save_session(
+    session: MutableMapping[str, Any], sessions: Sessions | None, environ: Environ, response: Response
+) -> None:
+    """Store it, if it was touched, and say so in the response's fields.
+
+    Raises ServiceUnavailable where it cannot be had, and that is what the setting wants.
+    """
+    if session is environ.get(SESSION) or not isinstance(session, Session) or not session.is_touched:
+        # That of a layer is the layer's to store.
+        return
+    assert sessions is not None
+    try:
+        field = sessions.stored(session, environ)
+    except SessionUnavailable as error:
+        raise ServiceUnavailable("Sessions cannot be reached at the moment. Please try again.") from error
+    response.headers.pairs[:] = personal(response.headers.pairs, field)
+    session.is_sealed = response.stream is not None

@@ -1,0 +1,69 @@
+"""`url_for` and `redirect`: the ways from here to other pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from dragoman.web.building import BuildError
+from dragoman.web.context import APP, CURRENT, current_context, request_of
+from dragoman.web.response import Response
+
+if TYPE_CHECKING:
+    from dragoman.web.app import App
+
+__all__ = ["redirect", "url_for"]
+
+SAFE_IN_PATH = "/!$&'()*+,:;=@"
+# A location as a program writes it: what is escaped stays so.
+SAFE_IN_LOCATION = SAFE_IN_PATH + "?#%[]"
+
+
+def url_for(
+    endpoint: str,
+    *,
+    _app: App | None = None,
+    _external: bool | None = None,
+    _anchor: str | None = None,
+    _method: str | None = None,
+    _scheme: str | None = None,
+    **values: Any,
+) -> str:
+    """The URL of an endpoint of the application in hand; see `App.url_for`."""
+    context = CURRENT.get()
+    if context is not None and (_app is None or context[APP] is _app):
+        app: App = context[APP]
+        request = request_of(context)
+        prefix, scheme, host = request.script_root, request.scheme, request.host
+        scope = request.blueprint
+    else:
+        app = current_context("url_for")[APP] if _app is None else _app
+        prefix = app.config["APPLICATION_ROOT"].rstrip("/")
+        scheme, host, scope = app.config["PREFERRED_URL_SCHEME"], app.config["SERVER_NAME"], None
+    if endpoint.startswith("."):
+        endpoint = f"{scope}{endpoint}" if scope else endpoint[1:]
+    tables = app.freeze()
+    for part in tables.parts:
+        if not part.scopes or endpoint.startswith(f"{part.scopes[0]}."):
+            for hook in part.given.url_defaults:
+                hook(endpoint, values)
+    path = quote(prefix, safe=SAFE_IN_PATH) + tables.targets.path(endpoint, values, _method)
+    if _external or _scheme is not None:
+        if not host:
+            raise BuildError(f"url_for({endpoint!r}): there is no request that says the host: set SERVER_NAME")
+        path = f"{_scheme or scheme}://{host}{path}"
+    return path if _anchor is None else f"{path}#{quote(_anchor, safe=SAFE_IN_PATH)}"
+
+
+def redirect(location: str, code: int = 302) -> Response:
+    """Send the client elsewhere.
+
+    location   a URL or a path; what a client has sent does not belong here unchecked
+    code       301, 302, 303, 307 or 308
+    Raises ValueError for another code, and for a location that no header field can hold.
+    """
+    if code not in (300, 301, 302, 303, 305, 307, 308):
+        raise ValueError(f"redirect: code {code!r}: want 301, 302, 303, 307 or 308")
+    if any(one < " " or one == "\x7f" for one in location):
+        raise ValueError(f"redirect: {location!r}: want a URL without control characters")
+    return Response(None, code, {"Location": quote(location, safe=SAFE_IN_LOCATION)})
