@@ -186,7 +186,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "RateLimit, exempt",
         "A path without limits?",
-        partial(RateLimit, paths={"/login": "5/minute"}, storage="memory://"),
+        partial(RateLimit, by_path={"/login": "5/minute"}, storage="memory://"),
     ),
     Row(
         "RateLimit",
@@ -202,7 +202,7 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("Cache, POST", "A method that is not kept?", Cache, environ={"REQUEST_METHOD": "POST"}, is_idle=False),
     Row("Cache, hit", "An answer from memory, instead of hello?", Cache, app=news, is_idle=False),
-    Row("Deadline, elsewhere", "A path without one?", partial(Deadline, paths={"/reports": 60})),
+    Row("Deadline, elsewhere", "A path without one?", partial(Deadline, by_path={"/reports": 60})),
     Row("Deadline", "A deadline in the environ?", partial(Deadline, budget_s=30), is_idle=False),
     Row("BasicAuth, elsewhere", "A path that wants nobody?", partial(BasicAuth, users=USERS, require={"/": False})),
     Row(

@@ -84,9 +84,9 @@ def test_a_request_that_has_waited_too_long_is_refused_before_the_application_is
 
 
 def test_paths_have_times_of_their_own_or_none(clock: list[float]) -> None:
-    app = quiet(budget_s=10, paths={"/reports": 120, "/events": None})
+    app = quiet(budget_s=10, by_path={"/reports": 120, "/events": None})
     assert [deadline_of(app, target=target) for target in ("/", "/reports/7", "/events")] == [1010.0, 1120.0, None]
-    assert deadline_of(quiet(paths={"/reports": 5})) is None
+    assert deadline_of(quiet(by_path={"/reports": 5})) is None
 
 
 def test_an_inner_layer_can_only_shorten_the_time(clock: list[float]) -> None:
@@ -149,7 +149,7 @@ def test_a_request_that_takes_too_long_is_told_with_where_it_is(telling: pytest.
 
 def test_one_thread_watches_all(telling: pytest.LogCaptureFixture) -> None:
     stuck = Stuck()
-    app = Deadline(stuck, budget_s=0.02, paths={"/later": 0.05})
+    app = Deadline(stuck, budget_s=0.02, by_path={"/later": 0.05})
     asking = [threading.Thread(target=ask, args=(app, "GET", target)) for target in ("/", "/later", "/")]
     for one in asking:
         one.start()
@@ -237,12 +237,12 @@ def test_many_that_are_late_do_not_flood_the_log(
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
-        ({}, "want budget_s, or paths"),
+        ({}, "want budget_s, or by_path"),
         ({"budget_s": 0}, "budget_s: want seconds above 0"),
         ({"budget_s": "5"}, "budget_s: want seconds above 0"),
         ({"budget_s": float("inf")}, "budget_s: want seconds above 0"),
-        ({"budget_s": 5, "paths": {"/a": -1}}, "paths: /a: want seconds above 0"),
-        ({"budget_s": 5, "paths": {"a": 1}}, 'want paths that begin with "/"'),
+        ({"budget_s": 5, "by_path": {"/a": -1}}, "by_path: /a: want seconds above 0"),
+        ({"budget_s": 5, "by_path": {"a": 1}}, 'want paths that begin with "/"'),
         ({"budget_s": 5, "start_header": "X Start"}, "start_header: want the name of a field"),
         ({"budget_s": 5, "status": 500}, "status: want 503 or 504"),
     ],

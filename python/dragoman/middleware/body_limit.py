@@ -45,15 +45,15 @@ class BodyLimit(Layer):
             if value is not None and (type(value) is not int or value < 0):
                 raise ValueError(f"{name}: want a number of bytes, 0 or more, or None for any, got {value!r}")
         self.max_bytes = max_bytes
-        self.paths = PathTable(by_path or {}, "by_path")
+        self.by_path = PathTable(by_path or {}, "by_path")
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request, or refuse its body."""
         if not environ.get("CONTENT_LENGTH") and not has_unknown_length(environ):
             return self.app(environ, start_response)
         limit = self.max_bytes
-        if self.paths:
-            limit = self.paths.find(path_of(environ), limit)
+        if self.by_path:
+            limit = self.by_path.find(path_of(environ), limit)
         if limit is None:
             return self.app(environ, start_response)
         try:

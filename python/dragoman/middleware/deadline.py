@@ -33,8 +33,8 @@ QUEUED_AT_MOST_S = 3600.0
 class Deadline(Layer):
     """Gives each request a time by which it should be answered, and refuses those that come too late for it.
 
-    budget_s       seconds from when the request came until the head of its answer; None: only `paths` have deadlines
-    paths          seconds by path, the longest prefix that fits wins; None: no deadline
+    budget_s       seconds from when the request came until the head of its answer; None: only `by_path` has deadlines
+    by_path        seconds by path, the longest prefix that fits wins; None: no deadline
     start_header   the field in which a proxy says when the request came to it; None: the time begins here. Anybody may
                    send it, but can only shorten his own time.
     status         503 or 504, for requests whose time is over before the application is called
@@ -44,7 +44,7 @@ class Deadline(Layer):
     work cannot be stopped in WSGI, and is not: it should ask, and hand the time on to what it waits for.
     Raises ValueError for what is no time, no path or no field.
 
-        app = Deadline(app, budget_s=10, paths={"/reports": 120, "/events": None})
+        app = Deadline(app, budget_s=10, by_path={"/reports": 120, "/events": None})
     """
 
     def __init__(
@@ -52,23 +52,26 @@ class Deadline(Layer):
         app: WSGIApplication | None = None,
         *,
         budget_s: float | None = None,
-        paths: Mapping[str, float | None] | None = None,
+        by_path: Mapping[str, float | None] | None = None,
         start_header: str | None = "X-Request-Start",
         status: Literal[503, 504] = 503,
         log_overruns: bool = True,
     ) -> None:
         super().__init__(app)
-        for what, seconds in (("budget_s", budget_s), *((f"paths: {path}", s) for path, s in (paths or {}).items())):
+        for what, seconds in (
+            ("budget_s", budget_s),
+            *((f"by_path: {path}", s) for path, s in (by_path or {}).items()),
+        ):
             if seconds is not None and not (isinstance(seconds, int | float) and 0 < seconds < math.inf):
                 raise ValueError(f"{what}: want seconds above 0, or None for no deadline, got {seconds!r}")
-        if budget_s is None and not any(seconds is not None for seconds in (paths or {}).values()):
-            raise ValueError("Deadline: want budget_s, or paths with seconds")
+        if budget_s is None and not any(seconds is not None for seconds in (by_path or {}).values()):
+            raise ValueError("Deadline: want budget_s, or by_path with seconds")
         if start_header is not None and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", start_header):
             raise ValueError(f"start_header: want the name of a field, such as X-Request-Start, got {start_header!r}")
         if status not in STATUSES:
             raise ValueError(f"status: want 503 or 504, got {status!r}")
         self.budget_s = budget_s
-        self.paths = PathTable(paths or {}, "paths")
+        self.by_path = PathTable(by_path or {}, "by_path")
         self.start_key = None if start_header is None else f"HTTP_{start_header.upper().replace('-', '_')}"
         self.too_late = plain(
             STATUSES[status], "This request has waited for too long. Try again.", ("Retry-After", "1")
@@ -79,8 +82,8 @@ class Deadline(Layer):
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request, or refuse it when its time is over already."""
         budget_s = self.budget_s
-        if self.paths:
-            budget_s = self.paths.find(path_of(environ), budget_s)
+        if self.by_path:
+            budget_s = self.by_path.find(path_of(environ), budget_s)
         outer: float | None = environ.get(DEADLINE)
         if budget_s is None:
             return self.app(environ, start_response)

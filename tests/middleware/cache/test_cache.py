@@ -296,7 +296,7 @@ def test_a_file_that_the_server_sends_stays_with_the_server() -> None:
 
 def test_paths_have_lifetimes_of_their_own_and_others_go_by_the_cache() -> None:
     inner = inner_of(None)
-    app = cached(inner, default="max-age=10", paths={"/blog": "max-age=60", "/admin": None})
+    app = cached(inner, default="max-age=10", by_path={"/blog": "max-age=60", "/admin": None})
     for target, kept in (("/", "hit; ttl=10"), ("/blog/1", "hit; ttl=60")):
         ask(app, target=target)
         given = ask(app, target=target)
@@ -308,7 +308,7 @@ def test_paths_have_lifetimes_of_their_own_and_others_go_by_the_cache() -> None:
 
 
 def test_with_paths_alone_other_answers_still_say_themselves() -> None:
-    app = cached(inner_of(), paths={"/blog": "max-age=5"})
+    app = cached(inner_of(), by_path={"/blog": "max-age=5"})
     ask(app)
     assert told(ask(app)) == "hit; ttl=60"
 
@@ -378,8 +378,8 @@ def test_nothing_in_a_store_is_run_and_what_cannot_be_read_is_nothing() -> None:
         ({"default": "60"}, "default: want Cache-Control with a max-age"),
         ({"default": 60}, "default: want Cache-Control with a max-age"),
         ({"default": "max-age=60, stale-while-revalidating=5"}, "no directive is called stale-while-revalidating"),
-        ({"paths": {"/a": "no-store"}}, "paths: /a: want Cache-Control with a max-age"),
-        ({"paths": {"a": None}}, 'want paths that begin with "/"'),
+        ({"by_path": {"/a": "no-store"}}, "by_path: /a: want Cache-Control with a max-age"),
+        ({"by_path": {"a": None}}, 'want paths that begin with "/"'),
         ({"ignore_query": "utm_*"}, "ignore_query: want a list of names"),
         ({"most_bytes": -1}, "most_bytes: want a whole number"),
         ({"most_waiting": 1.5}, "most_waiting: want a whole number"),

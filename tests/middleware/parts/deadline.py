@@ -29,7 +29,7 @@ PARTS = [
     ),
     Part(
         "deadline-over",
-        lambda: Deadline(paths={f"/deadline-over/{kind}/hello": 30 for kind in ("plain", "flask", "django")}),
+        lambda: Deadline(by_path={f"/deadline-over/{kind}/hello": 30 for kind in ("plain", "flask", "django")}),
         (Probe("/hello", is_too_late, fields={"X-Request-Start": f"t={time.time() - 60:.3f}"}),),
     ),
 ]

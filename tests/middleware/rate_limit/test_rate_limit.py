@@ -142,7 +142,7 @@ def test_a_function_says_whom_to_count_and_whom_not() -> None:
 
 
 def test_paths_have_limits_of_their_own_and_the_longest_wins() -> None:
-    app = limited(Inner(), "3/minute", paths={"/login": "1/minute", "/login/help": None})
+    app = limited(Inner(), "3/minute", by_path={"/login": "1/minute", "/login/help": None})
     assert statuses(app, 2, target="/login") == [200, 429]
     assert statuses(app, 2, target="/login/other") == [429, 429]
     assert statuses(app, 5, target="/login/help") == [200] * 5
@@ -158,7 +158,7 @@ def test_exempt_paths_are_not_counted_and_have_no_fields() -> None:
 
 
 def test_without_limits_for_all_only_the_paths_named_are_counted() -> None:
-    app = limited(Inner(), None, paths={"/api": "1/minute"})
+    app = limited(Inner(), None, by_path={"/api": "1/minute"})
     assert statuses(app, 3) == [200] * 3
     assert statuses(app, 2, target="/api/x") == [200, 429]
 
@@ -303,9 +303,9 @@ def test_the_default_is_shared_by_the_workers_of_one_directory(monkeypatch: pyte
     [
         ({}, "want limits"),
         ({"limits": "10"}, "limits: '10': want an amount by time"),
-        ({"limits": "1/second", "paths": {"login": "1/second"}}, 'want paths that begin with "/"'),
-        ({"limits": "1/second", "paths": {"/login": "often"}}, "paths: /login: 'often': want"),
-        ({"limits": "1/second", "paths": {"/a": None}, "exempt": ["/a"]}, "'/a' is in paths, too"),
+        ({"limits": "1/second", "by_path": {"login": "1/second"}}, 'want paths that begin with "/"'),
+        ({"limits": "1/second", "by_path": {"/login": "often"}}, "by_path: /login: 'often': want"),
+        ({"limits": "1/second", "by_path": {"/a": None}, "exempt": ["/a"]}, "'/a' is in by_path, too"),
         ({"limits": "1/second", "exempt": "/a"}, "want a list of paths"),
         ({"limits": "1/second", "methods": "POST"}, "want a list of methods"),
         ({"limits": "1/second", "key": "ip"}, 'want "address", "user"'),

@@ -44,7 +44,7 @@ class Cache(Layer):
     store            where: a store of `dragoman.middleware.stores`, or its URL; by default 32 MiB in this process
     default          Cache-Control that is meant for answers that have none, such as ``"max-age=60"``; clients do not
                      see it
-    paths            the same by path, the longest prefix that fits wins; None: what lies below goes by the cache
+    by_path          the same by path, the longest prefix that fits wins; None: what lies below goes by the cache
     bypass           a function of the environ: whether a request goes by the cache
     vary_by          a function of the environ that gives text: answers are kept apart by it
     ignore_query     names of parameters of the query that count for nothing, such as ``["utm_*", "fbclid"]``; the
@@ -63,7 +63,7 @@ class Cache(Layer):
     Raises ValueError for what cannot be one of these.
     Source: RFC 9111, RFC 5861, RFC 9211.
 
-        app = Cache(app, paths={"/blog": "max-age=60, stale-while-revalidate=600"})
+        app = Cache(app, by_path={"/blog": "max-age=60, stale-while-revalidate=600"})
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Cache(Layer):
         *,
         store: Store | str | None = None,
         default: str | None = None,
-        paths: Mapping[str, str | None] | None = None,
+        by_path: Mapping[str, str | None] | None = None,
         bypass: Callable[[Environ], bool] | None = None,
         vary_by: Callable[[Environ], str] | None = None,
         ignore_query: Collection[str] = (),
@@ -102,12 +102,12 @@ class Cache(Layer):
         if status_name is not None and not re.fullmatch(r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*", status_name):
             raise ValueError(f"status_name: want a token that begins with a letter, got {status_name!r}")
         self.default = None if default is None else assumed_from(default, "default")
-        self.paths: PathTable[CacheControl | None] = PathTable(
+        self.by_path: PathTable[CacheControl | None] = PathTable(
             {
-                path: None if text is None else assumed_from(text, f"paths: {path}")
-                for path, text in (paths or {}).items()
+                path: None if text is None else assumed_from(text, f"by_path: {path}")
+                for path, text in (by_path or {}).items()
             },
-            "paths",
+            "by_path",
         )
         self.bypass = bypass
         self.vary_by = vary_by
@@ -140,8 +140,8 @@ class Cache(Layer):
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request, from the store where that may be."""
         assumed = self.default
-        if self.paths:
-            found = self.paths.find(path_of(environ), assumed if assumed is not None else SILENT)
+        if self.by_path:
+            found = self.by_path.find(path_of(environ), assumed if assumed is not None else SILENT)
             if found is None:
                 return self.app(environ, start_response)
             assumed = None if found is SILENT else found

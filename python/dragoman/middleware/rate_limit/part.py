@@ -57,8 +57,8 @@ class Rule(NamedTuple):
 class RateLimit(Layer):
     """Answers 429 to clients that send more requests than the limits allow.
 
-    limits         of each client for all paths together: ``"10/second; 1000/hour"``; None: only `paths` have any
-    paths          limits by path, in the place of those: the longest prefix that fits; None: unlimited
+    limits         of each client for all paths together: ``"10/second; 1000/hour"``; None: only `by_path` has any
+    by_path        limits by path, in the place of those: the longest prefix that fits; None: unlimited
     exempt         paths without limits
     methods        the methods that are counted and limited; None: all
     key            whom a request is counted for: ``"address"`` (of IPv6 the network of 64 bits), ``"user"``
@@ -81,7 +81,7 @@ class RateLimit(Layer):
     Raises ValueError for what cannot be a limit, a path, a storage or another of these.
     Source: RFC 6585 section 4; draft-ietf-httpapi-ratelimit-headers-10.
 
-        app = RateLimit(app, limits="10/second; 1000/hour", paths={"/login": "5/minute"})
+        app = RateLimit(app, limits="10/second; 1000/hour", by_path={"/login": "5/minute"})
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class RateLimit(Layer):
         app: WSGIApplication | None = None,
         *,
         limits: str | None = None,
-        paths: Mapping[str, str | None] | None = None,
+        by_path: Mapping[str, str | None] | None = None,
         exempt: Iterable[str] = (),
         methods: Collection[str] | None = None,
         key: str | Callable[[Environ], str | None] = "address",
@@ -117,9 +117,9 @@ class RateLimit(Layer):
         if not timeout_s > 0:
             raise ValueError(f"timeout_s: want seconds above 0, got {timeout_s!r}")
         self.rule = None if limits is None else rule_of(name, "", limits, "limits")
-        self.rules = rules_of(name, paths or {}, exempt)
+        self.rules = rules_of(name, by_path or {}, exempt)
         if self.rule is None and not any(rule for _, rule in self.rules.rows):
-            raise ValueError('RateLimit: want limits, such as limits="10/second; 1000/hour", or paths with limits')
+            raise ValueError('RateLimit: want limits, such as limits="10/second; 1000/hour", or by_path with some')
         self.methods = None if methods is None else frozenset(methods)
         self.key = key_of(key)
         self.cost = cost
@@ -197,17 +197,17 @@ def rule_of(name: str, scope: str, text: str, what: str) -> Rule:
     return Rule(f"{name}/{scope}" if scope else name, limits, names, policy)
 
 
-def rules_of(name: str, paths: Mapping[str, str | None], exempt: Iterable[str]) -> PathTable[Rule | None]:
+def rules_of(name: str, by_path: Mapping[str, str | None], exempt: Iterable[str]) -> PathTable[Rule | None]:
     if isinstance(exempt, str):
         raise ValueError(f"exempt: want a list of paths, got the text {exempt!r}")
     rows: dict[str, Rule | None] = {
-        path: None if text is None else rule_of(name, path, text, f"paths: {path}") for path, text in paths.items()
+        path: None if text is None else rule_of(name, path, text, f"by_path: {path}") for path, text in by_path.items()
     }
     for path in exempt:
         if path in rows:
-            raise ValueError(f"exempt: {path!r} is in paths, too")
+            raise ValueError(f"exempt: {path!r} is in by_path, too")
         rows[path] = None
-    return PathTable(rows, "paths and exempt")
+    return PathTable(rows, "by_path and exempt")
 
 
 def taken_by(take: Callable[[Limit, str, int], Taken], rule: Rule, who: str, cost: int) -> list[Taken]:
