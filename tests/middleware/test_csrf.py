@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 
 from dragoman.middleware import Csrf, Sessions
 from dragoman.middleware.csrf import CSRF_TOKEN
-from dragoman.middleware.csrf.form import field_in_form
 from dragoman.middleware.csrf.origin import Source, judge, origins
 from dragoman.middleware.csrf.token import masked, new_secret, unmasked
 from dragoman.middleware.sessions import SESSION
 from dragoman.middleware.stores import MemoryStore
-from tests.middleware.kit import Answered, Inner, ask, environ_of
+from tests.middleware.kit import Answered, Inner, ask
 
 SECRET = "a secret of 32 characters, or so"
 URLENCODED = "application/x-www-form-urlencoded"
@@ -297,116 +296,3 @@ def test_a_secret_comes_out_of_its_mask() -> None:
     secret = new_secret([b"key"])
     assert len(masked(secret)) == 86
     assert unmasked(masked(secret)) == secret
-
-
-# The body.
-
-
-class Counting(io.BytesIO):
-    """Counts the bytes that were read of it."""
-
-    taken = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        block = super().read(size)
-        self.taken += len(block)
-        return block
-
-
-def form_environ(body: bytes, content_type: str = URLENCODED, **more: Any) -> dict[str, Any]:
-    return environ_of("POST", "/", {"Content-Type": content_type}, body, **{"wsgi.input": Counting(body), **more})
-
-
-def multipart(*parts: tuple[str, bytes], boundary: str = "x") -> bytes:
-    made = b"".join(
-        b'--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (boundary.encode(), name.encode(), value)
-        for name, value in parts
-    )
-    return made + b"--%s--\r\n" % boundary.encode()
-
-
-@pytest.mark.parametrize(
-    ("body", "found"),
-    [
-        (b"csrf_token=abc", "abc"),
-        (b"a=1&csrf_token=a%2Bb+c&b=2", "a+b c"),
-        (b"a=1&csrf_tokenx=abc", None),
-        (b"csrf_token=1&csrf_token=2", "1"),
-        (b"", None),
-        (b"csrf_token", ""),
-    ],
-)
-def test_a_field_of_a_url_encoded_form(body: bytes, found: str | None) -> None:
-    environ = form_environ(body)
-    assert field_in_form(environ, "csrf_token", 1024) == found
-    assert environ["wsgi.input"].read() == body
-
-
-def test_a_field_of_a_multipart_form() -> None:
-    body = multipart(("csrf_token", b"abc"), ("file", b"x" * 100_000))
-    environ = form_environ(body, "multipart/form-data; boundary=x")
-    source = environ["wsgi.input"]
-    assert field_in_form(environ, "csrf_token", 1024) == "abc"
-    assert source.taken == 1024
-    assert environ["wsgi.input"].read() == body
-
-
-@pytest.mark.parametrize("place", [0, 500, 1000, 1010, 1020, 1024, 2000])
-@pytest.mark.parametrize("kind", [URLENCODED, "multipart/form-data; boundary=x"])
-def test_a_field_counts_only_when_it_is_whole_in_the_beginning(place: int, kind: str) -> None:
-    value = b"t" * 86
-    if kind == URLENCODED:
-        body = b"a=%s&csrf_token=%s&b=%s" % (b"x" * place, value, b"y" * 5000)
-    else:
-        body = multipart(("a", b"x" * place), ("csrf_token", value), ("b", b"y" * 5000))
-    environ = form_environ(body, kind)
-    found = field_in_form(environ, "csrf_token", 1024)
-    assert found in (value.decode(), None)
-    assert found is not None or place >= 500
-    assert environ["wsgi.input"].read() == body
-
-
-@pytest.mark.parametrize(
-    "kind",
-    ["application/json", "text/plain", "", "multipart/mixed; boundary=x", f"{URLENCODED}x", "multipart/form-data"],
-)
-def test_the_body_of_what_is_no_form_is_not_searched(kind: str) -> None:
-    environ = form_environ(b"csrf_token=abc", kind)
-    assert field_in_form(environ, "csrf_token", 1024) is None
-    assert environ["wsgi.input"].read() == b"csrf_token=abc"
-
-
-def test_a_body_without_a_length_is_read_where_the_server_ends_it() -> None:
-    environ = form_environ(b"csrf_token=abc&b=2", **{"wsgi.input_terminated": True})
-    del environ["CONTENT_LENGTH"]
-    assert field_in_form(environ, "csrf_token", 1024) == "abc"
-    assert environ["wsgi.input"].read() == b"csrf_token=abc&b=2"
-    environ = form_environ(b"csrf_token=abc")
-    del environ["CONTENT_LENGTH"]
-    source = environ["wsgi.input"]
-    assert field_in_form(environ, "csrf_token", 1024) is None
-    assert source.taken == 0
-
-
-def test_nothing_is_read_past_the_length() -> None:
-    body = b"csrf_token=abc&b=" + b"x" * 3000
-    environ = form_environ(body + b"GET / HTTP/1.1", CONTENT_LENGTH=str(len(body)))
-    source = environ["wsgi.input"]
-    assert field_in_form(environ, "csrf_token", 1024) == "abc"
-    assert environ["wsgi.input"].read() == body
-    assert source.taken == len(body)
-
-
-@given(body=st.binary(max_size=4000), kind=st.sampled_from([URLENCODED, "multipart/form-data; boundary=x"]))
-def test_any_body_comes_whole_to_the_application(body: bytes, kind: str) -> None:
-    environ = form_environ(body, kind, CONTENT_LENGTH=str(len(body)))
-    field_in_form(environ, "csrf_token", 1024)
-    stream = environ["wsgi.input"]
-    first, line = stream.read(10), stream.readline()
-    assert first + line + b"".join(stream) == body
-
-
-def test_a_short_body_ends_where_it_ends() -> None:
-    environ = form_environ(b"a=1", CONTENT_LENGTH="100")
-    assert field_in_form(environ, "csrf_token", 1024) is None
-    assert environ["wsgi.input"].read() == b"a=1"

@@ -11,6 +11,12 @@ from tests.middleware.kit import Inner, ask
 
 HEADER = {"X-HTTP-Method-Override": "DELETE"}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+
+
+def part(name: str, value: bytes, *, file_name: str = "") -> bytes:
+    file = f'; filename="{file_name}"' if file_name else ""
+    return f'--x\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + value + b"\r\n"
 
 
 def reading(environ: Any, start_response: Any) -> Any:
@@ -74,11 +80,24 @@ def test_a_form_may_name_it_and_reaches_the_application_whole() -> None:
         (FORM, b"a=1"),
         (FORM, b""),
         (FORM, b"x=" + b"y" * 65536 + b"&_method=PUT"),
+        (MULTIPART, part("x", b"y" * 65536) + part("_method", b"PUT") + b"--x--"),
+        (MULTIPART, b"--y\r\n\r\n_method=PUT\r\n--y--"),
         ({**FORM, "Content-Length": ""}, b""),
         ({**FORM, "Content-Length": "-1"}, b""),
         (FORM, b"&".join([b"a=b"] * 1001) + b"&_method=PUT"),
     ],
-    ids=["json", "no-type", "no-field", "empty", "large", "no-length", "negative", "many-fields"],
+    ids=[
+        "json",
+        "no-type",
+        "no-field",
+        "empty",
+        "large",
+        "large-multipart",
+        "no-multipart",
+        "no-length",
+        "negative",
+        "many-fields",
+    ],
 )
 def test_another_body_is_left_alone(fields: dict[str, str], body: bytes) -> None:
     app = MethodOverride(reading, form_field="_method")
@@ -88,6 +107,18 @@ def test_another_body_is_left_alone(fields: dict[str, str], body: bytes) -> None
         assert inner.environs[0]["REQUEST_METHOD"] == "POST"
     else:
         assert ask(app, "POST", "/", fields, body).body == b"POST " + body
+
+
+def test_a_form_with_a_file_may_name_it_and_its_file_is_still_to_be_read() -> None:
+    app = MethodOverride(reading, form_field="_method")
+    body = part("_method", b"put") + part("photo", b"y" * 200_000, file_name="me.png") + b"--x--"
+    assert ask(app, "POST", "/", MULTIPART, body).body == b"PUT " + body
+
+
+def test_a_large_form_may_name_it_at_its_beginning() -> None:
+    app = MethodOverride(reading, form_field="_method")
+    body = b"_method=PUT&x=" + b"y" * 200_000
+    assert ask(app, "POST", "/", FORM, body).body == b"PUT " + body
 
 
 def test_the_query_may_name_it() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 
 from dragoman.http.fields import is_token
-from dragoman.http.forms import FormError, field_in_beginning, parse_urlencoded
+from dragoman.http.forms import FormError, parse_urlencoded
 from dragoman.middleware.answer import plain
+from dragoman.middleware.form_field import field_in_form
 from dragoman.middleware.layer import Layer
 from dragoman.types import Environ, StartResponse, WSGIApplication
 
@@ -16,15 +16,15 @@ __all__ = ["ORIGINAL_METHOD", "MethodOverride"]
 ORIGINAL_METHOD = "dragoman.original_method"
 """The environ's key for the method that was sent, there where it was changed."""
 
-FORM = "application/x-www-form-urlencoded"
+FORM_BYTES = 1 << 16
 
 
 class MethodOverride(Layer):
     """Changes the method of a POST to the one that a field names.
 
     header      the request field, or None
-    form_field  the name of a field in an urlencoded form, or None: a form of 64 KiB at most is read for it, and handed
-                on whole
+    form_field  the name of a field in a form, or None: the first 64 KiB of a form are read for it; the application gets
+                the whole body
     query       the name of a parameter of the query, or None
     methods     methods that may be named; another one is answered 400
 
@@ -34,8 +34,6 @@ class MethodOverride(Layer):
 
         app = MethodOverride(app, form_field="_method")
     """
-
-    MOST_FORM_BYTES = 64 * 1024
 
     def __init__(
         self,
@@ -67,7 +65,7 @@ class MethodOverride(Layer):
         named = (
             environ.get(self.key)
             or (self.query and in_query(environ.get("QUERY_STRING", ""), self.query))
-            or (self.form_field and self.named_in_form(environ, self.form_field))
+            or (self.form_field and field_in_form(environ, self.form_field, FORM_BYTES))
         )
         method = (named or "POST").strip().upper()
         if method == "POST":
@@ -78,19 +76,6 @@ class MethodOverride(Layer):
         environ[ORIGINAL_METHOD] = "POST"
         environ["REQUEST_METHOD"] = method
         return self.app(environ, start_response)
-
-    def named_in_form(self, environ: Environ, name: str) -> str | None:
-        """The value of a field of a form, None in another body; what is read of the input is put back."""
-        length = environ.get("CONTENT_LENGTH") or ""
-        kind = environ.get("CONTENT_TYPE", "")
-        # A form without a length, or one that large, is not one that a page's buttons send.
-        if kind.partition(";")[0].strip().lower() != FORM or not (length.isascii() and length.isdigit()):
-            return None
-        if int(length) > self.MOST_FORM_BYTES:
-            return None
-        body = environ["wsgi.input"].read(int(length))
-        environ["wsgi.input"] = io.BytesIO(body)
-        return field_in_beginning(body, kind, name, is_whole=True)
 
 
 def in_query(query: str, name: str) -> str | None:

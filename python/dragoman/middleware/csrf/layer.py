@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias
 
 from dragoman.http.cookies import parse_cookies, set_cookie
 from dragoman.middleware.answer import plain
-from dragoman.middleware.csrf.form import field_in_form
 from dragoman.middleware.csrf.origin import SAFE_METHODS, Source, judge, origins
 from dragoman.middleware.csrf.token import (
     SECRET_BYTES,
@@ -21,6 +20,7 @@ from dragoman.middleware.csrf.token import (
     new_secret,
     unmasked,
 )
+from dragoman.middleware.form_field import field_in_form
 from dragoman.middleware.layer import Layer
 from dragoman.middleware.passing import Headers, editing
 from dragoman.middleware.paths import PathTable, path_of

@@ -1,18 +1,22 @@
-"""The token in a form: the beginning of the body is read for it, and the application still gets all of it."""
+"""One field of a form: the beginning of the body is read for it, and the application still gets all of it."""
 
 from __future__ import annotations
 
+import functools
 import io
+import logging
 from typing import Any
 
-from dragoman.http.forms import BOUNDARY, FormError, Limits, Reading, parse_urlencoded, read_multipart
+from dragoman.http.forms import field_in_beginning
 from dragoman.http.media_types import parse_media_type
+from dragoman.middleware.request_bodies import declared_length
 from dragoman.types import Environ
 
 __all__ = ["field_in_form"]
 
-URLENCODED = "application/x-www-form-urlencoded"
-MULTIPART = "multipart/form-data"
+log = logging.getLogger("dragoman.middleware")
+
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def field_in_form(environ: Environ, name: str, most_bytes: int) -> str | None:
@@ -20,46 +24,35 @@ def field_in_form(environ: Environ, name: str, most_bytes: int) -> str | None:
 
     ``wsgi.input`` is replaced by a stream that begins with what was read here.
     """
-    media_type = parse_media_type(environ.get("CONTENT_TYPE", ""))
-    essence = media_type.essence if media_type else ""
-    if media_type is None or essence not in (URLENCODED, MULTIPART):
+    content_type = environ.get("CONTENT_TYPE", "")
+    media_type = parse_media_type(content_type)
+    # Any other body stays as it is.
+    if media_type is None or media_type.essence not in FORMS:
         return None
     beginning, is_whole = read_beginning(environ, most_bytes)
-    if essence == URLENCODED:
-        return in_urlencoded(beginning, name, is_whole)
-    return in_multipart(beginning, name, media_type.parameters.get("boundary", ""))
-
-
-def in_urlencoded(beginning: bytes, name: str, is_whole: bool) -> str | None:
-    pairs = beginning if is_whole else beginning.rpartition(b"&")[0]
     try:
-        return next((value for given, value in parse_urlencoded(pairs) if given == name), None)
-    except FormError:
+        return field_in_beginning(beginning, content_type, name, is_whole=is_whole)
+    except ImportError as error:
+        tell(str(error))
         return None
 
 
-def in_multipart(beginning: bytes, name: str, boundary: str) -> str | None:
-    if BOUNDARY.fullmatch(boundary) is None:
-        return None
-    reading = Reading(Limits(memory_bytes=len(beginning) + 1, file_memory_bytes=len(beginning) + 1))
-    try:
-        read_multipart(reading, iter([beginning]), boundary)
-    except FormError:
-        # It breaks off where the beginning ends, if not before; whole fields are fields.
-        pass
-    finally:
-        reading.close()
-    return reading.form.get(name)
+@functools.cache
+def tell(error: str) -> None:
+    """Tell the operator once: a client that sends another kind of form is no reason to fail."""
+    log.warning("forms: a field is not looked for in a form that is multipart: %s", error)
 
 
 def read_beginning(environ: Environ, most_bytes: int) -> tuple[bytes, bool]:
     """What the body begins with, and whether that is all of it; it is put back."""
     stream = environ["wsgi.input"]
     try:
-        length: int | None = max(0, int(environ.get("CONTENT_LENGTH") or ""))
+        length = declared_length(environ)
     except ValueError:
+        length = None
+    if length is None and not environ.get("wsgi.input_terminated"):
         # Without a length a body has an end only where the server says so; else there is none.
-        length = None if environ.get("wsgi.input_terminated") else 0
+        length = 0
     wanted = most_bytes if length is None else min(most_bytes, length)
     read = bytearray()
     while len(read) < wanted:
