@@ -39,6 +39,14 @@ def test_what_one_request_sets_the_next_one_has(visit: Visitor) -> None:
     assert visit(dict) == {"user": 5, "cart": ["a", {"n": 1}], "name": "Zoë", "ratio": 0.5, "none": None}
 
 
+@pytest.mark.parametrize("text", ["\ud800", "a\x00b", "\u2028", "😀", "\ufffe"])
+def test_any_text_that_json_can_bring_is_kept(visit: Visitor, text: str) -> None:
+    visit(put(name=text))
+    assert visit(dict) == {"name": text}
+    visit(put(**{text: 1}))
+    assert visit(dict) == {"name": text, text: 1}
+
+
 def test_one_visitor_has_nothing_of_another_one(make: Make) -> None:
     one, other = Visitor(make), Visitor(make)
     one(put(user=1))
@@ -305,6 +313,21 @@ def test_use_is_noted_only_after_a_tenth_of_the_time_and_prolongs_the_cookie(mak
     now[0] = 1010
     visit(dict)
     assert "Max-Age=100;" in (visit.answered.value("Set-Cookie") or "")
+
+
+def test_a_session_that_each_request_changes_keeps_its_cookie(make: Make) -> None:
+    now = [1000.0]
+    visit = Visitor(functools.partial(make, idle_s=100, clock=lambda: now[0]))
+    visit(put(count=0))
+    until = now[0] + 100
+    for _ in range(60):
+        now[0] += 5
+        # A browser drops a cookie whose time is over.
+        assert now[0] < until
+        visit(lambda session: session.change("count", lambda count: count + 1))
+        if visit.answered.values("Set-Cookie"):
+            until = now[0] + 100
+    assert visit(dict) == {"count": 60}
 
 
 def test_a_session_is_over_after_its_whole_time_however_it_is_used(make: Make) -> None:

@@ -51,6 +51,14 @@ def test_the_store_has_no_id_that_a_cookie_could_be_made_of(store: Away, visit: 
     assert not any(cookie in key or cookie.encode() in entry.stored.value for key, entry in store.entries.items())
 
 
+def test_an_id_of_another_applications_cookie_is_none_of_ours(store: Away) -> None:
+    site = Visitor(functools.partial(Sessions, store=store))
+    site(set_to(user=5))
+    admin = Visitor(functools.partial(Sessions, store=store, cookie="__Host-admin"))
+    admin.cookies["__Host-admin"] = site.cookies["__Host-session"]
+    assert admin(dict) == {}
+
+
 def test_an_id_that_a_client_made_up_is_not_taken(store: Away, visit: Visitor) -> None:
     visit.cookies["__Host-session"] = "A" * 43
     visit(set_to(a=1))
@@ -274,6 +282,22 @@ def test_without_the_store_a_request_has_an_empty_session_and_the_cookie_stays(s
     store.is_away = True
     assert visit(lambda session: (dict(session), session.is_available)) == ({}, False)
     visit(set_to(b=2))
+    assert visit.answered.values("Set-Cookie") == []
+
+
+@pytest.mark.parametrize("is_read", [True, False], ids=["away-later", "away-before"])
+def test_a_logout_without_the_store_takes_the_cookie_away(store: Away, visit: Visitor, is_read: bool) -> None:
+    def log_out(session: Session) -> None:
+        store.is_away = not is_read
+        len(session)
+        store.is_away = True
+        session.clear()
+
+    visit(set_to(a=1))
+    visit(log_out)
+    assert visit.cookies == {}
+    # Who has none is given none to drop.
+    visit(Session.clear)
     assert visit.answered.values("Set-Cookie") == []
 
 

@@ -62,13 +62,15 @@ class Expiry(NamedTuple):
         return now - used >= self.idle_s / 10
 
 
-def packed(data: dict[str, Any], created: float, used: float) -> str:
-    """A session as text. Raises TypeError or ValueError for what JSON does not hold."""
-    return json.dumps([int(created), int(used), data], separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+def packed(data: dict[str, Any], created: float, used: float) -> bytes:
+    """A session as JSON. Raises TypeError or ValueError for what that does not hold."""
+    text = json.dumps([int(created), int(used), data], separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    # JSON that a client sends may have half of a pair of surrogates; json.loads reads such bytes.
+    return text.encode("utf-8", "surrogatepass")
 
 
-def unpacked(text: str | bytes) -> tuple[dict[str, Any], float, float] | None:
-    """What was packed; None for other text, such as another library's under the same key."""
+def unpacked(text: bytes) -> tuple[dict[str, Any], float, float] | None:
+    """What was packed; None for anything else, such as another library's under the same key."""
     try:
         created, used, data = json.loads(text)
     except (ValueError, TypeError):

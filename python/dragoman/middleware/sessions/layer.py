@@ -16,7 +16,7 @@ from dragoman.middleware.secrets import Secret, secrets_of
 from dragoman.middleware.sessions.keeping import Expiry, Keeper, Verdict
 from dragoman.middleware.sessions.replacing import Replacement
 from dragoman.middleware.sessions.session import Session, SessionTooLarge, SessionUnavailable
-from dragoman.middleware.stores.base import Store, StoreDown
+from dragoman.middleware.stores.base import Store
 from dragoman.middleware.stores.urls import store_of
 from dragoman.types import Environ, StartResponse, Write, WSGIApplication
 
@@ -151,11 +151,7 @@ class Sessions(Layer):
 
     def stored(self, session: Session, environ: Environ) -> str | None:
         """Store the session; the Set-Cookie field that tells of it, if any does."""
-        try:
-            verdict = session.store()
-        except StoreDown:
-            # It has been told, and the setting says what comes of it.
-            return None
+        verdict = session.store()
         if verdict.is_removed:
             gone: str = delete_cookie(self.cookie, **self.attributes)
             return gone
@@ -215,4 +211,4 @@ def keeper_of(
     from dragoman.middleware.stores.watched import Watched  # noqa: PLC0415
 
     means = "requests that use their session are answered 503" if is_strict else "requests have empty sessions"
-    return StoredSessions(Watched(store, "sessions", means), expiry, persistent, clock)
+    return StoredSessions(Watched(store, "sessions", means), cookie, expiry, persistent, clock)

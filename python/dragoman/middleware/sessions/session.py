@@ -8,7 +8,7 @@ from typing import Any
 
 from dragoman.http.cookies import parse_cookies
 from dragoman.middleware.sessions.changes import Changes, call, refuse_other_than_json
-from dragoman.middleware.sessions.keeping import Keeper, Kept, Loaded, Verdict
+from dragoman.middleware.sessions.keeping import Keeper, Loaded, Verdict
 from dragoman.middleware.stores.base import StoreDown
 
 __all__ = ["TOKEN_KEY", "Session", "SessionSealed", "SessionTooLarge", "SessionUnavailable"]
@@ -176,17 +176,17 @@ class Session(MutableMapping[str, Any]):
         return parse_cookies(self.header).get(self.cookie_name, "") if self.cookie_name in self.header else ""
 
     def store(self) -> Verdict:
-        """Store what has changed. Raises StoreDown and SessionTooLarge."""
+        """Store what has changed. Where the store is away `failure` says so."""
         self.note_changed_containers()
         self.is_sealed = True
         # What could not be read is not written over, though the store is there again.
-        if self.failure is not None:
-            return Kept
-        try:
-            return self.keeper.save(self.loaded, self.changes, self.is_rotated, self.cookie)
-        except StoreDown as error:
-            self.failure = error
-            raise
+        if self.failure is None:
+            try:
+                return self.keeper.save(self.loaded, self.changes, self.is_rotated, self.cookie)
+            except StoreDown as error:
+                self.failure = error
+        # The store cannot be told of a logout; the browser can.
+        return Verdict(is_removed=self.changes.is_cleared and self.cookie != "")
 
     def note_changed_containers(self) -> None:
         for key in list(self.handed):

@@ -21,15 +21,15 @@ __all__ = ["SignedCookies"]
 MOST_CHARACTERS = 8192
 
 
-class AsText:
-    """What itsdangerous turns a payload into text by; ours is text already."""
+class AsBytes:
+    """What itsdangerous turns a payload into bytes by; ours is that already."""
 
     @staticmethod
-    def dumps(payload: str, **_: Any) -> str:
+    def dumps(payload: bytes, **_: Any) -> bytes:
         return payload
 
     @staticmethod
-    def loads(payload: str, **_: Any) -> str:
+    def loads(payload: bytes, **_: Any) -> bytes:
         return payload
 
 
@@ -47,7 +47,7 @@ class SignedCookies:
         self.serializer: URLSafeSerializer = URLSafeSerializer(
             list(reversed(secrets)),
             salt=f"dragoman.sessions:{name}",
-            serializer=AsText,
+            serializer=AsBytes,
             signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
         )
 

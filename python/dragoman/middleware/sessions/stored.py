@@ -27,19 +27,24 @@ MOST_TRIES = 100
 class StoredSessions:
     """A `Keeper` that has the session in `store`, and a random id of it in the cookie.
 
+    name   of the cookie; an id of another cookie is none of this one's, though the store be the same
+
     A write needs the version that was read. Where another request was quicker, the changes of this one are applied to
     what that one has stored. What has been ended meanwhile is not brought back.
     """
 
-    def __init__(self, store: Store, expiry: Expiry, is_persistent: bool, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, name: str, expiry: Expiry, is_persistent: bool, clock: Callable[[], float]
+    ) -> None:
         self.store = store
+        self.name = name
         self.expiry = expiry
         self.is_persistent = is_persistent
         self.clock = clock
 
     def load(self, cookie: str) -> Loaded | None:
         """The session whose id it is."""
-        return self.read(key_of(cookie)) if ID.fullmatch(cookie) else None
+        return self.read(self.key_of(cookie)) if ID.fullmatch(cookie) else None
 
     def read(self, key: str) -> Loaded | None:
         stored = self.store.get(key)
@@ -86,10 +91,12 @@ class StoredSessions:
                 return None
             return Verdict(is_removed=True)
         created = now if session_id or here is None else here.created
-        payload = packed(data, created, now).encode()
+        # Noted no sooner than the cookie is prolonged: they end together.
+        used = now if session_id or here is None or self.expiry.is_due(here.used, now) else here.used
+        payload = packed(data, created, used)
         left_s = self.expiry.left_s(created, now)
         if session_id:
-            self.store.put(key_of(session_id), payload, left_s)
+            self.store.put(self.key_of(session_id), payload, left_s)
             is_gone = here is None or self.store.delete(here.key, None if changes.is_cleared else here.version)
             if not is_gone and not changes.is_cleared:
                 return None
@@ -103,7 +110,7 @@ class StoredSessions:
         """Note now and then that it was used. When another request was quicker, that one has."""
         if not self.expiry.is_due(loaded.used, now):
             return Kept
-        payload = packed(loaded.data, loaded.created, now).encode()
+        payload = packed(loaded.data, loaded.created, now)
         self.store.swap(loaded.key, payload, self.expiry.left_s(loaded.created, now), loaded.version)
         return self.prolonged(cookie, loaded.created, now)
 
@@ -111,7 +118,6 @@ class StoredSessions:
         """The same id, for longer, where the cookie has a time of its own."""
         return Verdict(cookie, int(self.expiry.left_s(created, now))) if self.is_persistent else Kept
 
-
-def key_of(session_id: str) -> str:
-    """Under what it is stored: who reads the store has nobody's cookie."""
-    return f"session:{hashlib.sha256(session_id.encode()).hexdigest()}"
+    def key_of(self, session_id: str) -> str:
+        """Under what it is stored: who reads the store has nobody's cookie."""
+        return f"session:{hashlib.sha256(f'{self.name}={session_id}'.encode()).hexdigest()}"
