@@ -130,6 +130,20 @@ def test_a_name_that_is_unknown_costs_a_verification_like_one_that_is_known(
     assert hasher.count == 1
 
 
+def test_what_is_remembered_of_one_unknown_name_tells_nothing_of_another_name(
+    counting: tuple[BasicAuth, Counting],
+) -> None:
+    app, hasher = counting
+    # Else a guess of a second name with the same password would be quick for a name that is unknown, and slow for one
+    # that is known; and any name with somebody's password would be quick.
+    ask(app, headers=ANNA)
+    for count, (name, password) in enumerate(
+        [("bert", "x"), ("carl", "x"), ("anna", "x"), ("bert", "a secret: with colon")], 2
+    ):
+        assert ask(app, headers=basic(name, password)).status == 401
+        assert hasher.count == count
+
+
 def test_the_password_of_whose_hash_stands_in_for_the_unknown_ones_lets_nobody_else_in(
     counting: tuple[BasicAuth, Counting],
 ) -> None:

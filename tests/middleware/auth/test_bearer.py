@@ -90,6 +90,11 @@ def forged(header: dict[str, Any], secret: bytes) -> str:
     return (signed + b"." + part(hmac.digest(secret, signed, hashlib.sha256))).decode()
 
 
+@pytest.mark.parametrize("algorithm", [["RS256"], {"RS256": 1}, None, True, 256])
+def test_an_algorithm_that_is_no_text_is_refused(algorithm: Any) -> None:
+    refused(forged({"alg": algorithm, "kid": "rsa"}, SECRET), "the token's algorithm is not taken")
+
+
 def test_the_public_key_is_no_shared_secret() -> None:
     # CVE-2016-10555 and its kin: a token says HS256, and is signed by what everybody knows.
     pem = RSA.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -135,6 +140,9 @@ def test_critical_parameters_are_refused() -> None:
         ({"iat": int(time.time()) + 3600}, "the token is not valid yet"),
         ({"sub": None}, "the token has no sub"),
         ({"sub": ""}, "the token has no sub"),
+        # What could be no line of a log, and no value of the environ.
+        ({"sub": "anna\n127.0.0.1"}, "the token has no sub"),
+        ({"sub": "\ud800"}, "the token has no sub"),
     ],
 )
 def test_claims_that_do_not_fit_are_refused(changed: dict[str, Any], told: str) -> None:

@@ -228,6 +228,13 @@ def test_a_file_that_is_broken_leaves_the_keys_of_before(
     assert "is there again" in caplog.messages[1]
 
 
+@pytest.mark.parametrize("value", [None, 5, 1.5, True, [], {}, "", "é", "A" * 5000])
+@pytest.mark.parametrize("member", ["kty", "crv", "x", "y", "alg", "kid", "use", "key_ops", "d"])
+def test_a_key_of_which_a_member_is_anything_leaves_the_others_as_they_are(member: str, value: object) -> None:
+    found = keys_of(jwks({**OLD.jwk, member: value}, NEW), is_public=True)
+    assert "new" in [key.kid for key in found]
+
+
 def test_keys_that_cannot_be_read_are_left_out_and_said(caplog: pytest.LogCaptureFixture) -> None:
     broken = {**OLD.jwk, "kid": "broken", "x": "AAAA"}
     assert [key.kid for key in keys_of(jwks(broken, OLD, {"kty": "new"}, {}), True)] == ["old"]  # type: ignore[arg-type]

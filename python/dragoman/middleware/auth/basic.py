@@ -86,7 +86,7 @@ class BasicAuth(Authentication):
         if given is None:
             return Refused("no name and password in base64")
         password_hash = self.hash_of(given.user)
-        holds = self.verifier.holds(self.nobody if password_hash is None else password_hash, given.password)
+        holds = self.verifier.holds(self.nobody if password_hash is None else password_hash, given.password, given.user)
         if password_hash is None:
             # Which one is not said: people put their password there.
             return Refused("unknown name")

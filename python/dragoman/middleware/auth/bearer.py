@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +24,8 @@ __all__ = ["BearerAuth"]
 
 MOST_TOKEN = 16 << 10
 MOST_CANDIDATES = 10
+# Of a user's name: what would break a line of a log, and half a pair of surrogates, which is no text.
+NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 # What a client is told; no more, and nothing of the token.
 TOLD: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
@@ -104,7 +107,7 @@ class BearerAuth(Authentication):
         if isinstance(claims, str):
             return Refused(claims, (("error", "invalid_token"), ("error_description", claims)))
         user = claims.get(self.user_claim)
-        if not isinstance(user, str) or not user:
+        if not isinstance(user, str) or not user or NO_NAME.search(user):
             told = f"the token has no {self.user_claim}"
             return Refused(told, (("error", "invalid_token"), ("error_description", told)))
         given = claims.get(self.scope_claim, "")
@@ -122,7 +125,7 @@ class BearerAuth(Authentication):
         except (jwt.PyJWTError, ValueError, RecursionError):
             return "the token is no JWT"
         algorithm, kid = header.get("alg"), header.get("kid")
-        if algorithm not in self.algorithms:
+        if not isinstance(algorithm, str) or algorithm not in self.algorithms:
             return "the token's algorithm is not taken"
         # RFC 7515 section 4.1.11: what is critical and not understood is refused, and we understand none.
         if "crit" in header:

@@ -76,7 +76,8 @@ def keys_of(document: object, is_public: bool) -> Keys:
 
 def key_of(jwk: Mapping[str, Any], is_public: bool) -> Key | None:
     # RFC 7517 sections 4.2, 4.3: for encryption alone, for signing alone.
-    if jwk.get("use", "sig") != "sig" or "verify" not in jwk.get("key_ops", ["verify"]):
+    operations = jwk.get("key_ops", ["verify"])
+    if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return None
     kind = (jwk.get("kty"), jwk.get("crv"))
     fitting = [name for name, (kty, crv) in ALGORITHMS.items() if kty == kind[0] and crv in (None, kind[1])]

@@ -53,8 +53,10 @@ def is_hash(text: object) -> bool:
 class Verifier:
     """Verifies passwords, and remembers for `remember_s` what came of it: argon2 takes as long as a hundred requests.
 
-    What is remembered is an HMAC of hash and password by a key of this process; it is of no use elsewhere, and another
-    hash makes it void. Good and bad ones have a bounded room each, so that guesses do not drive the good ones out.
+    What is remembered is an HMAC of hash, name and password by a key of this process; it is of no use elsewhere, and
+    another hash makes it void. Names that share a hash, as all unknown ones do, share nothing of it: how long an answer
+    takes would tell of one what another has asked. Good and bad ones have a bounded room each, so that guesses do not
+    drive the good ones out.
     """
 
     def __init__(self, remember_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -66,11 +68,11 @@ class Verifier:
         self.remembered: dict[bool, OrderedDict[bytes, float]] = {True: OrderedDict(), False: OrderedDict()}
         self.hasher = PasswordHasher()
 
-    def holds(self, password_hash: str, password: bytes) -> bool:
+    def holds(self, password_hash: str, password: bytes, name: str = "") -> bool:
         """Whether it is the password of the hash. Raises Unavailable when too many are verified at once."""
         if len(password) > MOST_PASSWORD_BYTES:
             return False
-        known = hmac.digest(self.key, password_hash.encode() + b"\0" + password, hashlib.sha256)
+        known = hmac.digest(self.key, b"\0".join((password_hash.encode(), name.encode(), password)), hashlib.sha256)
         for outcome in (True, False):
             if self.is_remembered(outcome, known):
                 return outcome
