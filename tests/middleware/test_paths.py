@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +53,28 @@ def test_a_prefix_beyond_ascii_is_compared_as_paths_come() -> None:
 def test_another_shape_is_refused(rows: dict[str, int]) -> None:
     with pytest.raises(ValueError, match='exempt: want paths that begin with "/", got'):
         PathTable(rows, "exempt")
+
+
+def test_a_path_is_exempt_only_if_every_reader_takes_it_for_one_that_is() -> None:
+    table = PathTable.of(["/hooks"], "exempt")
+    for path in ("/hooks", "/hooks/a.b", "/hooks//x", "/hooks/./x", "/hooks/a/../b", "/hooks/...", "/hooks/.x"):
+        assert table.has(path), path
+    for path in ("/hooks/../pay", "/hooks/x/../../pay", "/hooks\\..\\pay", "/hooks//../pay", "/hooks/..", "//hooks"):
+        assert not table.has(path), path
+
+
+def clean(path: str) -> str:
+    return posixpath.normpath(path).replace("//", "/")
+
+
+@given(
+    st.lists(st.sampled_from(["/", "//", "\\", "hooks", "pay", ".", "..", "x"]), max_size=9).map("".join),
+    st.sampled_from([str, clean, lambda path: clean(path.replace("\\", "/")), lambda path: re.sub("//+", "/", path)]),
+)
+def test_no_reader_comes_from_an_exempt_path_to_another_one(path: str, read: Callable[[str], str]) -> None:
+    table = PathTable.of(["/hooks"], "exempt")
+    if table.has(f"/{path}"):
+        assert table.find(read(f"/{path}"), False)
 
 
 def test_one_text_is_no_list_of_paths() -> None:

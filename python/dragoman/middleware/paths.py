@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
 from dragoman.types import Environ
 
-__all__ = ["PathTable", "path_of"]
+__all__ = ["PathTable", "path_of", "readings"]
 
 Value = TypeVar("Value")
 Other = TypeVar("Other")
+
+# Segments that an application may take out of a path: empty ones, "." and "..".
+ODD = re.compile(r"/(?=/)|/\.{1,2}(?=/|$)|\\")
+SLASHES = re.compile("//+")
 
 
 def path_of(environ: Environ) -> str:
@@ -53,5 +58,37 @@ class PathTable(Generic[Value]):
         return default
 
     def has(self, path: str) -> bool:
-        """Whether there is a value for `path`."""
-        return bool(self.rows) and self.find(path, self) is not self
+        """Whether there is a value for `path`, and for whatever else an application may read it as."""
+        return bool(self.rows) and all(self.find(one, self) is not self for one in readings(path))
+
+
+def readings(path: str) -> list[str]:
+    """`path`, and then the others that it is to applications that clean paths, each in a way of its own.
+
+    Some take a backslash for "/", some take out empty segments, some those of RFC 3986 section 5.2.4: "." and "..". A rule
+    that lets something through has to hold for all of them.
+    """
+    if not (("//" in path or "/." in path or "\\" in path) and ODD.search(path)):
+        return [path]
+    found = [path]
+    for cleaned in (with_slashes, without_empty_segments, without_dot_segments):
+        found += [other for one in found if (other := cleaned(one)) not in found]
+    return found
+
+
+def with_slashes(path: str) -> str:
+    return path.replace("\\", "/")
+
+
+def without_empty_segments(path: str) -> str:
+    return SLASHES.sub("/", path)
+
+
+def without_dot_segments(path: str) -> str:
+    kept: list[str] = []
+    for segment in path.split("/")[1:]:
+        if segment == "..":
+            kept[-1:] = []
+        elif segment != ".":
+            kept.append(segment)
+    return "/" + "/".join(kept)

@@ -61,6 +61,25 @@ def test_a_mounted_application_is_judged_by_the_whole_path() -> None:
     assert ask(app(), "GET", "/admin", SCRIPT_NAME="/health").status == 200
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/health/../private",
+        "/health//../../private",
+        "/health\\..\\private",
+        # One reader takes empty segments away before "..", the next one after it, and a third takes "\" for a letter.
+        "/private/x//../../health",
+        "/health/a//../../private",
+        "/health/x\\y/../../private",
+        "/health/./../private",
+        "//private/../health",
+    ],
+)
+def test_a_path_that_any_reader_takes_for_a_private_one_wants_somebody(path: str) -> None:
+    open_but = ApiKeyAuth(Inner(), keys=KEYS, require={"/": False, "/private": True})
+    assert ask(open_but, "GET", path).status == 401
+
+
 def test_paths_that_are_not_named_want_somebody() -> None:
     assert ask(ApiKeyAuth(Inner(), keys=KEYS), "GET", "/").status == 401
     assert ask(ApiKeyAuth(Inner(), keys=KEYS, require={"/health": False}), "GET", "/").status == 401

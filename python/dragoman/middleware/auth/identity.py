@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from dragoman.middleware.paths import PathTable
+from dragoman.middleware.paths import PathTable, readings
 
 __all__ = ["AUTH", "Identity", "Need", "Needs", "Require", "checked_scopes"]
 
@@ -19,8 +19,6 @@ Require: TypeAlias = Mapping[str, "bool | Literal['optional'] | Sequence[str]"]
 
 # RFC 6749 section 3.3: scope-token.
 SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-# Segments that an application may take out of a path: empty ones, "." and "..".
-ODD = re.compile(r"/(?=/)|/\.{1,2}(?=/|$)|\\")
 
 
 class Identity(NamedTuple):
@@ -65,22 +63,11 @@ class Needs:
         self.rest = Need()
 
     def of(self, path: str) -> Need:
-        """The need of a path. Where an application could read it as another path, the needs of both."""
+        """The need of a path. Where an application could read it as other paths, the needs of all of them."""
         need = self.table.find(path, self.rest)
-        if ("//" in path or "/." in path or "\\" in path) and ODD.search(path):
-            return need.with_all_of(self.table.find(plain_path(path), self.rest))
+        for other in readings(path)[1:]:
+            need = need.with_all_of(self.table.find(other, self.rest))
         return need
-
-
-def plain_path(path: str) -> str:
-    """The path without empty and dot segments: RFC 3986 section 5.2.4, and what applications add to it."""
-    kept: list[str] = []
-    for segment in path.replace("\\", "/").split("/"):
-        if segment == "..":
-            kept[-1:] = []
-        elif segment not in ("", "."):
-            kept.append(segment)
-    return "/" + "/".join(kept)
 
 
 def need_of(value: object, path: str) -> Need:

@@ -126,7 +126,7 @@ class Csrf(Layer):
             environ.get("HTTP_HOST"),
             self.trusted,
         )
-        if source is Source.OURS or (self.exempt and self.exempt.find(path_of(environ), False)):
+        if source is Source.OURS or (self.exempt and self.exempt.has(path_of(environ))):
             return None
         if source is Source.OTHER or visitor is None:
             return reason if source is Source.OTHER else None
