@@ -63,6 +63,22 @@ def test_a_pattern_is_for_the_whole_path_and_fills_its_groups_in() -> None:
     assert led(app, "/post/twelve") is None
 
 
+def test_the_rest_of_a_path_is_added_to_the_path_of_the_target() -> None:
+    app = Redirects(
+        Inner(), prefixes={"/old": "/new?from=old#part", "/blog/": "https://blog.example/?a=1", "/x": "/y/#z"}
+    )
+    assert led(app, "/old/a/b") == "/new/a/b?from=old#part"
+    assert led(app, "/old") == "/new?from=old#part"
+    assert led(app, "/blog/a") == "https://blog.example/a?a=1"
+    assert led(app, "/x/a?b=2") == "/y/a?b=2#z"
+
+
+def test_a_group_is_one_value_of_the_query_whatever_is_in_it() -> None:
+    app = Redirects(Inner(), patterns={r"/find/(?P<text>.*)": "/search/{text}?q={text}&page=1#{text}"})
+    assert led(app, "/find/a&admin=1") == "/search/a&admin=1?q=a%26admin%3D1&page=1#a%26admin%3D1"
+    assert led(app, "/find/1+1;/#%") == "/search/1+1;/%23%25?q=1%2B1%3B/%23%25&page=1#1%2B1%3B/%23%25"
+
+
 def test_exact_rows_come_first_then_prefixes_then_patterns() -> None:
     app = Redirects(Inner(), exact={"/a/b": "/1"}, prefixes={"/a": "/2"}, patterns={"/.*": "/3"})
     assert [led(app, path) for path in ("/a/b", "/a/c", "/c")] == ["/1", "/2/c", "/3"]

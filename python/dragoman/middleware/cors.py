@@ -28,6 +28,9 @@ PREFLIGHT_VARY = "Origin, Access-Control-Request-Method, Access-Control-Request-
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?|null")
 # The same with a wildcard for the front labels of the name, and one for the port.
 PATTERN = re.compile(r"([a-z][a-z0-9+.-]*)://(\*\.)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5}|:\*)?")
+OWN_PORT = re.compile(r"http://.*:80|https://.*:443")
+# Whoever lets these in lets in everybody: a sandboxed frame of any page, and a name that nobody has meant.
+ANYBODY = ("null", "https://nobody-has-meant-this.invalid", "http://nobody-has-meant-this.invalid")
 LABELS = r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+"
 MOST_HEADERS = 64
 
@@ -199,16 +202,21 @@ def policy_of(
         raise ValueError(f"max_age: want seconds or None, got {max_age!r}")
     texts = () if origins == "*" else tuple(origins)
     exact = frozenset(one for one in texts if isinstance(one, str) and "*" not in one)
-    if bad := [one for one in exact if not ORIGIN.fullmatch(one)]:
+    if bad := [one for one in exact if not ORIGIN.fullmatch(one) or OWN_PORT.fullmatch(one)]:
         raise ValueError(
-            f'origins: want scheme, name and port as browsers send them, such as "https://shop.example", in lower case'
-            f" and without a path; got {sorted(bad)[0]!r}"
+            f'origins: want scheme, name and port as browsers send them, such as "https://shop.example", in lower case,'
+            f" without a path and without the scheme's own port; got {sorted(bad)[0]!r}"
+        )
+    patterns = tuple(pattern_of(one) for one in texts if not isinstance(one, str) or "*" in one)
+    if credentials and (wide := [one.pattern for one in patterns if any(map(one.fullmatch, ANYBODY))]):
+        raise ValueError(
+            f"credentials: the pattern {wide[0]!r} lets in any page, which could read what belongs to your visitors"
         )
     everything = headers == "*"
     return Policy(
         is_public=origins == "*",
         exact=exact,
-        patterns=tuple(pattern_of(one) for one in texts if not isinstance(one, str) or "*" in one),
+        patterns=patterns,
         methods=tokens(methods, "methods"),
         headers=None if everything else tokens(headers, "headers"),
         credentials=credentials,

@@ -65,8 +65,8 @@ class PathTable(Generic[Value]):
 def readings(path: str) -> list[str]:
     """`path`, and then the others that it is to applications that clean paths, each in a way of its own.
 
-    Some take a backslash for "/", some take out empty segments, some those of RFC 3986 section 5.2.4: "." and "..". A rule
-    that lets something through has to hold for all of them.
+    Some take a backslash for "/", some take out empty segments, some those of RFC 3986 section 5.2.4: "." and "..".
+    A rule that lets something through has to hold for all of them.
     """
     if not (("//" in path or "/." in path or "\\" in path) and ODD.search(path)):
         return [path]

@@ -14,6 +14,9 @@ from dragoman.types import Environ, StartResponse, WSGIApplication
 
 __all__ = ["Redirects"]
 
+# In a query these would begin another parameter, or be a blank.
+VALUE_SAFE = "".join(sorted(set(PATH_SAFE) - set("&=+;")))
+
 GROUP = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -28,8 +31,8 @@ class Redirects(Layer):
     keep_query  whether the query goes along, when the target has none of its own
 
     A target is a path of this host, or a URL with https or http. What is taken from the request only ever stands in
-    its path: nobody is sent to a host that the table does not name. Exact paths are looked at first, then prefixes,
-    then patterns in their order. Paths are compared from the root of the host on, decoded.
+    its path, or as a value in its query: nobody is sent to a host that the table does not name. Exact paths are looked
+    at first, then prefixes, then patterns in their order. Paths are compared from the root of the host on, decoded.
     Raises ValueError for a target of another shape, a group that there is not, and a row that leads to itself.
 
         app = Redirects(app, exact={"/old": "/new"}, prefixes={"/blog": "https://blog.example/"})
@@ -76,13 +79,12 @@ class Redirects(Layer):
         for prefix, to in self.prefixes:
             if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in ("", "/"):
                 rest = quote(path[len(prefix) :].lstrip("/\\").encode("latin-1"), PATH_SAFE)
-                return absolute(f"{to.rstrip('/')}/{rest}" if rest else to)
+                front, tail = parted(to)
+                return absolute(f"{front.rstrip('/')}/{rest}{tail}" if rest else to)
         for one in self.patterns:
             if match := one.expression.fullmatch(path):
-                groups = {
-                    name: quote((value or "").encode("latin-1"), PATH_SAFE) for name, value in match.groupdict().items()
-                }
-                return absolute(one.target.format_map(groups))
+                front, tail = parted(one.target)
+                return absolute(filled(front, match, PATH_SAFE) + filled(tail, match, VALUE_SAFE))
         return None
 
 
@@ -129,18 +131,27 @@ def pattern(expression: str | re.Pattern[str], to: str) -> Pattern:
     return Pattern(compiled, made)
 
 
+def filled(part: str, match: re.Match[str], safe: str) -> str:
+    """A part of a target with the groups in it, escaped for that part."""
+    return part.format_map(
+        {name: quote((value or "").encode("latin-1"), safe) for name, value in match.groupdict().items()}
+    )
+
+
 def refuse_loops(exact: Mapping[str, str], prefixes: Iterable[tuple[str, str]]) -> None:
     """Raises ValueError for a row whose target it holds for again."""
     for path, to in exact.items():
-        if bare(to) == quote(path.encode("latin-1"), PATH_SAFE):
+        if parted(to)[0] == quote(path.encode("latin-1"), PATH_SAFE):
             raise ValueError(f"{path}: leads to itself")
     for prefix, to in prefixes:
-        if f"{bare(to).rstrip('/')}/".startswith(f"{quote(prefix.encode('latin-1'), PATH_SAFE)}/"):
+        if f"{parted(to)[0].rstrip('/')}/".startswith(f"{quote(prefix.encode('latin-1'), PATH_SAFE)}/"):
             raise ValueError(f"{prefix or '/'}: leads below itself, again and again: {to}")
 
 
-def bare(to: str) -> str:
-    return re.split("[?#]", to, maxsplit=1)[0]
+def parted(to: str) -> tuple[str, str]:
+    """A target up to its path, and its query and fragment."""
+    front = re.split("[?#]", to, maxsplit=1)[0]
+    return front, to[len(front) :]
 
 
 def absolute(to: str) -> str:
