@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from dragoman.middleware.peers import Peers
+from dragoman.middleware.proxy_headers import FORWARDED, Forwarded
 from dragoman.types import Environ
 
 __all__ = ["Allow", "Insiders"]
@@ -24,7 +25,8 @@ RELAYED = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 class Insiders:
     """Those that `allow` or `token` let in.
 
-    allow   of the peer's address; without ProxyHeaders outside, nobody is known by it whose request a proxy has relayed
+    allow   of the peer's address; nobody is known by it who comes by a unix socket, or by a proxy that does not say for
+            whom, or is not believed by ProxyHeaders outside
     token   who sends ``Authorization: Bearer TOKEN`` is let in from everywhere
     what    names the arguments in messages
 
@@ -53,9 +55,11 @@ class Insiders:
                 return False
         if self.peers.is_everybody:
             return True
-        return not is_relayed(environ) and self.peers.have_sent(environ)
+        # On a unix socket all are one.
+        return bool(environ.get("REMOTE_ADDR")) and not is_relayed(environ) and self.peers.have_sent(environ)
 
 
 def is_relayed(environ: Environ) -> bool:
-    """Whether a proxy has passed the request on, and nobody has taken the fields away that say so."""
-    return any(key in environ for key in RELAYED)
+    """Whether a proxy has passed the request on, and the address is not known to be the client's."""
+    forwarded = environ.get(FORWARDED)
+    return any(key in environ for key in RELAYED) or (isinstance(forwarded, Forwarded) and forwarded.is_hidden)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from dragoman.middleware.answer import Answer
+from dragoman.middleware.insiders import Insiders
 from dragoman.middleware.layer import Layer
 from dragoman.middleware.outage import Outage
 from dragoman.middleware.paths import PathTable, path_of
-from dragoman.middleware.peers import Peers
 from dragoman.types import Environ, StartResponse, WSGIApplication
 
 __all__ = ["Maintenance"]
@@ -24,7 +24,7 @@ class Maintenance(Layer):
     retry_after  seconds that clients are told to wait
     page         the text of the answer, or the path of a file with it; HTML where it begins with ``<``
     exempt       paths that are answered all the same, such as health checks
-    addresses    addresses or networks of those who are let through
+    addresses    addresses or networks of those who are let through; nobody who comes by a proxy that is not believed
     every        seconds for which one look at the file holds
 
     A function that raises counts as false, and is told of in the log once.
@@ -57,7 +57,7 @@ class Maintenance(Layer):
         else:
             raise ValueError(f"when: want the path of a file or a function, got {when!r}")
         self.exempt = PathTable.of(exempt, "exempt")
-        self.addresses = Peers(addresses, "addresses")
+        self.insiders = Insiders(addresses, what="addresses")
         self.answer = answer_of(page, retry_after)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -70,8 +70,7 @@ class Maintenance(Layer):
         """Whether this request is answered although work is going on."""
         if self.exempt and self.exempt.has(path_of(environ)):
             return True
-        # A unix socket says nothing of who asks.
-        return bool(environ.get("REMOTE_ADDR")) and self.addresses.have_sent(environ)
+        return self.insiders.have_sent(environ)
 
 
 class Flag:

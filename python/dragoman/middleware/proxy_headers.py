@@ -113,9 +113,10 @@ class ProxyHeaders(Layer):
         length = len(host or "") + (sum(map(len, fields)) if has_fields else 0)
         changes = self.known if length <= MOST_BYTES_KNOWN else self.changes
         try:
+            is_believed = not get("REMOTE_PORT") and was_believed(environ)
             changed, prefix = changes(
                 get("REMOTE_ADDR", ""),
-                not get("REMOTE_PORT") and was_believed(environ),
+                is_believed,
                 get("wsgi.url_scheme", "http"),
                 host,
                 *fields,
@@ -127,6 +128,8 @@ class ProxyHeaders(Layer):
             if "REMOTE_ADDR" in changed:
                 # The name belonged to the peer's address.
                 environ.pop("REMOTE_HOST", None)
+            elif not is_believed:
+                environ[FORWARDED] = environ[FORWARDED]._replace(is_hidden=True)
             if prefix:
                 environ["SCRIPT_NAME"] = prefix + get("SCRIPT_NAME", "")
             for key in REMOVED:
@@ -149,15 +152,18 @@ class ProxyHeaders(Layer):
 class Forwarded(NamedTuple):
     """What the environ had before, and how many proxies were believed, 0 for a client that came by none of them.
 
-    peer     ``REMOTE_ADDR``: the nearest proxy, where one was believed
-    scheme   ``wsgi.url_scheme``
-    host     ``HTTP_HOST``, or None
+    peer        ``REMOTE_ADDR``: the nearest proxy, where one was believed
+    scheme      ``wsgi.url_scheme``
+    host        ``HTTP_HOST``, or None
+    is_hidden   whether a proxy has passed the request on, and ``REMOTE_ADDR`` is still its own: it is not believed, or
+                does not say who the client is
     """
 
     peer: str
     scheme: str
     host: str | None
     hops: int
+    is_hidden: bool = False
 
 
 @dataclass
