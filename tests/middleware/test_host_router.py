@@ -85,3 +85,20 @@ def test_in_a_stack_it_stands_around_the_application_of_the_rest() -> None:
 def test_what_cannot_be_routed_is_refused(hosts: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         HostRouter(hosts=hosts)
+
+
+def test_an_application_that_counts_as_false_is_one() -> None:
+    class Empty(list[bytes]):
+        def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [b"empty"]
+
+    app = HostRouter(Inner(), hosts={"api.shop.example": Empty(), "*.shop.example": Empty()})
+    assert [ask(app, headers={"Host": host}).text for host in ("api.shop.example", "a.shop.example")] == ["empty"] * 2
+
+
+@pytest.mark.parametrize("pattern", ["*.shop.example", "*.shop.example.", ".shop.example.:8000", "*.Shop.Example:8000"])
+def test_what_stands_in_front_is_the_same_however_the_pattern_is_written(pattern: str) -> None:
+    inner = Inner()
+    ask(HostRouter(hosts={pattern: inner}), headers={"Host": "a.b.shop.example:8000"})
+    assert inner.environs[0]["dragoman.subdomain"] == "a.b"

@@ -59,14 +59,14 @@ class HostRouter(Layer):
         application, in_front = found
         if in_front is not None:
             environ[SUBDOMAIN] = in_front
-        return (application or self.app)(environ, start_response)
+        return (self.app if application is None else application)(environ, start_response)
 
     def find(self, value: str) -> tuple[WSGIApplication | None, str | None]:
         """The application of a Host field, None for the one inside, and what stood in front of a pattern's name."""
         host = parse_host(value)
         if host is None:
             return MISDIRECTED, None
-        if (application := self.exact.get(host) or self.exact.get(Host(host.name))) is not None:
+        if (application := self.exact.get(host, self.exact.get(Host(host.name)))) is not None:
             return application, None
         for pattern, application in self.patterns:
             if host.matches(pattern):
@@ -80,7 +80,7 @@ class HostRouter(Layer):
 
 def subdomain(name: str, pattern: str) -> str:
     """What stands in `name`, which fits `pattern`, in front of the pattern's own labels."""
-    bare = pattern.lstrip("*.")
+    bare = pattern.lstrip("*.").partition(":")[0].rstrip(".")
     labels = bare.count(".") + 1 if bare else 0
     in_front = name.split(".")
     return ".".join(in_front[: len(in_front) - labels])
