@@ -22,6 +22,9 @@ ID_BYTES = 32
 ID = re.compile(r"[A-Za-z0-9_-]{43}")
 # Of requests that write one session at once, one gets through each time: so many may be at it.
 MOST_TRIES = 100
+# Stands for a session that has got another id, so long that requests with the old one are answered by then.
+MOVED = b"moved"
+MOVED_S = 30.0
 
 
 class StoredSessions:
@@ -53,10 +56,19 @@ class StoredSessions:
             return None
         return Loaded(*found, key, stored.version)
 
+    def has_moved(self, cookie: str) -> bool:
+        """Whether it is an id that a session had a moment ago."""
+        stored = self.store.get(self.key_of(cookie)) if ID.fullmatch(cookie) else None
+        return stored is not None and stored.value == MOVED
+
     def save(self, loaded: Loaded | None, changes: Changes, is_rotated: bool, cookie: str) -> Verdict:
         """Store it; a new session, and one that is rotated or cleared, under a new id."""
         now = self.clock()
         if loaded is None and not changes:
+            return Kept
+        if loaded is None and not is_rotated and not changes.is_cleared and self.has_moved(cookie):
+            # A login was answered just now; another cookie, in an answer that comes after that, would be a logout.
+            log.info("sessions: a request came with the id of before a login; its changes are dropped")
             return Kept
         is_fresh = loaded is None or is_rotated or changes.is_cleared
         if loaded and not is_fresh and not changes:
@@ -97,8 +109,9 @@ class StoredSessions:
         left_s = self.expiry.left_s(created, now)
         if session_id:
             self.store.put(self.key_of(session_id), payload, left_s)
-            is_gone = here is None or self.store.delete(here.key, None if changes.is_cleared else here.version)
-            if not is_gone and not changes.is_cleared:
+            if here is not None and changes.is_cleared:
+                self.store.put(here.key, MOVED, MOVED_S)
+            elif here is not None and self.store.swap(here.key, MOVED, MOVED_S, here.version) is None:
                 return None
             return Verdict(session_id, int(left_s))
         assert here is not None
