@@ -138,6 +138,7 @@ PAIRS: tuple[Pair, ...] = (
     Pair("BodyLimit", "Decompress", "a small compressed body could not be refused before it is unpacked"),
     Pair("BodyLimit", "Csrf", "a form would be read for its token before its size is limited"),
     Pair("Decompress", "Csrf", "the token would be looked for in compressed bytes"),
+    Pair("Decompress", "MethodOverride", "the method would be looked for in compressed bytes"),
     Pair("Sessions", "Csrf", "a token that belongs to a session needs the session"),
     Pair("Csrf", "MethodOverride", "a POST that says it is a DELETE has to be judged as the POST that it is"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
-from dragoman.middleware import ApiKeyAuth, BasicAuth
+from dragoman.middleware import ApiKeyAuth, BasicAuth, Cache, stack
 from dragoman.middleware.auth import AUTH, Identity
 from dragoman.middleware.auth.api_key import hash_key
 from dragoman.middleware.auth.identity import Needs
@@ -110,7 +110,19 @@ def test_an_answer_varies_by_the_field_that_no_cache_knows() -> None:
     assert ask(app(), "GET", "/health", CI).value("Vary") is None
 
 
+@pytest.mark.parametrize(
+    "cache_control", ["max-age=60", "max-age=60, must-revalidate", "public, max-age=60", "s-maxage=60"]
+)
+def test_a_cache_outside_gives_what_is_somebodys_to_nobody_else(cache_control: str) -> None:
+    # All but the first let a shared cache keep an answer to a request with Authorization: RFC 9111 section 3.5.
+    inner = Inner(headers=[("Content-Type", "text/plain"), ("Cache-Control", cache_control)])
+    app = stack(inner, Cache(), BasicAuth(users=USERS, require={"/": True}))
+    assert ask(app, headers=ANNA).status == 200
+    assert [ask(app, headers=fields).status for fields in ({}, BERT, ANNA)] == [401, 401, 200]
+
+
 USERS = {"anna": PasswordHasher(1, 8, 1).hash("secret")}
+BERT = {"Authorization": f"Basic {base64.b64encode(b'bert:secret').decode()}"}
 ANNA = {"Authorization": f"Basic {base64.b64encode(b'anna:secret').decode()}"}
 
 

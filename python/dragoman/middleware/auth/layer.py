@@ -61,10 +61,9 @@ class Authentication(Layer):
         answer = self.refusal(need, environ)
         if answer is not None:
             return answer(environ, start_response)
-        if need.is_required and self.field == "Authorization":
-            # RFC 9111 section 3.5: caches know that such an answer is one client's.
-            return self.app(environ, start_response)
 
+        # RFC 9111 section 3.5: caches take such an answer for one client's, but not where the application says
+        # must-revalidate, s-maxage or public of it.
         def edit(status: str, headers: Headers) -> tuple[str, Headers]:
             add_token(headers, "Vary", self.field)
             return status, headers
