@@ -254,7 +254,7 @@ def test_no_token_gets_into_the_log(caplog: pytest.LogCaptureFixture) -> None:
         ({"audience": []}, "issuer, audience: want both"),
         ({"leeway_s": -1}, "leeway_s: want seconds"),
         ({"refresh_s": 0}, "refresh_s: want seconds above 0"),
-        ({"jwks": "http://id.example/jwks.json"}, "jwks: want an https URL, a file or a JWKS"),
+        ({"jwks": "http://id.example/jwks.json"}, "jwks: want an https URL, without a user, a file or a JWKS"),
         ({"jwks": "ftp://id.example/jwks.json"}, "jwks: want an https URL"),
         ({"jwks": "https:///jwks.json"}, "jwks: want an https URL"),
         ({"jwks": "/there/is/none"}, "jwks: .*No such file"),

@@ -186,8 +186,16 @@ def test_a_server_that_is_not_there_is_an_outage(clock: Clock) -> None:
     assert asked(app_of(url, clock), OLD).status == 503
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_url_with_a_user_is_refused_and_not_shown(scheme: str) -> None:
+    # The standard library would take all of it for the name of a host.
+    with pytest.raises(ValueError, match="jwks: want an https URL, without a user") as raised:
+        BearerAuth(jwks=f"{scheme}://a:geheim@id.example/jwks.json?key=geheim", issuer=ISSUER, audience=AUDIENCE)
+    assert "geheim" not in str(raised.value)
+
+
 def test_the_log_has_no_password(caplog: pytest.LogCaptureFixture) -> None:
-    keys = UrlKeys("http://a:geheim@127.0.0.1:1/jwks.json?key=geheim", 300, 300, 1)
+    keys = UrlKeys("http://127.0.0.1:1/jwks.json?key=geheim", 300, 300, 1)
     keys.fetch_unless_tried(None)
     assert "geheim" not in caplog.text and "http://127.0.0.1:1/jwks.json" in caplog.text
 

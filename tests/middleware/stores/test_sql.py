@@ -27,7 +27,8 @@ def test_another_database_is_refused(url: str, words: str) -> None:
 
 
 def test_the_log_has_no_password() -> None:
-    assert "geheim" not in SQLStore("postgresql+psycopg://a:geheim@127.0.0.1/b").what
+    for url in ("postgresql+psycopg://a:geheim@127.0.0.1/b", "postgresql+psycopg://127.0.0.1/b?user=a&password=geheim"):
+        assert "geheim" not in SQLStore(url).what
 
 
 def test_two_that_make_the_table_at_once_both_have_it(postgresql_server: Backend) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from dragoman.middleware.auth.layer import Unavailable
 from dragoman.middleware.extras import lacking
 from dragoman.middleware.outage import Outage
+from dragoman.middleware.secrets import without_password
 
 try:
     import jwt
@@ -185,9 +186,9 @@ class UrlKeys(KeySource):
         self.timeout_s = timeout_s
         self.clock = clock
         self.lock = threading.Lock()
-        parts = urlsplit(url)
-        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        self.outage = Outage(f"bearer: {shown}", "the keys of before are used; without any requests are answered 503")
+        self.outage = Outage(
+            f"bearer: {without_password(url)}", "the keys of before are used; without any requests are answered 503"
+        )
         self.keys: Keys = ()
         self.fetched = 0.0
         # When it was tried last; None: never.
@@ -269,6 +270,6 @@ def source_of(
     except (OSError, ValueError) as error:
         raise ValueError(f"jwks: {error}") from None
     is_local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")
-    if not (parts.scheme == "https" or is_local) or not parts.hostname:
-        raise ValueError(f"jwks: want an https URL, a file or a JWKS, got {text!r}")
+    if not (parts.scheme == "https" or is_local) or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(f"jwks: want an https URL, without a user, a file or a JWKS, got {without_password(text)!r}")
     return UrlKeys(text, refresh_s, keep_s, timeout_s)

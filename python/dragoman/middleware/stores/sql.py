@@ -72,7 +72,8 @@ class SQLStore:
         address = checked(url)
         if not 0 < timeout_s < float("inf"):
             raise ValueError(f"timeout_s: want seconds above 0, got {timeout_s!r}")
-        self.what = address.render_as_string(hide_password=True)
+        # A query may have a password, too.
+        self.what = address.set(query={}).render_as_string(hide_password=True)
         self.timeout_s = timeout_s
         self.clock = clock
         self.insert = INSERTS[address.get_backend_name()]
