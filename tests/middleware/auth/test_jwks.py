@@ -116,7 +116,7 @@ def test_while_keys_cannot_be_fetched_the_old_ones_are_used_for_a_day(
         clock.now += 400
         before = server.count
         assert asked(app, OLD).status == 200
-        until(lambda before=before: server.count > before and not app.keys.is_refreshing)  # type: ignore[attr-defined]
+        until(lambda before=before: server.count > before and app.keys.run.done.is_set())  # type: ignore[attr-defined]
     assert len([message for message in caplog.messages if "cannot be reached" in message]) == 1
     clock.now += 86_400
     answered = asked(app, OLD)
@@ -180,6 +180,32 @@ def test_a_server_that_says_nothing_is_given_up(server: JwksServer) -> None:
         fetched(server.url, 0.05)
 
 
+def test_a_fetch_that_takes_longer_than_it_may_is_waited_for_by_nobody(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # A name that is looked up takes as long as the resolver likes, and no timeout of a socket ends that.
+    leave = threading.Event()
+    count = 0
+
+    def slow(url: str, timeout_s: float) -> bytes:
+        nonlocal count
+        count += 1
+        assert leave.wait(DEADLINE_S)
+        return json.dumps(jwks(OLD)).encode()
+
+    monkeypatch.setattr(module, "fetched", slow)
+    app = BearerAuth(Inner(), jwks="https://id.example/jwks.json", issuer=ISSUER, audience=AUDIENCE, timeout_s=0.05)
+    app.keys.clock = clock  # type: ignore[attr-defined]
+    for _ in range(3):
+        assert asked(app, OLD).status == 503
+        clock.now += 6
+    assert not leave.is_set() and count == 1
+    assert len([message for message in caplog.messages if "no answer within 0.05 s" in message]) == 1
+    leave.set()
+    until(lambda: app.keys.keys)  # type: ignore[attr-defined]
+    assert asked(app, OLD).status == 200
+
+
 def test_a_server_that_is_not_there_is_an_outage(clock: Clock) -> None:
     with JwksServer(jwks(OLD)) as server:
         url = server.url
@@ -196,7 +222,7 @@ def test_a_url_with_a_user_is_refused_and_not_shown(scheme: str) -> None:
 
 def test_the_log_has_no_password(caplog: pytest.LogCaptureFixture) -> None:
     keys = UrlKeys("http://127.0.0.1:1/jwks.json?key=geheim", 300, 300, 1)
-    keys.fetch_unless_tried(None)
+    keys.wait_for_fetch(None)
     assert "geheim" not in caplog.text and "http://127.0.0.1:1/jwks.json" in caplog.text
 
 

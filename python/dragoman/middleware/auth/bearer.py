@@ -49,7 +49,7 @@ class BearerAuth(Authentication):
     user_claim    the claim that is the name
     scope_claim   the claim with the scopes: a text with blanks between them, or a list
     refresh_s, keep_s, timeout_s   of a URL: after how long keys are fetched anew, how long they are used when that
-                  fails, and how long a fetch takes at most
+                  fails, and how long a fetch is waited for
     realm, require   as `BasicAuth` has them
 
     The name is ``REMOTE_USER``, ``AUTH_TYPE`` is ``Bearer``, ``environ["dragoman.auth"]`` an `Identity` with the

@@ -42,6 +42,8 @@ MOST_BYTES = 1 << 20
 MOST_KEYS = 100
 LOOK_AT_FILE_S = 5.0
 PAUSE_S = 5.0
+# A fetch that has not ended by then never will.
+STUCK_S = 60.0
 
 
 class Key(NamedTuple):
@@ -161,15 +163,24 @@ class FileKeys(KeySource):
         return keys_of(json.loads(self.path.read_bytes()), is_public=False)
 
 
+class Run:
+    """One fetch, which is waited for until `until` and goes on after that."""
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.done = threading.Event()
+
+
 class UrlKeys(KeySource):
     """The keys of a URL.
 
-    refresh_s   how old they may be before they are fetched anew, by a thread of its own: no request waits for that
+    refresh_s   how old they may be before they are fetched anew; no request waits for that
     keep_s      how long they are used when that fails
-    timeout_s   how long one fetch takes at most
+    timeout_s   how long one fetch is waited for at most
 
     Only the first fetch is waited for, and one for a key that is not there, which is made once in 5 seconds at most:
-    whoever makes up names of keys does not make us ask for each.
+    whoever makes up names of keys does not make us ask for each. Each is made by a thread of its own: nothing bounds
+    how long a name is looked up.
     """
 
     def __init__(
@@ -193,45 +204,56 @@ class UrlKeys(KeySource):
         self.fetched = 0.0
         # When it was tried last; None: never.
         self.tried: float | None = None
-        self.is_refreshing = False
+        self.run: Run | None = None
 
     def find(self, kid: str | None, algorithm: str) -> list[Any]:
         """Those that fit."""
         age = self.clock() - self.fetched
         if not self.keys or age > self.keep_s:
-            self.fetch_unless_tried(None)
+            self.wait_for_fetch(None)
             if not self.keys or self.clock() - self.fetched > self.keep_s:
                 raise Unavailable(f"no keys of {self.outage.what}")
-        elif age > self.refresh_s and self.may_try() and not self.is_refreshing:
-            self.is_refreshing = True
-            threading.Thread(target=self.refresh, args=(self.fetched,), name="jwks", daemon=True).start()
+        elif age > self.refresh_s:
+            self.begin_fetch(self.fetched)
         found = self.among(self.keys, kid, algorithm)
         if not found:
-            self.fetch_unless_tried(self.fetched)
+            self.wait_for_fetch(self.fetched)
             found = self.among(self.keys, kid, algorithm)
         return found
 
-    def may_try(self) -> bool:
-        return self.tried is None or self.clock() - self.tried >= PAUSE_S
+    def wait_for_fetch(self, seen: float | None) -> None:
+        """Begin a fetch as `begin_fetch` does, and wait for it as long as it may take."""
+        run = self.begin_fetch(seen)
+        if run is not None and not run.done.wait(max(0.0, run.until - time.monotonic())):
+            self.outage.failed(TimeoutError(f"no answer within {self.timeout_s:g} s"))
 
-    def refresh(self, seen: float) -> None:
-        try:
-            self.fetch_unless_tried(seen)
-        finally:
-            self.is_refreshing = False
-
-    def fetch_unless_tried(self, seen: float | None) -> None:
-        """Fetch them, unless somebody has since `seen`, or has just failed. Who comes meanwhile waits for that one."""
+    def begin_fetch(self, seen: float | None) -> Run | None:
+        """The fetch that goes on: a new one unless somebody has fetched since `seen`, or has just tried."""
         with self.lock:
-            if not self.may_try() or (seen is not None and self.fetched != seen):
-                return
+            now = time.monotonic()
+            run = self.run
+            if run is not None and not run.done.is_set() and now < run.until + STUCK_S:
+                return run
+            has_just_tried = self.tried is not None and self.clock() - self.tried < PAUSE_S
+            if has_just_tried or (seen is not None and self.fetched != seen):
+                return None
             self.tried = self.clock()
-            try:
-                self.keys = keys_of(json.loads(fetched(self.url, self.timeout_s)), is_public=True)
-                self.fetched = self.clock()
+            self.run = run = Run(now + self.timeout_s)
+        threading.Thread(target=self.fetch, args=(run,), name="jwks", daemon=True).start()
+        return run
+
+    def fetch(self, run: Run) -> None:
+        """Fetch them."""
+        try:
+            keys = keys_of(json.loads(fetched(self.url, self.timeout_s)), is_public=True)
+            # One that was given up does not bring back what a later one has replaced.
+            if run is self.run:
+                self.keys, self.fetched = keys, self.clock()
                 self.outage.worked()
-            except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
-                self.outage.failed(error)
+        except (OSError, ValueError, RecursionError, http.client.HTTPException) as error:
+            self.outage.failed(error)
+        finally:
+            run.done.set()
 
 
 class OnlyHere(urllib.request.HTTPRedirectHandler):
