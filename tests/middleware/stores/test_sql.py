@@ -31,6 +31,25 @@ def test_the_log_has_no_password() -> None:
         assert "geheim" not in SQLStore(url).what
 
 
+def test_the_file_of_sqlite_is_its_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        store = SQLStore(f"sqlite:///{tmp_path}/store.db")
+        store.put("a", b"1", 60)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert modes == {"store.db": 0o600, "store.db-wal": 0o600, "store.db-shm": 0o600}
+
+
+def test_a_file_of_sqlite_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.touch()
+    path.chmod(0o660)
+    SQLStore(f"sqlite:///{path}").put("a", b"1", 60)
+    assert path.stat().st_mode & 0o777 == 0o660
+
+
 def test_two_that_make_the_table_at_once_both_have_it(postgresql_server: Backend) -> None:
     for number in range(5):
         stores = [SQLStore(postgresql_server.url, table=f"raced_{number}") for _ in range(4)]

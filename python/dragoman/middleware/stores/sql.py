@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from dragoman.middleware.extras import lacking
@@ -51,8 +52,9 @@ class SQLStore:
     timeout_s   how long a connection, a lock and an answer are waited for
     options     further arguments of ``sqlalchemy.create_engine``
 
-    SQLite (a file) serves the processes of one machine, PostgreSQL (``postgresql+psycopg://…``) any number of machines.
-    Each operation is one statement that commits by itself. The machines' clocks decide what has expired.
+    SQLite (a file, made for its owner alone) serves the processes of one machine, PostgreSQL
+    (``postgresql+psycopg://…``) any number of machines. Each operation is one statement that commits by itself. The
+    machines' clocks decide what has expired.
     Raises ValueError for another database, and for SQLite in memory, of which each thread would have its own.
 
         store = SQLStore("sqlite:////var/lib/shop/store.db")
@@ -208,6 +210,13 @@ def engine_of(address: URL, timeout_s: float, options: dict[str, Any]) -> Engine
             address,
             **{"isolation_level": "AUTOCOMMIT", "connect_args": {"timeout": timeout_s}, **options},
         )
+
+        @event.listens_for(engine, "do_connect")
+        def make_private(_dialect: object, _record: object, words: list[Any], _named: object) -> None:
+            # SQLite itself would make it for everybody to read. Where it cannot be made, SQLite says so.
+            if words and not words[0].startswith("file:"):
+                with suppress(OSError):
+                    os.close(os.open(words[0], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _: object) -> None:
