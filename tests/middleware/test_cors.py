@@ -236,6 +236,8 @@ def test_flask_cors_an_answer_to_a_request_without_origin_is_not_given_to_all() 
         ({"origins": [re.compile(".*")], "credentials": True}, r"credentials: the pattern '\.\*' lets in any page"),
         ({"origins": [re.compile("null|https://a.example")], "credentials": True}, "lets in any page"),
         ({"origins": [re.compile("https?://.+")], "credentials": True}, "lets in any page"),
+        ({"origins": [re.compile(r"https://.*\.com")], "credentials": True}, "lets in any page"),
+        ({"origins": ["https://*.com"], "credentials": True}, "lets in any page"),
         ({"origins": ["https://shop.example:443"]}, "origins: want .* as browsers send them"),
         ({"origins": ["http://shop.example:80"]}, "origins: want .* as browsers send them"),
         ({"methods": "GET"}, "methods: want a list of names, got the text 'GET'"),

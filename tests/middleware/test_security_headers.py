@@ -172,6 +172,7 @@ def test_every_field_can_be_left_out_and_others_added() -> None:
         ({"permissions": {"camera": ["a.example"]}}, 'want "self" or an origin'),
         ({"permissions": {"Camera!": []}}, "want features such as camera"),
         ({"extra": {"X Y": "z"}}, "X Y: want a field"),
+        ({"csp": {"script-src": "'none' 'self'"}}, "csp: script-src: want \"'none'\" alone"),
         ({"by_path": {"embed": {}}}, 'by_path: want paths that begin with "/"'),
         ({"by_path": {"/embed": {"frames": None}}}, "by_path: /embed: want options by name, of hsts, .*; got frames"),
         ({"by_path": {"/embed": {"frame": "x"}}}, "by_path: /embed: frame: want DENY"),

@@ -30,7 +30,10 @@ ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0
 PATTERN = re.compile(r"([a-z][a-z0-9+.-]*)://(\*\.)?([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5}|:\*)?")
 OWN_PORT = re.compile(r"http://.*:80|https://.*:443")
 # Whoever lets these in lets in everybody: a sandboxed frame of any page, and a name that nobody has meant.
-ANYBODY = ("null", "https://nobody-has-meant-this.invalid", "http://nobody-has-meant-this.invalid")
+ANYBODY = (
+    "null",
+    *(f"{scheme}://nobody-has-meant-this.{top}" for scheme in ("https", "http") for top in ("invalid", "com", "org")),
+)
 LABELS = r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)+"
 MOST_HEADERS = 64
 

@@ -207,6 +207,8 @@ def csp_value(policy: Csp, what: str) -> str | None:
         if bad := [one for one in sources if one in UNQUOTED]:
             # The browser takes it for a host of that name, and blocks what was meant to be let in.
             raise ValueError(f"{what}: {name}: want \"'{bad[0]}'\", with quotes, got {bad[0]!r}")
+        if "'none'" in sources and len(sources) > 1:
+            raise ValueError(f"{what}: {name}: want \"'none'\" alone: beside others it means nothing")
         if not sources and name not in VALUELESS | {"sandbox"}:
             raise ValueError(f"{what}: {name}: want sources; none at all are written \"'none'\"")
         directives.append(" ".join([name, *sources]))
