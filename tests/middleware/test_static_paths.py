@@ -273,3 +273,30 @@ def test_the_fallback_is_conditional_like_any_file(site: Path, live: bool) -> No
     app = spa(site, live)
     tag = ask(app, "GET", "/users/7", {"Accept": BROWSER}).value("ETag") or ""
     assert ask(app, "GET", "/users/8", {"Accept": BROWSER, "If-None-Match": tag}).status == 304
+
+
+def test_the_fallback_costs_no_look_at_its_directory(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # With 100,000 files beside it each page of the application would take a quarter of a second.
+    app = spa(site, live=False)
+    listed: list[Any] = []
+    monkeypatch.setattr(os, "listdir", lambda path: listed.append(path) or [])
+    assert ask(app, "GET", "/users/7", {"Accept": BROWSER}).text == "index.html"
+    assert listed == []
+
+
+def test_a_fallback_that_has_changed_is_sent_as_it_is_now(site: Path, live: bool) -> None:
+    app = spa(site, live)
+    assert ask(app, "GET", "/users/7", {"Accept": BROWSER}).text == "index.html"
+    (site / "index.html").write_text("another page")
+    assert ask(app, "GET", "/users/7", {"Accept": BROWSER}).text == "another page"
+    (site / "index.html").unlink()
+    assert ask(app, "GET", "/users/7", {"Accept": BROWSER}).text == "Hello"
+
+
+def test_what_is_not_there_costs_no_listing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Static(Inner(), root, live=True)
+    listed: list[Any] = []
+    listing = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: listed.append(path) or listing(path))
+    assert got(app, "none.css").text == "Hello"
+    assert listed == []

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from dragoman.middleware import Static, stack
+from dragoman.middleware.static import entry
 from dragoman.middleware.static.respond import EXACT_WRAPPERS
 from dragoman.testing import LiveServer
 from tests.middleware.files import A_TIME_S, TEXT, got, put
@@ -72,6 +73,53 @@ def test_a_pipe_that_takes_the_place_of_a_file_blocks_nobody(root: Path) -> None
     (root / "app.css").unlink()
     os.mkfifo(root / "app.css")
     assert got(app).text == "Hello"
+
+
+def test_a_directory_that_takes_the_place_of_a_file_costs_no_descriptor(root: Path) -> None:
+    app = Static(Inner(), root)
+    (root / "app.css").unlink()
+    (root / "app.css").mkdir()
+    before = len(os.listdir("/proc/self/fd"))
+    assert [got(app).text for _ in range(3)] == ["Hello"] * 3
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("swapped", ["in/app.css", "in"])
+def test_a_link_that_comes_between_a_look_and_the_opening_leads_nowhere(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, live: bool, swapped: str
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    put(outside, "app.css", b"nobody is to see this")
+    put(root, "in/app.css")
+    app = Static(Inner(), root, live=live)
+    # So that a layer that is not live looks again.
+    put(root, "in/app.css", b"changed")
+    find = app.tree.find
+
+    def find_and_swap(path: str) -> str | None:
+        found = find(path)
+        place = root / swapped
+        if not place.is_symlink():
+            place.rename(root / "away")
+            place.symlink_to(outside if swapped == "in" else outside / "app.css")
+        return found
+
+    app.tree.find = find_and_swap  # type: ignore[method-assign]
+    assert got(app, "/static/in/app.css").text == "Hello"
+    assert got(app, "/static/in/app.css").text == "Hello"
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_none(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = entry.digest
+
+    def gone(*given: Any) -> str:
+        (root / "app.css").unlink(missing_ok=True)
+        return make(*given)
+
+    monkeypatch.setattr(entry, "digest", gone)
+    app = Static(Inner(), root, etags="content")
+    assert got(app).text == "Hello"
+    assert got(app, "/static/empty.txt").status == 200
 
 
 # What the server gets.

@@ -16,6 +16,7 @@ from dragoman.http.dates import http_date
 from dragoman.http.negotiation import best_encoding
 from dragoman.middleware.passing import Headers
 from dragoman.middleware.static.naming import content_type
+from dragoman.middleware.static.tree import READING
 from dragoman.middleware.unmodified import not_modified
 
 __all__ = ["ETagSource", "Entry", "Making", "Signature", "Variant", "opened", "signature"]
@@ -28,7 +29,6 @@ SUFFIXES = {"br": ".br", "zstd": ".zst", "gzip": ".gz"}
 YEAR_S = 31_536_000
 # Builds that can be repeated give all files one time: 0, 1, or 1980, where ZIP begins. It tells nothing of the content.
 FIRST_TRUE_S = 315_705_600
-READING = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Signature(NamedTuple):
@@ -40,16 +40,23 @@ class Signature(NamedTuple):
     mtime_ns: int
 
 
+class Found(NamedTuple):
+    """A file that was looked at: its signature, and the text that its ETag is made of."""
+
+    signature: Signature
+    tag: str
+
+
 class Variant:
     """One coding of a file. The lists are copied for each answer."""
 
     __slots__ = ("coding", "etag", "headers", "not_modified", "path", "signature", "size_bytes")
 
-    def __init__(self, path: str, coding: str, found: Signature, etag: ETag, headers: Headers) -> None:
+    def __init__(self, path: str, coding: str, found: Found, etag: ETag, headers: Headers) -> None:
         self.path = path
         self.coding = coding
-        self.signature = found
-        self.size_bytes = found.size
+        self.signature = found.signature
+        self.size_bytes = found.signature.size
         self.etag = etag
         self.headers = headers
         self.not_modified = not_modified(headers)
@@ -79,8 +86,9 @@ def chosen(accept_encoding: str, offers: tuple[str, ...]) -> str | None:
 
 
 class Making(NamedTuple):
-    """By what an entry is made of a file."""
+    """By what an entry is made of a file. `open` gives a descriptor of the file at a path, or raises OSError."""
 
+    open: Callable[[str], int]
     types: Mapping[str, str]
     charset: str | None
     max_age_s: int | None
@@ -97,10 +105,10 @@ class Making(NamedTuple):
         compressed      coding → path of the file's compressed form
         cache_control   instead of what the settings say
         """
-        original = examined(path)
+        original = self.looked_at(path)
         if original is None:
             return None
-        last_modified = modified(original)
+        last_modified = modified(original.signature)
         common: Headers = [("Content-Type", content_type(os.path.basename(path), self.types, self.charset))]
         cache_control = self.cache_control(url) if cache_control is None else cache_control
         if cache_control is not None:
@@ -111,34 +119,44 @@ class Making(NamedTuple):
             common.append(("Last-Modified", http_date(last_modified)))
         found = {"identity": (path, original)}
         for coding, other in compressed.items():
-            its = examined(other)
-            # One that is older was made of an older file; one that is larger is of no use.
-            if its is not None and its.size < original.size and its.mtime_ns // 10**9 >= original.mtime_ns // 10**9:
+            its = self.looked_at(other)
+            if its is not None and may_stand_for(its.signature, original.signature):
                 found[coding] = (other, its)
         if len(found) > 1:
             common.append(("Vary", "Accept-Encoding"))
         self.add_headers(common, path, url)
-        variants = [self.variant(coding, *file, common) for coding, file in found.items()]
-        return Entry([one for one in variants if one is not None], last_modified)
+        return Entry([self.variant(coding, *file, common) for coding, file in found.items()], last_modified)
 
-    def variant(self, coding: str, path: str, found: Signature, common: Headers) -> Variant:
-        etag = self.etag(coding, path, found)
+    def looked_at(self, path: str) -> Found | None:
+        """What is at `path`; None where there is no file any more, or one that cannot be read."""
+        try:
+            descriptor = self.open(path)
+        except (OSError, ValueError):
+            return None
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            found = signature(status)
+            is_read = self.etags == "content" or found.mtime_ns < FIRST_TRUE_S * 10**9
+            return Found(found, digest(descriptor) if is_read else f"{found.mtime_ns:x}-{found.size:x}")
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+
+    def variant(self, coding: str, path: str, found: Found, common: Headers) -> Variant:
+        # Of the bytes that are sent: each coding has its own.
+        etag = ETag(found.tag if coding == "identity" else f"{found.tag}-{coding}")
         headers = [
             *common,
             ("ETag", str(etag)),
             ("Accept-Ranges", "bytes"),
-            ("Content-Length", str(found.size)),
+            ("Content-Length", str(found.signature.size)),
         ]
         if coding != "identity":
             headers.append(("Content-Encoding", coding))
         return Variant(path, coding, found, etag, headers)
-
-    def etag(self, coding: str, path: str, found: Signature) -> ETag:
-        """Of the bytes that are sent: each coding has its own."""
-        suffix = "" if coding == "identity" else f"-{coding}"
-        if self.etags == "content" or found.mtime_ns < FIRST_TRUE_S * 10**9:
-            return ETag(digest(path) + suffix)
-        return ETag(f"{found.mtime_ns:x}-{found.size:x}{suffix}")
 
     def cache_control(self, url: str) -> str | None:
         if self.is_immutable(url):
@@ -151,12 +169,9 @@ def signature(status: os.stat_result) -> Signature:
     return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
-def examined(path: str) -> Signature | None:
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return signature(status) if stat.S_ISREG(status.st_mode) else None
+def may_stand_for(compressed: Signature, original: Signature) -> bool:
+    """Whether one file may be the other one, compressed: an older one is of an older file, a larger one of no use."""
+    return compressed.size < original.size and compressed.mtime_ns // 10**9 >= original.mtime_ns // 10**9
 
 
 def modified(found: Signature) -> float | None:
@@ -166,25 +181,22 @@ def modified(found: Signature) -> float | None:
     return seconds if FIRST_TRUE_S <= seconds <= time.time() else None
 
 
-def digest(path: str) -> str:
+def digest(descriptor: int) -> str:
     """Half of the SHA-256 of what is in the file."""
     made = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 18):
-            made.update(block)
+    while block := os.read(descriptor, 1 << 18):
+        made.update(block)
     return made.hexdigest()[:32]
 
 
 def opened(variant: Variant) -> io.FileIO | None:
     """The file, if it is still what it was."""
     try:
-        # What has come into its place may be a pipe, and wait for a writer.
         descriptor = os.open(variant.path, READING)
     except OSError:
         return None
+    if signature(os.fstat(descriptor)) != variant.signature:
+        os.close(descriptor)
+        return None
     # Exactly this type: it is what a server takes for a file that it can send by itself.
-    file = io.FileIO(descriptor)
-    if signature(os.fstat(descriptor)) == variant.signature:
-        return file
-    file.close()
-    return None
+    return io.FileIO(descriptor)

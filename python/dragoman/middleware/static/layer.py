@@ -102,6 +102,7 @@ class Static(Layer):
                 raise ValueError(f"Static: there is no directory {os.fspath(directory)!r} ({self.tree.root})")
             log.warning("Static: there is no directory %s yet", self.tree.root)
         self.making = Making(
+            self.tree.open,
             media_types(types or {}),
             charset,
             max_age_s,
@@ -112,7 +113,9 @@ class Static(Layer):
         )
         self.fallback = None if fallback is None else latin(fallback.lstrip("/"))
         self.fallback_except = PathTable.of(fallback_except, "fallback_except")
-        if self.fallback is not None and not self.live and self.tree.find(self.fallback) is None:
+        # What the fallback is answered with, where the directory is not looked at for each request.
+        self.page = None if self.live else self.fallback_entry()
+        if self.fallback is not None and not self.live and self.page is None:
             raise ValueError(f"fallback: there is no file {fallback!r} in {self.tree.root}")
         self.entries: dict[str, Entry] = {}
         self.directories: set[str] = set()
@@ -153,11 +156,9 @@ class Static(Layer):
             if self.index is not None and (place := self.moved_to(path)) is not None:
                 return self.redirect(place, environ, start_response)
             if self.fallback is not None and self.is_page(path, environ):
-                fallback = self.entry_at(self.prefix + self.fallback, "no-cache")
-                file = None if fallback is None else opened(fallback.choose(environ.get("HTTP_ACCEPT_ENCODING")))
-                if fallback is not None and file is not None:
-                    variant = fallback.choose(environ.get("HTTP_ACCEPT_ENCODING"))
-                    return respond(fallback, variant, file, environ, start_response)
+                found = self.fallback_of(environ.get("HTTP_ACCEPT_ENCODING"))
+                if found is not None:
+                    return respond(*found, environ, start_response)
         return self.app(environ, start_response)
 
     # Finding.
@@ -208,6 +209,22 @@ class Static(Layer):
         if not self.live:
             # Whoever sees the old one meanwhile comes here as well.
             self.entries[path] = entry
+        return entry, variant, file
+
+    def fallback_entry(self) -> Entry | None:
+        """The entry of the fallback as the directory is now."""
+        return None if self.fallback is None else self.entry_at(self.prefix + self.fallback, "no-cache")
+
+    def fallback_of(self, accepted: str | None) -> tuple[Entry, Variant, FileIO] | None:
+        """The fallback's file; None when it has gone."""
+        entry = self.page
+        if entry is not None and (file := opened(variant := entry.choose(accepted))) is not None:
+            return entry, variant, file
+        entry = self.fallback_entry()
+        if entry is None or (file := opened(variant := entry.choose(accepted))) is None:
+            return None
+        if not self.live:
+            self.page = entry
         return entry, variant, file
 
     # Pages and directories.

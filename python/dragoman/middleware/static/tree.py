@@ -7,11 +7,15 @@ import stat
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-__all__ = ["Symlinks", "Tree"]
+__all__ = ["READING", "Symlinks", "Tree"]
 
 Symlinks: TypeAlias = Literal["inside", "all", "none"]
 
 WELL_KNOWN = ".well-known"
+# What is opened may be a pipe, and wait for a writer.
+READING = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+DIRECTORY = READING | NO_LINK | getattr(os, "O_DIRECTORY", 0)
 
 
 class Tree:
@@ -58,19 +62,35 @@ class Tree:
         target = self.resolve(path)
         return target if target is not None and stat.S_ISREG(mode_of(target)) else None
 
-    def is_directory(self, path: str) -> bool:
-        """Whether there is a directory at `path`."""
-        target = self.resolve(path)
-        return target is not None and stat.S_ISDIR(mode_of(target))
+    def open(self, target: str) -> int:
+        """A descriptor of the file at a path that `all` or `find` has given. Raises OSError.
+
+        A link that has come into the place of a name since it was looked at is not followed: whoever may write into the
+        directory could swap it at the right moment.
+        """
+        if self.symlinks == "all" or os.open not in os.supports_dir_fd:
+            return os.open(target, READING)
+        *above, name = target[len(self.root) :].strip(os.sep).split(os.sep)
+        directory = os.open(self.root, DIRECTORY & ~NO_LINK)
+        try:
+            for one in above:
+                inner = os.open(one, DIRECTORY, dir_fd=directory)
+                os.close(directory)
+                directory = inner
+            return os.open(name, READING | NO_LINK, dir_fd=directory)
+        finally:
+            os.close(directory)
 
     def resolve(self, path: str) -> str | None:
         target = self.root
         for segment in path.split("/") if path else ():
             try:
                 name = os.fsdecode(segment.encode("latin-1"))
+                # A listing may be long: it is for what seems to be there.
+                os.lstat(os.path.join(target, name))
                 is_there = name in os.listdir(target)
             except (OSError, ValueError):
-                # No directory, or no bytes: UnicodeEncodeError is a ValueError.
+                # Nothing there, no directory, or no bytes: UnicodeEncodeError is a ValueError.
                 return None
             allowed = self.allowed(target, name) if is_there else None
             if allowed is None:
@@ -87,7 +107,11 @@ class Tree:
             return target
         if self.symlinks == "none":
             return None
-        real = os.path.realpath(target)
+        try:
+            real = os.path.realpath(target)
+        except OSError:
+            # It is no link any more.
+            return None
         return real if self.symlinks == "all" or self.is_inside(real) else None
 
     def is_inside(self, real: str) -> bool:
