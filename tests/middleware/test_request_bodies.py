@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import random
 import re
+import resource
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
@@ -347,3 +349,27 @@ def test_limits_before_and_behind_work_together() -> None:
 def test_a_setting_that_makes_no_sense_is_told(options: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=re.escape(text)):
         Decompress(**options)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [(1 << 20) + 1, 3 << 20])
+def test_a_body_that_there_is_no_room_for_is_507(size: int, caplog: pytest.LogCaptureFixture) -> None:
+    # No file of this process can grow beyond a mebibyte: writes fail as on a full disk.
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limit[1]))
+    try:
+        answered = ask(Decompress(echo), "POST", "/", {"Content-Encoding": "gzip"}, gzip.compress(NOISE[:size]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert (answered.status, answered.text) == (507, "There is no room for the body, unpacked.\n")
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_body_that_is_refused_while_it_is_unpacked_leaves_no_file() -> None:
+    app = Decompress(echo, max_bytes=2 << 20)
+    before = len(os.listdir("/proc/self/fd"))
+    assert ask(app, "POST", "/", {"Content-Encoding": "gzip"}, gzip.compress(NOISE)).status == 413
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
@@ -10,7 +11,16 @@ from urllib.parse import unquote_to_bytes
 
 from dragoman.http.media_types import parse_media_type
 
-__all__ = ["Form", "FormError", "Limits", "Upload", "field_in_beginning", "parse_form", "parse_urlencoded"]
+__all__ = [
+    "Form",
+    "FormError",
+    "FormNotKept",
+    "Limits",
+    "Upload",
+    "field_in_beginning",
+    "parse_form",
+    "parse_urlencoded",
+]
 
 MOST_FIELDS = 1000
 URLENCODED = "application/x-www-form-urlencoded"
@@ -61,9 +71,10 @@ DEFAULT_LIMITS = Limits()
 
 
 class FormError(Exception):
-    """A form that cannot be taken, by its client's fault.
+    """A form that cannot be taken: by its client's fault, or for lack of room (`FormNotKept`).
 
-    status   to answer with: 400 for a body that is no form, 413 for one of more than its limits, 415 for another type
+    status   to answer with: 400 for a body that is no form, 413 for one of more than its limits, 415 for another type,
+             507 where there is no room
     ``str(error)`` says what was wrong, in a sentence without a final stop.
     Source: RFC 9110 §15.5.1, §15.5.14, §15.5.16.
 
@@ -74,6 +85,20 @@ class FormError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class FormNotKept(FormError):
+    """A form whose files cannot be kept while they are read, as on a full disk: by no fault of its client's.
+
+    Its cause is the OSError of the temporary file.
+    Source: RFC 4918 §11.5.
+
+    >>> FormNotKept().status
+    507
+    """
+
+    def __init__(self) -> None:
+        super().__init__(507, "there is no room for the files of the form")
 
 
 @dataclass(frozen=True)
@@ -176,7 +201,7 @@ def parse_form(
     Text is UTF-8, whatever a part says; other bytes become U+FFFD. A part with a file name is a file; one with an empty
     name and no content is an input in which nobody has chosen a file, and is left out.
     Close the form, or use it in a ``with`` block. multipart/form-data wants ``pip install 'dragoman[middleware]'``.
-    Raises FormError with the status to answer, and whatever `stream` raises.
+    Raises FormError with the status to answer (`FormNotKept` where it is our fault), and whatever `stream` raises.
     Source: RFC 7578; WHATWG HTML, "Multipart form data".
 
     >>> import io
@@ -273,7 +298,10 @@ class Reading:
         if self.file is None:
             self.open()
         assert self.file is not None
-        self.file.write(data)
+        try:
+            self.file.write(data)
+        except OSError as error:
+            raise FormNotKept from error
 
     def finish(self) -> None:
         if self.file_name is None:
@@ -284,7 +312,11 @@ class Reading:
         if self.file is None:
             self.open()
         assert self.file is not None
-        self.file.seek(0)
+        try:
+            # What is in a buffer still is written now.
+            self.file.seek(0)
+        except OSError as error:
+            raise FormNotKept from error
         self.form.files.append(Upload(self.name, self.file_name, self.media_type, self.size_bytes, self.file))
         self.file = None
 
@@ -301,7 +333,9 @@ class Reading:
 
     def close(self) -> None:
         if self.file is not None:
-            self.file.close()
+            # A full disk refuses what is in its buffer once more; it is closed all the same.
+            with suppress(OSError):
+                self.file.close()
         self.form.close()
 
 

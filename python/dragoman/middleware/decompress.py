@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 import tempfile
 from collections.abc import Iterable, Sequence
-from typing import IO, Any
+from contextlib import suppress
+from typing import IO, Any, NoReturn
 
 from dragoman.http.fields import split_list
 from dragoman.middleware.answer import Answer, plain
@@ -17,6 +19,8 @@ from dragoman.types import Environ, StartResponse, WSGIApplication
 
 __all__ = ["Decompress"]
 
+log = logging.getLogger("dragoman.middleware")
+
 # Each coding over another one multiplies what a small body may become.
 CODINGS_AT_MOST = 2
 PIECE_BYTES = 8192
@@ -25,6 +29,7 @@ IN_MEMORY_BYTES = 1 << 20
 RATIO_FROM_BYTES = 1 << 20
 ALIASES = {"x-gzip": "gzip"}
 
+NO_ROOM = plain("507 Insufficient Storage", "There is no room for the body, unpacked.")
 BAD_LENGTH = plain("400 Bad Request", "Content-Length is no number.")
 
 
@@ -38,7 +43,8 @@ class Decompress(Layer):
                 CONTENT_LENGTH is its length. True: while the application reads; it has to read a body without a
                 CONTENT_LENGTH, by ``wsgi.input_terminated``, as Flask does and Django does not.
 
-    The application sees no Content-Encoding any more. A body that is broken is answered 400.
+    The application sees no Content-Encoding any more. A body that is broken is answered 400, one that there is no room
+    for on the disk 507.
     Raises ValueError for settings that make no sense, ImportError for a coding whose package is missing.
     Source: RFC 9110, sections 8.4, 12.5.3 and 15.5.16.
 
@@ -184,17 +190,51 @@ class Unpacked(io.RawIOBase):
 
 def unpacked_whole(source: IO[bytes]) -> tuple[IO[bytes], int]:
     """The whole of `source` and its length: in memory, or in a file where it is large."""
-    body: IO[bytes] = io.BytesIO()
-    length = 0
-    while piece := source.read(1 << 16):
-        length += len(piece)
-        if length > IN_MEMORY_BYTES and isinstance(body, io.BytesIO):
-            file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the request ends
-            file.write(body.getvalue())
-            body = file
-        body.write(piece)
-    body.seek(0)
-    return body, length
+    body = Spool()
+    try:
+        while piece := source.read(1 << 16):
+            body.write(piece)
+        return body.rewound(), body.length
+    except BaseException:
+        body.discard()
+        raise
+
+
+class Spool:
+    """A body as it comes, in memory, and past a mebibyte in a file."""
+
+    def __init__(self) -> None:
+        self.file: IO[bytes] = io.BytesIO()
+        self.length = 0
+
+    def write(self, piece: bytes) -> None:
+        self.length += len(piece)
+        try:
+            if self.length > IN_MEMORY_BYTES and isinstance(self.file, io.BytesIO):
+                begun = self.file.getvalue()
+                self.file = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the request ends
+                self.file.write(begun)
+            self.file.write(piece)
+        except OSError as error:
+            self.refuse(error)
+
+    def rewound(self) -> IO[bytes]:
+        """The body, to be read from its beginning."""
+        try:
+            # What is in a buffer still is written now.
+            self.file.seek(0)
+        except OSError as error:
+            self.refuse(error)
+        return self.file
+
+    def refuse(self, error: OSError) -> NoReturn:
+        log.error("Decompress: there is no room for a body that is unpacked: %s", error)
+        raise BodyRefused(NO_ROOM) from error
+
+    def discard(self) -> None:
+        # A full disk refuses what is in the buffer once more; it is closed all the same.
+        with suppress(OSError):
+            self.file.close()
 
 
 def too_large(what: str) -> Answer:

@@ -1,7 +1,10 @@
 """Forms: fields and files come through whole, however the body is cut; what has too much is refused with its status."""
 
 import io
+import os
+import resource
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from urllib.parse import urlencode
 
@@ -9,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.http.forms import Form, FormError, Limits, field_in_beginning, parse_form, parse_urlencoded
+from dragoman.http.forms import Form, FormError, FormNotKept, Limits, field_in_beginning, parse_form, parse_urlencoded
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=XX"
@@ -231,6 +234,37 @@ def test_files_are_closed_when_the_client_goes() -> None:
         with pytest.raises(ConnectionResetError):
             parse_form(Gone(part("a", b"1", "x") + part("b", b"1" * 100, "y")[:-50], 10), MULTIPART, 10_000)
     assert len(opened) == 2 and all(one.closed for one in opened)
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file of this process can grow beyond a mebibyte: writes fail as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [(1 << 20) + 1, 3 << 20])
+def test_a_file_that_there_is_no_room_for_is_507(full_disk: None, size: int) -> None:
+    # One byte too many is noticed when the buffer is written, at the end of the file.
+    body = whole(part("a", b"1" * 70_000, "x"), part("b", b"1" * size, "y"))
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(FormNotKept) as refused:
+        parsed(body)
+    assert (refused.value.status, type(refused.value.__cause__)) == (507, OSError)
+    assert str(refused.value) == "there is no room for the files of the form"
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_the_stream_raises_is_not_taken_for_a_lack_of_room() -> None:
+    class Gone(Trickle):
+        def read(self, size: int, /) -> bytes:
+            raise BrokenPipeError("gone")
+
+    with pytest.raises(BrokenPipeError):
+        parse_form(Gone(b"", 1), MULTIPART, 10)
 
 
 def test_the_library_is_asked_for_by_the_name_of_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
