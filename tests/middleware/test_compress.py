@@ -110,6 +110,8 @@ def test_the_order_of_the_codings_is_the_operators() -> None:
         [HTML, ("Cache-Control", "public, No-Transform")],
         [HTML, ("Content-Range", "bytes 0-9/20")],
         [HTML, ("Content-Digest", "sha-256=:AAAA:")],
+        [HTML, ("Repr-Digest", "sha-256=:AAAA:")],
+        [HTML, ("Digest", "sha-256=AAAA")],
         [HTML, ("Content-Length", "20")],
         [],
     ],

@@ -63,8 +63,10 @@ TYPES = frozenset(
 """What is worth compressing. Not text/event-stream: see the page of this part."""
 
 # A body in pieces, or one whose bytes are vouched for, cannot be replaced by other bytes. RFC 9110, section 14.4;
-# RFC 9530, section 2.
-BOUND_TO_BYTES = frozenset({"content-encoding", "content-range", "content-digest", "content-md5"})
+# RFC 9530, sections 2 and 3: also the digest of a representation is of its coded bytes.
+BOUND_TO_BYTES = frozenset(
+    {"content-encoding", "content-range", "content-digest", "repr-digest", "digest", "content-md5"}
+)
 # RFC 9110, section 6.4.1: what has no body. 205 has none either; 206 is a piece.
 WITHOUT_BODY = ("1", "204", "205", "206", "304")
 
@@ -80,7 +82,7 @@ class Compress(Layer):
     files       whether also files are compressed that the server could send by itself
     exempt      paths (with all below them) whose responses are left alone
 
-    Left alone are also responses that have a Content-Encoding, a Content-Range or a Content-Digest, that say
+    Left alone are also responses that have a Content-Encoding, a Content-Range or a digest, that say
     ``Cache-Control: no-transform``, or that have no body. The ETag of what is compressed is made weak.
     Raises ValueError for settings that make no sense, ImportError for a coding whose package is missing.
     Source: RFC 9110, sections 8.4, 8.8.3 and 12.5.3.
