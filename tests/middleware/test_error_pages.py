@@ -146,6 +146,17 @@ def test_an_exception_before_the_first_block_replaces_the_head_and_leaves_nothin
         assert answer.value("Content-Length") == str(len(answer.body))
 
 
+def test_what_an_exception_says_begins_no_line_of_its_own_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    # What a client has sent is often part of it.
+    app = ErrorPages(
+        Inner(raises=ValueError("no such user: x\r\nERROR all is lost\x1b[2J")), statuses={ValueError: 400}
+    )
+    with caplog.at_level(logging.INFO, "dragoman.middleware"):
+        assert ask(app).status == 400
+    [record] = caplog.records
+    assert record.getMessage().endswith(r"by ValueError: 'no such user: x\r\nERROR all is lost\x1b[2J'")
+
+
 def test_an_exception_behind_the_first_block_is_logged_and_passed_on(caplog: pytest.LogCaptureFixture) -> None:
     app: Any = ErrorPages(failing_in_body(b"one"))
     result = app(environ_of(), lambda *arguments: print)

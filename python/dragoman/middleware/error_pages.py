@@ -213,7 +213,8 @@ class Going:
         request_id = self.environ.get(REQUEST_ID, "-")
         what = (self.environ.get("REQUEST_METHOD"), path_of(self.environ), request_id)
         if status < 500:
-            log.info("%r %r (request %s): %d, by %s: %s", *what, status, type(error).__name__, error)
+            # Quoted: a line break in it, which may be the client's, would begin a line of its own.
+            log.info("%r %r (request %s): %d, by %s: %r", *what, status, type(error).__name__, str(error))
         else:
             log.error("%r %r (request %s) has failed", *what, exc_info=error)
 
