@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
+import wsgiref.util
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -265,33 +269,98 @@ def test_an_error_after_a_head_is_passed_on_and_not_kept() -> None:
     assert (ask(app).status, ask(app, headers={"If-None-Match": '"a"'}).body) == (500, b"broken")
 
 
-def test_a_file_that_the_server_sends_stays_with_the_server() -> None:
+@pytest.mark.parametrize(
+    ("value", "length", "detail"),
+    [(None, 4, "no-lifetime"), ("no-store", 4, "no-store"), ("max-age=60", 2 << 20, "size")],
+)
+def test_a_file_that_may_not_be_kept_stays_with_the_server(value: str | None, length: int, detail: str) -> None:
     class Wrapper:
         def __init__(self, file: Any) -> None:
             self.file = file
 
         def __iter__(self) -> Iterator[bytes]:
-            return iter([b"file"])
+            raise AssertionError("the server sends it by itself")
 
         def close(self) -> None:
             closes.append(self)
 
     closes: list[Wrapper] = []
     made = Wrapper(None)
-    statuses: list[str] = []
+    heads: list[Any] = []
 
     def sending(environ: dict[str, Any], start_response: Any) -> Any:
-        start_response("200 OK", [TEXT, ("Cache-Control", "max-age=60"), ("ETag", '"a"')])
+        said = [] if value is None else [("Cache-Control", value)]
+        start_response("200 OK", [TEXT, ("ETag", '"a"'), ("Content-Length", str(length)), *said])
         return made
 
     def ask_for(**more: Any) -> Any:
         environ = environ_of(**{"wsgi.file_wrapper": Wrapper}, **more)
-        return cached(sending)(environ, lambda status, headers: statuses.append(status))
+        return cached(sending)(environ, lambda *head: heads.append(head))  # type: ignore[arg-type, return-value]
 
     assert ask_for() is made
+    assert ("Cache-Status", f"dragoman; fwd=uri-miss; detail={detail}") in heads[0][1]
     # Who has it already gets a head, and the file is closed here.
     assert list(ask_for(HTTP_IF_NONE_MATCH='"a"')) == []
-    assert (statuses, closes) == (["200 OK", "304 Not Modified"], [made])
+    assert ([status for status, _ in heads], closes) == (["200 OK", "304 Not Modified"], [made])
+
+
+def wrappers() -> list[Any]:
+    import gunicorn.http.wsgi
+    import waitress.buffers
+
+    return [wsgiref.util.FileWrapper, gunicorn.http.wsgi.FileWrapper, waitress.buffers.ReadOnlyFileBasedBuffer]
+
+
+@pytest.mark.parametrize("wrapper", wrappers(), ids=lambda wrapper: wrapper.__module__)
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_file_that_may_be_kept_is_kept_as_it_says(tmp_path: Path, wrapper: Any, is_declared: bool) -> None:
+    path = tmp_path / "report.csv"
+    path.write_bytes(b"a;b\n" * 20_000)
+    opened: list[Any] = []
+
+    def sending(environ: dict[str, Any], start_response: Any) -> Any:
+        length = [("Content-Length", "80000")] if is_declared else []
+        start_response("200 OK", [TEXT, ("Cache-Control", "max-age=60"), *length])
+        opened.append(path.open("rb"))
+        return environ["wsgi.file_wrapper"](opened[0], 8192)
+
+    app = cached(sending)
+    for said in ("fwd=uri-miss; stored", "hit; ttl=60"):
+        given = ask(app, **{"wsgi.file_wrapper": wrapper})
+        assert (given.body, told(given)) == (path.read_bytes(), said)
+    assert [file.closed for file in opened] == [True]
+
+
+def test_a_body_whose_beginning_went_out_before_a_second_head_is_not_kept() -> None:
+    # The server raises the exception again, since a head is out; an application may swallow that and go on.
+    def stubborn(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [TEXT, ("Cache-Control", "max-age=60")])
+        yield b"one "
+        try:
+            raise KeyError("x")
+        except KeyError:
+            with contextlib.suppress(KeyError):
+                start_response("200 OK", [TEXT, ("Cache-Control", "max-age=60")], sys.exc_info())
+        yield b"two"
+
+    app = cached(stubborn)
+
+    def body() -> bytes:
+        sent: list[bytes] = []
+
+        def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+            if exc_info is not None and sent:
+                raise exc_info[1]
+            return sent.append
+
+        result: Any = app(environ_of(), start_response)
+        for block in result:
+            sent.append(block)
+        if hasattr(result, "close"):
+            result.close()
+        return b"".join(sent)
+
+    assert [body(), body()] == [b"one two"] * 2
 
 
 def test_paths_have_lifetimes_of_their_own_and_others_go_by_the_cache() -> None:

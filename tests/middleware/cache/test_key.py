@@ -63,6 +63,11 @@ def test_without_a_host_field_the_server_says_who_it_is() -> None:
     assert found is not None and found.key == of().key
 
 
+def test_the_field_that_a_well_known_snippet_takes_the_prefix_from_is_one_of_them() -> None:
+    # Of Flask's old page on deployment: whoever sent it would have all links of a kept page begin with it.
+    assert {"HTTP_X_SCRIPT_NAME", "HTTP_X_SCHEME"} <= set(KEYED)
+
+
 @pytest.mark.parametrize("name", KEYED)
 def test_fields_that_pages_are_made_with_are_part_of_what_is_looked_for(name: str) -> None:
     assert of(**{name: "evil.example"}).beside != of().beside
@@ -90,6 +95,10 @@ def test_fields_do_not_run_into_each_other() -> None:
         ("accept", "text/html, */*", "text/html,*/*", True),
         ("accept", "text/html, */*", "*/*, text/html", False),
         ("accept-language", "de", "en", False),
+        ("accept", 'text/html;title="a b"', 'text/html;title="ab"', False),
+        # What only begins like a list of HTTP's is somebody's own field.
+        ("accept-tenant", "a b", "ab", False),
+        ("accept-tenant", "a", "a,", False),
         ("x-tenant", " a ", "a", True),
         ("x-tenant", "a", "A", False),
         ("x-tenant", "", None, False),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dragoman.http.dates import http_date
 from dragoman.middleware.cache import CACHE
 from dragoman.middleware.stores import MemoryStore
 from tests.middleware.cache.support import DATE, TEXT, cached, inner_of, told
@@ -243,3 +244,16 @@ def test_a_purge_is_remembered_or_what_was_tagged_is_forgotten(clock: list[float
     store.delete(note)
     clock[0] += 1
     assert told(ask(app)) == "fwd=miss; stored"
+
+
+def test_a_304_without_a_date_makes_it_as_young_as_one_with_it(clock: list[float]) -> None:
+    # The server that is asked may add the Date itself, behind this cache; the old one says nothing of the 304.
+    inner = inner_of("max-age=60", ("ETag", '"v1"'), ("Date", http_date(clock[0])))
+    app = cached(inner)
+    ask(app)
+    clock[0] += 100
+    inner.status, inner.blocks, inner.headers = "304 Not Modified", [], [("ETag", '"v1"')]
+    assert told(ask(app)) == "fwd=stale; fwd-status=304; stored"
+    clock[0] += 10
+    given = ask(app)
+    assert (told(given), given.value("Age"), inner.calls) == ("hit; ttl=50", "10", 2)

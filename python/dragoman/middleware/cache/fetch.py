@@ -95,7 +95,9 @@ class Fetch:
         opened = None
         try:
             result = app(self.environ, self.started)
-            if is_file_response(self.environ, result) and self.instead is None:
+            # One that may be kept is read here like any other body, once: then it is kept, as its head has said.
+            is_file = is_file_response(self.environ, result)
+            if is_file and self.instead is None and self.blocks is None:
                 self.give_up()
                 return self.silenced(result) if self.is_silent else result
             if self.stale is not None and not self.has_head:
@@ -119,7 +121,8 @@ class Fetch:
             return self.given_instead(self.instead, int(self.status[:3]), app)
         if self.has_head and self.blocks is None and not self.is_silent:
             return result
-        is_sized = hasattr(result, "__len__") and not self.is_silent
+        # The length of waitress's file is in bytes.
+        is_sized = hasattr(result, "__len__") and not self.is_silent and not is_file
         return SizedKept(self, result) if is_sized else Kept(self, result)
 
     def silenced(self, result: Iterable[bytes]) -> Iterable[bytes]:
@@ -165,11 +168,13 @@ class Fetch:
             self.give_up()
         else:
             self.rules.tell(made, f"fwd={self.why}; stored")
-            self.plan, self.blocks, self.size_bytes = plan, [], 0
         if had_sent_nothing and code == 200 and (reduced := self.reduced(made)) is not None:
             self.is_silent = True
             status, made = reduced
         write = self.start_response(status, made, *arguments)
+        # Only now: where a head has gone out already, what follows is no whole body.
+        if not isinstance(plan, str):
+            self.plan, self.blocks, self.size_bytes = plan, [], 0
 
         def written(block: bytes, /) -> object:
             self.note(block)
@@ -370,5 +375,6 @@ def is_about(stale: Entry, headers: Headers) -> bool:
 def updated(stored: Headers, headers: Headers) -> Headers:
     """The stored fields, with those of a 304 in their places. RFC 9111 section 3.2."""
     made = [one for one in headers if one[0].lower() not in NOT_UPDATED]
-    names = {name.lower() for name, _ in made}
+    # RFC 9110 section 6.6.1: a 304 without a date is of the time that it came. The old date would make it old for ever.
+    names = {"date", *(name.lower() for name, _ in made)}
     return [one for one in stored if one[0].lower() not in names] + made

@@ -20,13 +20,19 @@ KEYED = (
     "HTTP_X_FORWARDED_PROTO",
     "HTTP_X_FORWARDED_PORT",
     "HTTP_X_FORWARDED_PREFIX",
+    "HTTP_X_FORWARDED_PATH",
+    "HTTP_X_FORWARDED_URI",
+    "HTTP_X_FORWARDED_PROTOCOL",
     "HTTP_X_FORWARDED_SCHEME",
     "HTTP_X_FORWARDED_SERVER",
     "HTTP_X_FORWARDED_SSL",
     "HTTP_X_SCHEME",
+    "HTTP_X_URL_SCHEME",
+    "HTTP_X_SCRIPT_NAME",
     "HTTP_X_HOST",
     "HTTP_X_ORIGINAL_HOST",
     "HTTP_X_ORIGINAL_URL",
+    "HTTP_X_ORIGINAL_URI",
     "HTTP_X_REWRITE_URL",
     "HTTP_X_HTTP_METHOD_OVERRIDE",
     "HTTP_X_HTTP_METHOD",
@@ -37,6 +43,9 @@ KEYED = (
 
 Else a client could send one, have a page made with it, and have that page given to everybody.
 """
+
+NEGOTIATED = frozenset({"accept", "accept-charset", "accept-language"})
+"""Lists, in which blanks mean nothing and the order does."""
 
 RAW_TARGETS = ("REQUEST_URI", "RAW_URI")
 
@@ -97,7 +106,8 @@ def normalised(name: str, value: object) -> str | None:
         return None
     if name == "accept-encoding":
         return ",".join(sorted(member.lower().replace(" ", "") for member in split_list(str(value))))
-    if name.startswith("accept"):
+    # A blank in quotes is one.
+    if name in NEGOTIATED and '"' not in str(value):
         return ",".join(member.replace(" ", "") for member in split_list(str(value)))
     return str(value).strip()
 
