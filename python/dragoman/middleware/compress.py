@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Any, Literal, TypeVar
 
 from dragoman.http.fields import add_token, get, has, put, remove, split_list
 from dragoman.http.negotiation import best_encoding
@@ -71,6 +71,24 @@ BOUND_TO_BYTES = frozenset(
 WITHOUT_BODY = ("1", "204", "205", "206", "304")
 
 
+Value = TypeVar("Value")
+MOST_KNOWN = 256
+LONGEST_KNOWN = 255
+
+
+class Role(Enum):
+    """What a field has to do with compressing. BINDING: the body is bound to its bytes. CONTROL: it may be so."""
+
+    NONE = 0
+    TYPE = 1
+    LENGTH = 2
+    CONTROL = 3
+    BINDING = 4
+
+
+ROLES = {"content-type": Role.TYPE, "content-length": Role.LENGTH, "cache-control": Role.CONTROL}
+
+
 class Compress(Layer):
     """Compresses responses as Accept-Encoding asks.
 
@@ -114,9 +132,8 @@ class Compress(Layer):
         self.streams = streams
         self.files = files
         self.exempt = PathTable.of(exempt, "exempt")
-        # Clients send few different values, and applications few types: each is looked at once.
-        self.best = lru_cache(maxsize=256)(self.best_of)
-        self.is_of_type = lru_cache(maxsize=256)(self.is_type_of)
+        self.best = Known(self.best_of)
+        self.is_fit = fitness(self.types, min_bytes)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request, compressed if that may be."""
@@ -125,25 +142,30 @@ class Compress(Layer):
             if is_exempt:
                 return self.app(environ, start_response)
         accepted = environ.get("HTTP_ACCEPT_ENCODING")
-        coding = "identity" if accepted is None else self.best(accepted)
+        coding = "identity" if accepted is None else self.best[accepted]
         if coding == "identity":
             return self.app(environ, self.varying(start_response))
-        held: Compressing | None = None
-        is_left_alone = False
+        if "HTTP_IF_NONE_MATCH" in environ:
+            # Also a 304 may need another ETag.
+            return Compressing(start_response, self, environ, coding).answer(self.app, environ)
+        is_fit = self.is_fit
+        # False: the response is left alone.
+        held: Compressing | Literal[False] | None = None
 
         def started(status: str, headers: Headers, exc_info: Any = None, /) -> Write:
-            nonlocal held, is_left_alone
+            nonlocal held
             if held is None:
                 # Most responses are none to compress: for them nothing is made that could hold their head.
-                is_first = exc_info is None and not is_left_alone and type(headers) is list and type(status) is str
-                if is_left_alone or (is_first and not status.startswith("304") and not self.is_fit(status, headers)):
-                    is_left_alone = True
-                    return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+                if exc_info is None and not is_fit(status, headers):
+                    held = False
+                    return start_response(status, headers)
                 held = Compressing(start_response, self, environ, coding)
+            if held is False:
+                return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
             return held.started(status, headers, exc_info)
 
         result = self.app(environ, started)
-        if is_left_alone:
+        if held is False:
             return result
         if held is None:
             # A generator, that has not begun.
@@ -166,29 +188,58 @@ class Compress(Layer):
         """The coding for an Accept-Encoding; where nothing is acceptable, none: section 12.5.3 advises it."""
         return best_encoding(accepted, self.codings) or "identity"
 
-    def is_type_of(self, content_type: str) -> bool:
-        """Whether a Content-Type is one that is compressed, whatever its parameters."""
-        return content_type.partition(";")[0].strip().lower() in self.types
 
-    def is_fit(self, status: str, headers: Headers) -> bool:
-        """Whether such a response is compressed for somebody."""
+class Known(dict[str, Value]):
+    """What a function gives for texts of which there are few: `known[text]` asks it once, and is no call."""
+
+    def __init__(self, function: Callable[[str], Value]) -> None:
+        self.function = function
+
+    def __missing__(self, text: str) -> Value:
+        made = self.function(text)
+        if len(self) >= MOST_KNOWN:
+            self.clear()
+        if len(text) <= LONGEST_KNOWN:
+            self[text] = made
+        return made
+
+
+def role_of(name: str) -> Role:
+    """What a field of that name has to do with compressing."""
+    name = name.lower()
+    return Role.BINDING if name in BOUND_TO_BYTES else ROLES.get(name, Role.NONE)
+
+
+def fitness(types: Collection[str], min_bytes: int) -> Callable[[str, Headers], bool]:
+    """The function that says whether a response is compressed for somebody. Every response is looked at by it."""
+    roles = Known(role_of)
+    is_of_type = Known(lambda content_type: content_type.partition(";")[0].strip().lower() in types)
+    digits = len(str(min_bytes))
+    none, kind, length, binding = Role.NONE, Role.TYPE, Role.LENGTH, Role.BINDING
+
+    def is_fit(status: str, headers: Headers) -> bool:
         is_of_a_type = False
         try:
-            for given, value in headers:
-                name = given.lower()
-                if name == "content-type":
-                    if not self.is_of_type(value):
+            for name, value in headers:
+                role = roles[name]
+                if role is none:
+                    continue
+                if role is kind:
+                    if not is_of_type[value]:
                         return False
                     is_of_a_type = True
-                elif name == "content-length":
-                    if int(value) < self.min_bytes:
+                elif role is length:
+                    # A number of fewer digits is the smaller one; int() would be a tenth of what this layer costs.
+                    if len(value) < digits or int(value) < min_bytes:
                         return False
-                elif name in BOUND_TO_BYTES or (name == "cache-control" and "no-transform" in value.lower()):
+                elif role is binding or "no-transform" in value.lower():
                     return False
         except (AttributeError, TypeError, ValueError):
             # No field, and the server says so.
             return False
         return is_of_a_type and not status.startswith(WITHOUT_BODY)
+
+    return is_fit
 
 
 class Compressing(Held):
