@@ -14,6 +14,8 @@ import pytest
 
 from dragoman.middleware import Cache
 from dragoman.middleware.cache import CACHE
+from dragoman.middleware.cache.entry import Entry
+from dragoman.middleware.cache.shelf import MOST_DECODED
 from dragoman.middleware.stores import MemoryStore
 from tests.middleware.cache.support import TEXT, cached, inner_of, told
 from tests.middleware.kit import Inner, ask, environ_of
@@ -439,6 +441,37 @@ def test_nothing_in_a_store_is_run_and_what_cannot_be_read_is_nothing() -> None:
         assert told(ask(app)) in ("fwd=uri-miss; stored", "fwd=miss; stored")
         app.purge_tags("a")
         ask(app)
+
+
+def test_what_is_asked_for_often_is_read_once_and_a_new_answer_is_seen_at_once(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    from_bytes = Entry.from_bytes
+    monkeypatch.setattr(Entry, "from_bytes", lambda data: read.append(data) or from_bytes(data))
+    inner = inner_of()
+    app = cached(inner)
+    ask(app)
+    assert [ask(app).body for _ in range(3)] == [b"Hello"] * 3
+    assert len(read) == 1
+    clock[0] += 60
+    inner.blocks = [b"new"]
+    ask(app)
+    assert [ask(app).body for _ in range(3)] == [b"new"] * 3
+    app.purge("http://shop.example/")
+    inner.blocks = [b"newer"]
+    assert [ask(app).body for _ in range(3)] == [b"newer"] * 3
+
+
+def test_what_was_read_takes_no_more_than_its_room() -> None:
+    app = cached(inner_of(blocks=[b"x" * 15_000]))
+    for number in range(2 * MOST_DECODED):
+        for _ in range(2):
+            ask(app, target=f"/{number}")
+    assert 0 < len(app.shelf.entries.by_version) <= MOST_DECODED
+    app = cached(inner_of(blocks=[b"x" * 20_000]))
+    assert [told(ask(app)) for _ in range(2)] == ["fwd=uri-miss; stored", "hit; ttl=60"]
+    assert app.shelf.entries.by_version == {}
 
 
 @pytest.mark.parametrize(

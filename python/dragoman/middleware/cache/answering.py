@@ -6,24 +6,19 @@ import os
 from typing import NamedTuple
 
 from dragoman.http.conditionals import Outcome, evaluate, if_range_holds
-from dragoman.http.fields import get, put, remove
+from dragoman.http.fields import get, put
 from dragoman.http.ranges import Multipart, content_range, parse_ranges, unsatisfied
 from dragoman.http.statuses import is_bodiless
 from dragoman.middleware.cache.entry import Entry
 from dragoman.middleware.passing import Headers
 from dragoman.types import Environ
 
-__all__ = ["PRECONDITIONS", "Given", "give", "outcome_for"]
+__all__ = ["PRECONDITIONS", "Given", "for_304", "give", "is_conditional", "outcome_for"]
 
-PRECONDITIONS = {
-    "if_match": "HTTP_IF_MATCH",
-    "if_none_match": "HTTP_IF_NONE_MATCH",
-    "if_modified_since": "HTTP_IF_MODIFIED_SINCE",
-    "if_unmodified_since": "HTTP_IF_UNMODIFIED_SINCE",
-}
+PRECONDITIONS = ("HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE")
 
 # RFC 9110 section 15.4.5: what tells of the body that is not sent would only take room.
-NOT_WITH_304 = ("Content-Length", "Content-Type", "Content-Encoding", "Content-Language", "Content-Range")
+NOT_WITH_304 = frozenset({"content-length", "content-type", "content-encoding", "content-language", "content-range"})
 
 
 class Given(NamedTuple):
@@ -36,15 +31,14 @@ class Given(NamedTuple):
 
 def give(entry: Entry, environ: Environ, now: float, *, with_age: bool = True) -> Given:
     """What a GET or HEAD gets of `entry`. Source: RFC 9110 sections 13.2.2, 14.2; RFC 9111 sections 4.3.2, 5.1."""
-    headers = list(entry.headers)
+    # Neither of the two fields that are added is among those that are stored.
+    headers = entry.headers[:]
     if with_age:
-        put(headers, "Age", str(int(entry.age(now))))
+        headers.append(("Age", str(int(entry.age(now)))))
     if entry.code == 200:
-        outcome = outcome_for(entry, environ, now)
+        outcome = outcome_for(entry, environ, now) if is_conditional(environ) else Outcome.PROCEED
         if outcome is Outcome.NOT_MODIFIED:
-            for name in NOT_WITH_304:
-                remove(headers, name)
-            return Given("304 Not Modified", headers, b"")
+            return Given("304 Not Modified", for_304(headers), b"")
         if outcome is Outcome.PRECONDITION_FAILED:
             return Given("412 Precondition Failed", [("Content-Length", "0")], b"")
         if (
@@ -54,14 +48,27 @@ def give(entry: Entry, environ: Environ, now: float, *, with_age: bool = True) -
         ):
             return part
     if not is_bodiless(entry.code):
-        put(headers, "Content-Length", str(len(entry.body)))
+        headers.append(("Content-Length", str(len(entry.body))))
     return Given(entry.status, headers, b"" if environ.get("REQUEST_METHOD") == "HEAD" else entry.body)
+
+
+def for_304(headers: Headers) -> Headers:
+    """The fields of a 200 as its 304 has them."""
+    return [one for one in headers if one[0].lower() not in NOT_WITH_304]
+
+
+def is_conditional(environ: Environ) -> bool:
+    """Whether the request has preconditions."""
+    return (
+        "HTTP_IF_NONE_MATCH" in environ
+        or "HTTP_IF_MODIFIED_SINCE" in environ
+        or "HTTP_IF_MATCH" in environ
+        or "HTTP_IF_UNMODIFIED_SINCE" in environ
+    )
 
 
 def outcome_for(entry: Entry, environ: Environ, now: float) -> Outcome:
     """What the preconditions of a request make of it."""
-    if not any(key in environ for key in PRECONDITIONS.values()):
-        return Outcome.PROCEED
     return evaluate(
         "GET",
         if_match=environ.get("HTTP_IF_MATCH"),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from dragoman.http.conditionals import ETag, parse_etag
@@ -51,18 +52,18 @@ class Entry:
     must_be_asked: bool
     tags: tuple[str, ...] = field(default=())
 
-    @property
+    @cached_property
     def code(self) -> int:
         """The number of the status."""
         return int(self.status[:3])
 
-    @property
+    @cached_property
     def etag(self) -> ETag | None:
         """Its entity tag."""
         value = get(self.headers, "ETag")
         return None if value is None else parse_etag(value)
 
-    @property
+    @cached_property
     def last_modified(self) -> int | None:
         """When it was changed, in seconds since 1970."""
         value = get(self.headers, "Last-Modified")
@@ -91,16 +92,16 @@ class Entry:
 
     def conditions(self) -> dict[str, str]:
         """The fields of a request that asks whether it is still good. RFC 9111 section 4.3.1."""
-        fields = {
+        found = {
             "HTTP_IF_NONE_MATCH": get(self.headers, "ETag"),
             "HTTP_IF_MODIFIED_SINCE": get(self.headers, "Last-Modified"),
         }
-        return {name: value for name, value in fields.items() if value is not None}
+        return {name: value for name, value in found.items() if value is not None}
 
     def to_bytes(self) -> bytes:
         """As it is stored."""
-        head: dict[str, Any] = {**self.__dict__, "layout": LAYOUT}
-        del head["body"]
+        head: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "body"}
+        head["layout"] = LAYOUT
         written = json.dumps(head, separators=(",", ":")).encode("ascii")
         return LENGTH.pack(len(written)) + written + self.body
 

@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 from dragoman.http.cache_control import CacheControl
 from dragoman.http.conditionals import Outcome, parse_etag
 from dragoman.http.fields import get, remove
-from dragoman.middleware.cache.answering import NOT_WITH_304, PRECONDITIONS, Given, give, outcome_for
+from dragoman.middleware.cache.answering import (
+    PRECONDITIONS,
+    Given,
+    for_304,
+    give,
+    is_conditional,
+    outcome_for,
+)
 from dragoman.middleware.cache.entry import Entry, entry_of
 from dragoman.middleware.cache.flights import Flight
 from dragoman.middleware.cache.key import Target
@@ -70,12 +77,13 @@ class Fetch:
         self.flight = flight
         self.stale = stale
         # As the request came: what is inside may change its environ.
-        self.view = dict(environ)
+        self.view = environ.copy()
+        self.is_conditional = is_conditional(environ)
         self.asked: Asked = asked_of(environ)
         self.request_time = time.time()
         # Those of the client are for what it has; the application is asked for the whole, or about what we have.
-        for key in PRECONDITIONS.values():
-            environ.pop(key, None)
+        if self.is_conditional:
+            drop_preconditions(environ)
         if stale is not None:
             environ.update(stale.conditions())
         self.status = ""
@@ -168,7 +176,7 @@ class Fetch:
             self.give_up()
         else:
             self.rules.tell(made, f"fwd={self.why}; stored")
-        if had_sent_nothing and code == 200 and (reduced := self.reduced(made)) is not None:
+        if self.is_conditional and had_sent_nothing and code == 200 and (reduced := self.reduced(made)) is not None:
             self.is_silent = True
             status, made = reduced
         write = self.start_response(status, made, *arguments)
@@ -201,10 +209,7 @@ class Fetch:
         if outcome is Outcome.PROCEED:
             return None
         if outcome is Outcome.NOT_MODIFIED:
-            kept = headers[:]
-            for name in NOT_WITH_304:
-                remove(kept, name)
-            return "304 Not Modified", kept
+            return "304 Not Modified", for_304(headers)
         return "412 Precondition Failed", [("Content-Length", "0")]
 
     def given_instead(self, headers: Headers, code: int, app: WSGIApplication | None = None) -> Iterable[bytes]:
@@ -217,8 +222,7 @@ class Fetch:
             return self.sent(give(stale, self.view, now), told)
         if app is not None and not is_about(stale, headers):
             # It is another answer that has not changed.
-            for key in PRECONDITIONS.values():
-                self.environ.pop(key, None)
+            drop_preconditions(self.environ)
             self.stale = self.instead = None
             self.has_head = False
             return self.run(app)
@@ -363,6 +367,11 @@ class Opened:
 def ignored(block: bytes, /) -> object:
     """The write() for an answer that nobody gets."""
     return None
+
+
+def drop_preconditions(environ: Environ) -> None:
+    for key in PRECONDITIONS:
+        environ.pop(key, None)
 
 
 def is_about(stale: Entry, headers: Headers) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import unquote_plus, unquote_to_bytes, urlsplit
 
@@ -13,7 +14,7 @@ from dragoman.http.hosts import parse_host
 from dragoman.middleware.paths import path_of
 from dragoman.types import Environ
 
-__all__ = ["KEYED", "Target", "ignored_query", "key_of_url", "target_of", "variant_of"]
+__all__ = ["KEYED", "Target", "ignored_query", "key_of", "key_of_url", "target_of", "variant_of"]
 
 KEYED = (
     "HTTP_X_FORWARDED_HOST",
@@ -48,10 +49,11 @@ NEGOTIATED = frozenset({"accept", "accept-charset", "accept-language"})
 """Lists, in which blanks mean nothing and the order does."""
 
 RAW_TARGETS = ("REQUEST_URI", "RAW_URI")
+BESIDE = (*KEYED, *RAW_TARGETS, "HTTP_HOST")
 
 
 class Target(NamedTuple):
-    """What is asked for: a hash of the URL, and hashes of what else an answer may depend on without saying so."""
+    """What is asked for: a hash of the URL, and what else an answer may depend on without saying so, as one text."""
 
     key: str
     beside: str
@@ -59,22 +61,38 @@ class Target(NamedTuple):
 
 def target_of(environ: Environ, extra: Callable[[Environ], str] | None = None) -> Target | None:
     """What the request asks for; None when its host cannot be read."""
-    scheme = str(environ.get("wsgi.url_scheme", "http"))
-    written = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
-    host = parse_host(str(written))
-    if host is None:
+    key = key_of(environ)
+    if key is None:
         return None
-    key = hash_of((scheme, host.authority(scheme), path_of(environ), str(environ.get("QUERY_STRING", ""))))
-    beside = [f"{name}={environ[name]}" for name in KEYED if name in environ]
-    if "HTTP_FORWARDED" in environ:
-        beside += [f"forwarded={hop.host}/{hop.proto}" for hop in parse_forwarded(str(environ["HTTP_FORWARDED"]))]
     # One path may be written in several ways, and an application can see which one it was. The whole URL is as good as
     # its path; a Host field may be written in several ways, too.
-    beside += [f"{name}={environ[name]}" for name in RAW_TARGETS if name in environ]
-    beside.append(f"host={written}")
+    beside = [(name, environ[name]) for name in BESIDE if name in environ]
+    if "HTTP_FORWARDED" in environ:
+        beside += [("forwarded", (hop.host, hop.proto)) for hop in parse_forwarded(str(environ["HTTP_FORWARDED"]))]
     if extra is not None:
-        beside.append(f"extra={extra(environ)}")
-    return Target(key, hash_of(beside))
+        beside.append(("extra", extra(environ)))
+    return Target(key, repr(beside))
+
+
+def key_of(environ: Environ) -> str | None:
+    """The hash of the URL that is asked for; None when its host cannot be read."""
+    scheme = str(environ.get("wsgi.url_scheme", "http"))
+    written = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
+    authority = (known_authority if len(written) <= LONGEST_KNOWN else authority_of)(written, scheme)
+    if authority is None:
+        return None
+    return hash_of((scheme, authority, path_of(environ), str(environ.get("QUERY_STRING", ""))))
+
+
+def authority_of(written: str, scheme: str) -> str | None:
+    """The host of a Host field as it is part of a key; None for what is none."""
+    host = parse_host(written)
+    return None if host is None else host.authority(scheme)
+
+
+# A site has few hosts, and each request names one.
+known_authority = lru_cache(maxsize=256)(authority_of)
+LONGEST_KNOWN = 255
 
 
 def key_of_url(url: str, ignored: Sequence[str] = ()) -> str:
@@ -97,19 +115,29 @@ def variant_of(target: Target, generation: str, names: Iterable[str], environ: E
     names        of the fields that answers of this URL vary by, in lower case
     Source: RFC 9111 section 4.1: blanks in lists do not count, nor does the order of codings.
     """
-    values = [(name, normalised(name, environ.get(f"HTTP_{name.upper().replace('-', '_')}"))) for name in names]
-    return hash_of((target.key, target.beside, generation, *(f"{name}={value!r}" for name, value in values)))
+    values = [(name, meaning_of(name, environ.get(f"HTTP_{name.upper().replace('-', '_')}"))) for name in names]
+    return hash_of((*target, generation, values))
 
 
-def normalised(name: str, value: object) -> str | None:
+def meaning_of(name: str, value: object) -> str | None:
+    """The value of a field as it is part of a key: the same for values that mean the same."""
     if value is None:
         return None
+    text = str(value)
+    return (known_meaning if len(text) <= LONGEST_KNOWN else normalised)(name, text)
+
+
+def normalised(name: str, value: str) -> str:
     if name == "accept-encoding":
-        return ",".join(sorted(member.lower().replace(" ", "") for member in split_list(str(value))))
+        return ",".join(sorted(member.lower().replace(" ", "") for member in split_list(value)))
     # A blank in quotes is one.
-    if name in NEGOTIATED and '"' not in str(value):
-        return ",".join(member.replace(" ", "") for member in split_list(str(value)))
-    return str(value).strip()
+    if name in NEGOTIATED and '"' not in value:
+        return ",".join(member.replace(" ", "") for member in split_list(value))
+    return value.strip()
+
+
+# Clients send few different values.
+known_meaning = lru_cache(maxsize=256)(normalised)
 
 
 def ignored_query(query: str, ignored: Sequence[str]) -> str:
@@ -128,10 +156,6 @@ def is_ignored(pair: str, ignored: Sequence[str]) -> bool:
     return any(name.startswith(one[:-1]) if one.endswith("*") else name == one for one in ignored)
 
 
-def hash_of(parts: Iterable[str]) -> str:
-    """One text of fixed length for several: where one ends and the next begins is part of it."""
-    made = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode("utf-8", "surrogateescape")
-        made.update(len(data).to_bytes(8, "big") + data)
-    return made.hexdigest()
+def hash_of(parts: tuple[object, ...]) -> str:
+    """One text of fixed length for several. Python writes them so that where one ends and the next begins is in it."""
+    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()

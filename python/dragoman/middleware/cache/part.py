@@ -14,7 +14,7 @@ from dragoman.middleware.cache.answering import give
 from dragoman.middleware.cache.entry import Entry, Freshness
 from dragoman.middleware.cache.fetch import Fetch, Rules
 from dragoman.middleware.cache.flights import Flight, Flights
-from dragoman.middleware.cache.key import Target, ignored_query, key_of_url, target_of, variant_of
+from dragoman.middleware.cache.key import Target, ignored_query, key_of, key_of_url, target_of, variant_of
 from dragoman.middleware.cache.refreshing import Refreshing, anonymous
 from dragoman.middleware.cache.shelf import Found, Shelf
 from dragoman.middleware.layer import Layer
@@ -262,14 +262,18 @@ class Cache(Layer):
 
     def changing(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """A method that may change something. RFC 9111 section 4.4: what is kept of its URL is no longer good."""
-        query = ignored_query(str(environ.get("QUERY_STRING", "")), self.ignore_query)
-        target = target_of({**environ, "QUERY_STRING": query})
-        base = None if target is None else url_of(environ)
+        asked = environ
+        if self.ignore_query:
+            query = ignored_query(str(environ.get("QUERY_STRING", "")), self.ignore_query)
+            asked = {**environ, "QUERY_STRING": query}
+        key = key_of(asked)
+        # Noted now: what is inside may change its environ.
+        base = None if key is None else url_of(asked)
 
         def edit(status: str, headers: Headers) -> tuple[str, Headers]:
-            if status[:1] in ("2", "3") and target is not None and base is not None:
+            if status[:1] in ("2", "3") and key is not None and base is not None:
                 try:
-                    self.shelf.purge(target.key)
+                    self.shelf.purge(key)
                     self.purge(*also_changed(base, headers))
                 except StoreDown:
                     pass

@@ -6,8 +6,8 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Generic, NamedTuple, TypeVar
 
 from dragoman.middleware.cache.entry import Entry
 from dragoman.middleware.cache.key import Target, hash_of, variant_of
@@ -17,6 +17,12 @@ from dragoman.middleware.stores.watched import Watched
 from dragoman.types import Environ
 
 __all__ = ["Found", "Index", "Shelf"]
+
+Value = TypeVar("Value")
+
+# Together 4 MiB at most, beside what the store holds.
+MOST_DECODED = 256
+DECODED_BYTES = 16 << 10
 
 
 class Index(NamedTuple):
@@ -46,16 +52,18 @@ class Shelf:
         self.store = store
         self.prefix = prefix
         self.most_bytes = most_bytes
+        self.indexes: Decoded[Index] = Decoded()
+        self.entries: Decoded[Entry] = Decoded()
 
     def find(self, target: Target, environ: Environ) -> Found:
         """What is stored for a request. Raises StoreDown."""
         stored = self.store.get(self.index_key(target.key))
-        index = None if stored is None else index_from(stored)
+        index = None if stored is None else self.indexes.read(stored, index_from)
         if stored is None or index is None:
             return Found(None, None if stored is None else stored.version, None)
         there = self.store.get(self.entry_key(variant_of(target, index.generation, index.names, environ)))
-        entry = None if there is None else Entry.from_bytes(there.value)
-        if entry is not None and not self.is_tagged_well(entry):
+        entry = None if there is None else self.entries.read(there, entry_from)
+        if entry is not None and entry.tags and not self.is_tagged_well(entry):
             entry = None
         return Found(index, stored.version, entry)
 
@@ -83,7 +91,7 @@ class Shelf:
     def purge(self, key: str) -> None:
         """Take away all answers of a URL, those that are just being made, too. Raises StoreDown."""
         stored = self.store.get(self.index_key(key))
-        index = None if stored is None else index_from(stored)
+        index = None if stored is None else self.indexes.read(stored, index_from)
         made = Index(new_generation(), index.names if index else ())
         self.store.put(self.index_key(key), to_bytes(made), KEPT_AT_MOST_S * 2)
 
@@ -106,7 +114,30 @@ class Shelf:
         return f"{self.prefix}e:{variant}"
 
     def tag_key(self, tag: str) -> str:
-        return f"{self.prefix}t:{hash_of([tag])}"
+        return f"{self.prefix}t:{hash_of((tag,))}"
+
+
+class Decoded(Generic[Value]):
+    """What was read of small values, by their version, which no other write has: each of them is read once."""
+
+    def __init__(self) -> None:
+        self.by_version: dict[bytes, Value] = {}
+
+    def read(self, stored: Stored, reader: Callable[[Stored], Value | None]) -> Value | None:
+        """What `reader` makes of it, or has made of it."""
+        known = self.by_version.get(stored.version)
+        if known is not None:
+            return known
+        made = reader(stored)
+        if made is not None and len(stored.value) <= DECODED_BYTES:
+            if len(self.by_version) >= MOST_DECODED:
+                self.by_version.clear()
+            self.by_version[stored.version] = made
+        return made
+
+
+def entry_from(stored: Stored) -> Entry | None:
+    return Entry.from_bytes(stored.value)
 
 
 def purged_at(stored: Stored) -> float:
