@@ -21,6 +21,8 @@ class Flight:
         self.flights = flights
         self.key = key
         self.done = threading.Event()
+        # Gives back what other processes wait for.
+        self.give_back: Callable[[], None] | None = None
 
     def end(self, *, is_of_use: bool) -> None:
         """Let those go on who wait. Again it does nothing.
@@ -28,6 +30,9 @@ class Flight:
         is_of_use   whether waiting for the next one makes sense: this one was stored, or might have been
         """
         self.flights.end(self, is_of_use)
+        give_back, self.give_back = self.give_back, None
+        if give_back is not None:
+            give_back()
 
 
 class Flights:

@@ -15,6 +15,7 @@ from dragoman.middleware.cache.entry import Entry, Freshness
 from dragoman.middleware.cache.fetch import Fetch, Rules
 from dragoman.middleware.cache.flights import Flight, Flights
 from dragoman.middleware.cache.key import Target, ignored_query, key_of, key_of_url, target_of, variant_of
+from dragoman.middleware.cache.leases import Leases
 from dragoman.middleware.cache.refreshing import Refreshing, anonymous
 from dragoman.middleware.cache.shelf import Found, Shelf
 from dragoman.middleware.layer import Layer
@@ -121,6 +122,7 @@ class Cache(Layer):
         self.shelf = Shelf(self.watched, prefix, most_bytes)
         self.rules = Rules(self.shelf, most_bytes, heuristics, tag_field, self.tell)
         self.flights = Flights(most_waiting)
+        self.leases = Leases(self.watched, prefix)
         self.refreshing = Refreshing(most_refreshing)
 
     def purge(self, *urls: str) -> None:
@@ -187,13 +189,15 @@ class Cache(Layer):
             return self.passing(environ, start_response, f"fwd={why}")
         flight_key = self.flight_key(target, found, environ)
         flight = self.flights.begin(flight_key)
-        if flight is None and not must_ask and self.flights.wait(flight_key, self.wait_s):
+        if not must_ask and self.has_waited(flight, flight_key, found):
             try:
                 found = self.shelf.find(target, environ)
             except StoreDown:
+                end(flight)
                 return self.passing(environ, start_response, "fwd=bypass; detail=store")
             entry, now = found.entry, time.time()
             if entry is not None and entry.freshness(now) is not Freshness.STALE:
+                end(flight)
                 return self.hit(entry, environ, start_response, now, f"fwd={why}; collapsed")
         return self.fetch(environ, start_response, target, found, assumed, why, flight)
 
@@ -220,10 +224,26 @@ class Cache(Layer):
                 stale=found.entry,
             )
         except BaseException:
-            if flight is not None:
-                flight.end(is_of_use=True)
+            end(flight)
             raise
         return fetch.run(self.app)
+
+    def has_waited(self, flight: Flight | None, key: str, found: Found) -> bool:
+        """Wait for a request that makes the same answer, in this process or in another. Whether there was one."""
+        if flight is None:
+            return self.flights.wait(key, self.wait_s)
+        if found.known is None:
+            # Nothing of this URL was ever kept: most such answers never are, and a lease has its price.
+            return False
+        flight.give_back = self.leases.take(key)
+        if flight.give_back is not None:
+            return False
+        try:
+            self.leases.wait(key, self.wait_s)
+        except BaseException:
+            end(flight)
+            raise
+        return True
 
     def flight_key(self, target: Target, found: Found, environ: Environ) -> str:
         if found.known is None:
@@ -240,8 +260,14 @@ class Cache(Layer):
 
     def refresh(self, environ: Environ, target: Target, found: Found, assumed: CacheControl | None) -> None:
         """Have the answer made anew, after this request or beside it."""
-        flight = self.flights.begin(self.flight_key(target, found, environ))
+        flight_key = self.flight_key(target, found, environ)
+        flight = self.flights.begin(flight_key)
         if flight is None:
+            return
+        flight.give_back = self.leases.take(flight_key)
+        if flight.give_back is None:
+            # Another process does it.
+            flight.end(is_of_use=True)
             return
         made = anonymous(environ, found.known.names if found.known else ())
         made[CACHE] = self
@@ -316,6 +342,11 @@ class Cache(Layer):
         """RFC 9211: Cache-Status is a list, ours is the member that comes last."""
         if self.status_name is not None:
             headers.append(("Cache-Status", f"{self.status_name}; {what}"))
+
+
+def end(flight: Flight | None) -> None:
+    if flight is not None:
+        flight.end(is_of_use=True)
 
 
 SILENT = CacheControl()
