@@ -243,3 +243,16 @@ def test_under_dragoman_it_does_nothing_and_says_so_once(
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AccessLog(**options)
+
+
+def test_a_block_that_is_none_is_the_servers_to_refuse() -> None:
+    lines: list[str] = []
+
+    def wrong(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"Hello", None]
+
+    result: Any = AccessLog(wrong, to=lines.append)(environ_of(), lambda *head: lambda block: None)
+    assert list(result) == [b"Hello", None]
+    result.close()
+    assert lines[0].endswith('200 5 "-" "-"')

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from dragoman.middleware.exchange import size_of
 from dragoman.middleware.layer import Layer
 from dragoman.middleware.passing import Headers, editing, following, is_file_response
 from dragoman.middleware.paths import PathTable, path_of
@@ -134,7 +135,7 @@ class Going:
 
     def passed(self, block: bytes) -> None:
         """A block goes out."""
-        self.body_bytes = (self.body_bytes or 0) + len(block)
+        self.body_bytes = (self.body_bytes or 0) + size_of(block)
 
     def ended(self, error: BaseException | None) -> None:
         """Write the line. What goes wrong with that is no reason to fail the request."""

@@ -60,12 +60,13 @@ class BodyLimit(Layer):
             length = declared_length(environ)
         except ValueError:
             return BAD_LENGTH(environ, start_response)
-        if length is None:
+        if length is not None and length > limit:
+            return too_large(limit)(environ, start_response)
+        # Beside a Transfer-Encoding a length says nothing, should a server hand on both. RFC 9112, section 6.3.
+        if length is None or "HTTP_TRANSFER_ENCODING" in environ:
             refusal = Refusal()
             environ["wsgi.input"] = Counting(environ["wsgi.input"], limit, refusal)
             return guarded(self.app, environ, start_response, refusal)
-        if length > limit:
-            return too_large(limit)(environ, start_response)
         return self.app(environ, start_response)
 
 

@@ -196,26 +196,30 @@ class UnpackZstd:
 
     def __init__(self) -> None:
         self.library = importlib.import_module("zstandard")
+        # One for all frames: to make it costs more than to unpack a small frame.
+        self.reader = self.library.ZstdDecompressor(max_window_size=LARGEST_WINDOW_BYTES)
         self.stream: Any = None
         self.kept = b""
         self.is_done = False
 
     def unpack(self, data: bytes, most_bytes: int, /) -> bytes:
-        self.kept += data
-        while self.kept:
+        kept, place = self.kept + data, 0
+        while place < len(kept):
             if self.stream is None or self.stream.eof:
-                reader = self.library.ZstdDecompressor(max_window_size=LARGEST_WINDOW_BYTES)
-                self.stream = reader.decompressobj()
-            piece, self.kept = self.kept[:ZSTD_PIECE_BYTES], self.kept[ZSTD_PIECE_BYTES:]
+                self.stream = self.reader.decompressobj()
+            piece = kept[place : place + ZSTD_PIECE_BYTES]
+            place += len(piece)
             try:
                 made: bytes = self.stream.decompress(piece)
             except self.library.ZstdError as error:
                 raise BrokenBody(str(error)) from None
             self.is_done = self.stream.eof
             if self.is_done:
-                self.kept = self.stream.unused_data + self.kept
+                place -= len(self.stream.unused_data)
             if made:
+                self.kept = kept[place:]
                 return made
+        self.kept = b""
         return b""
 
 

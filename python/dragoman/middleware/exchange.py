@@ -9,7 +9,7 @@ from dragoman.middleware.passing import Headers, following, is_file_response
 from dragoman.middleware.routes import RouteHook, route_of
 from dragoman.types import Environ, StartResponse, Write
 
-__all__ = ["EXCEPTION", "Exchange"]
+__all__ = ["EXCEPTION", "Exchange", "size_of"]
 
 EXCEPTION = "dragoman.exception"
 """The environ's key for an exception that somebody inside has answered with a page."""
