@@ -201,6 +201,7 @@ ROWS: tuple[Row, ...] = (
         is_idle=False,
     ),
     Row("Cache, POST", "A method that is not kept?", Cache, environ={"REQUEST_METHOD": "POST"}, is_idle=False),
+    Row("Cache, nothing to keep", "An answer that says nothing of caches?", Cache, is_idle=False),
     Row("Cache, hit", "An answer from memory, instead of hello?", Cache, app=news, is_idle=False),
     Row("Deadline, elsewhere", "A path without one?", partial(Deadline, by_path={"/reports": 60})),
     Row("Deadline", "A deadline in the environ?", partial(Deadline, budget_s=30), is_idle=False),
