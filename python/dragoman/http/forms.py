@@ -1,13 +1,13 @@
 """Forms: what the body of a POST says, in fields and files (RFC 7578, and the WHATWG's URL standard)."""
 
 import re
+from binascii import unhexlify
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, Any, Protocol
-from urllib.parse import unquote_to_bytes
 
 from dragoman.http.media_types import parse_media_type
 
@@ -28,6 +28,8 @@ MULTIPART = "multipart/form-data"
 CHUNK_BYTES = 1 << 16
 # RFC 7578 §4.2 to §4.7 know three fields for a part.
 MOST_PART_FIELDS = 8
+# RFC 3986 §2.1: pct-encoded = "%" HEXDIG HEXDIG
+ESCAPES = re.compile(rb"(?:%[0-9A-Fa-f]{2}){1,100}")
 # RFC 2046 §5.1.1: boundary := 0*69<bchars> bcharsnospace
 BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 
@@ -424,4 +426,9 @@ def as_bytes(native: str) -> bytes:
 
 
 def decoded(escaped: bytes) -> str:
-    return unquote_to_bytes(escaped.replace(b"+", b" ")).decode("utf-8", "replace")
+    # Escapes in a row are one piece of work: with an object for each a body full of them takes seconds.
+    return ESCAPES.sub(unescaped, escaped.replace(b"+", b" ")).decode("utf-8", "replace")
+
+
+def unescaped(run: re.Match[bytes]) -> bytes:
+    return unhexlify(run[0].replace(b"%", b""))

@@ -4,9 +4,10 @@ import io
 import os
 import resource
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from types import ModuleType
-from urllib.parse import urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 import pytest
 from hypothesis import given
@@ -73,6 +74,27 @@ def test_urlencoded_pairs_are_read(data: str, pairs: list[tuple[str, str]]) -> N
     assert parsed(data.encode("latin-1", "ignore"), f"{URLENCODED};charset=latin-1").fields == (
         pairs if data.isascii() or "\u0100" not in data else [("a", "")]
     )
+
+
+@given(
+    st.lists(st.sampled_from(["%", "%4", "%41", "%e2%82%ac", "%fF", "%zz", "%%", "a", "+", "€", "4", "1"])).map("".join)
+)
+def test_escapes_are_read_as_the_standard_library_reads_them(text: str) -> None:
+    found = parse_urlencoded(f"a={text}".encode())
+    assert found == [("a", unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace"))]
+
+
+@pytest.mark.parametrize("unit", [b"%", b"%41", b"%zz"])
+def test_escapes_take_room_in_proportion(unit: bytes) -> None:
+    # The standard library makes an object of each, and an exception for each that is none: 4 s for 2 MB of "%".
+    data = unit * 100_000
+    tracemalloc.start()
+    try:
+        parse_urlencoded(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * len(data)
 
 
 def test_more_fields_than_are_taken_are_refused() -> None:
