@@ -22,9 +22,9 @@ RouteHook: TypeAlias = Callable[[Environ], "str | None"]
 def route_of(environ: Environ, hook: RouteHook | None = None) -> str | None:
     """The route of a request whose response has begun; None when nobody knows it.
 
-    Known are what `hook` and ``environ["dragoman.route"]`` say, the rules of Flask and Bottle; Django's by
-    `dragoman.contrib.django.middleware.RouteMiddleware`, which puts them under that key. A path is no route: there are
-    as many paths as clients make up.
+    Known are what `hook` and ``environ["dragoman.route"]`` say, and the rules of `dragoman.web`, Flask and Bottle;
+    Django's by `dragoman.contrib.django.middleware.RouteMiddleware`, which puts them under that key. A path is no
+    route: there are as many paths as clients make up.
     """
     route = None
     if hook is not None:
@@ -35,6 +35,10 @@ def route_of(environ: Environ, hook: RouteHook | None = None) -> str | None:
             log.exception("the route of a request is unknown: the function for it has failed")
     if route is None:
         route = environ.get(ROUTE)
+    if route is None and (plan := environ.get("dragoman.web.plan")) is not None:
+        route = getattr(plan, "route", "") or None
+        if route is not None:
+            route = str(environ.get("SCRIPT_NAME", "")) + route
     if route is None and (request := environ.get("werkzeug.request")) is not None:
         route = getattr(getattr(request, "url_rule", None), "rule", None)
         if route is not None:

@@ -1,4 +1,4 @@
-"""How a plan answers: its handler's result to the server, by the shortest way that its hooks leave."""
+"""From what a handler gives, or raises, to the server: hooks, sessions, pages of errors, the end of a request."""
 
 from __future__ import annotations
 
@@ -7,72 +7,33 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from dragoman.types import StartResponse
 from dragoman.web.background import called_in_loop
-from dragoman.web.calls import Call
-from dragoman.web.context import ENVIRON, REQUEST, VALUES, Context, request_of
-from dragoman.web.plan import Answer, Hooks, Plan
-from dragoman.web.response import HTML, JSON, Response
+from dragoman.web.context import ENVIRON, PLAN, REQUEST, VALUES, Context, request_of
+from dragoman.web.plan import Answer, Plan
+from dragoman.web.response import Response
 from dragoman.web.results import response_of
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
 
-__all__ = ["compiled_answer"]
-
-HTML_FIELD = ("Content-Type", HTML)
-JSON_FIELD = ("Content-Type", JSON)
-
-encode_json = msgspec.json.Encoder().encode
-# What most results are: their type, the field that says so, and how they become bytes.
-SIMPLE: dict[type, tuple[tuple[str, str], Callable[[Any], bytes]]] = {
-    str: (HTML_FIELD, str.encode),
-    dict: (JSON_FIELD, encode_json),
-    list: (JSON_FIELD, encode_json),
-}
+__all__ = ["completed", "failed", "hooked"]
 
 
-def compiled_answer(app: App, plan: Plan, call: Call) -> Answer:
-    """The function that answers requests by `plan`."""
-    hooks = plan.hooks
-    if any(hooks):
-        return hooked(app, plan, call, Hooks(*(tuple(map(called_in_loop, one)) for one in hooks)))
-    return direct(app, plan, call)
+def completed(app: App, context: Context, response: Response, start_response: StartResponse) -> Iterable[bytes]:
+    """The answer of a handler without hooks, where it is not sent as it is."""
+    plan: Plan = context[PLAN]
+    try:
+        response = processed(app, context, response, ())
+    except BaseException as error:
+        return failed(app, plan, context, start_response, error)
+    return sent(context, response, start_response, ())
 
 
-def direct(app: App, plan: Plan, call: Call) -> Answer:
-    """No hook looks at it: text and JSON go out without a `Response`."""
-    simple = SIMPLE.get
-
-    def answer(context: Context, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            result = call(context)
-            kind = simple(type(result))
-            if kind is not None:
-                field, encode = kind
-                body = encode(result)
-                request = context[REQUEST]
-                if request is None or not request.made:
-                    response = None
-                else:
-                    response = processed(app, context, Response(body, content_type=field[1]), ())
-            else:
-                response = processed(app, context, response_of(result, context[ENVIRON], plan.endpoint), ())
-        except BaseException as error:
-            return failed(app, plan, context, start_response, error, NO_HOOKS)
-        if response is None:
-            start_response("200 OK", [field, ("Content-Length", str(len(body)))])
-            return [body]
-        return sent(context, response, start_response, ())
-
-    return answer
-
-
-def hooked(app: App, plan: Plan, call: Call, hooks: Hooks) -> Answer:
-    """Hooks look at it."""
-    before, after, teardown, values = hooks
+def hooked(app: App, plan: Plan) -> Answer:
+    """How a plan with hooks answers."""
+    before, after, teardown, values = (tuple(map(called_in_loop, one)) for one in plan.hooks)
+    call = plan.call
 
     def answer(context: Context, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -88,13 +49,10 @@ def hooked(app: App, plan: Plan, call: Call, hooks: Hooks) -> Answer:
                 result = call(context)
             response = processed(app, context, response_of(result, context[ENVIRON], plan.endpoint), after)
         except BaseException as error:
-            return failed(app, plan, context, start_response, error, hooks)
+            return failed(app, plan, context, start_response, error)
         return sent(context, response, start_response, teardown)
 
     return answer
-
-
-NO_HOOKS = Hooks()
 
 
 def processed(
@@ -118,9 +76,10 @@ def processed(
 
 
 def failed(
-    app: App, plan: Plan, context: Context, start_response: StartResponse, error: BaseException, hooks: Hooks
+    app: App, plan: Plan, context: Context, start_response: StartResponse, error: BaseException
 ) -> Iterable[bytes]:
     """The answer to an exception; what is to be raised again is."""
+    hooks = plan.hooks
     try:
         if not isinstance(error, Exception):
             raise error

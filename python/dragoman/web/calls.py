@@ -6,20 +6,26 @@ import dataclasses
 import inspect
 import typing
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from dragoman.web.background import called_in_loop
 from dragoman.web.context import VALUES, Context, request_of
-from dragoman.web.plan import View
+from dragoman.web.plan import Call, View
 from dragoman.web.request import Request
 from dragoman.web.validation import BodyOf
 
-__all__ = ["Call", "HandlerError", "annotated_converters", "annotations_of", "body_of", "compiled_call"]
-
-Call: TypeAlias = Callable[[Context], Any]
+__all__ = [
+    "HandlerError",
+    "annotated_converters",
+    "annotations_of",
+    "body_of",
+    "compiled_call",
+    "place_of",
+    "takes_values",
+]
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 # For a variable whose rule names no converter.
@@ -28,6 +34,12 @@ BY_ANNOTATION: Mapping[object, str] = {int: "int", float: "float", uuid.UUID: "u
 
 class HandlerError(TypeError):
     """A handler whose parameters are not those that its rule gives; the text says which."""
+
+
+def takes_values(view: View, names: Sequence[str]) -> bool:
+    """Whether the parameters of `view` are the variables of its rule, in its order, and nothing else."""
+    parameters = inspect.signature(view).parameters.values()
+    return all(one.kind in POSITIONAL for one in parameters) and [one.name for one in parameters] == list(names)
 
 
 def compiled_call(view: View, names: Sequence[str], defaults: Mapping[str, Any], is_refusing_async: bool) -> Call:
@@ -44,9 +56,7 @@ def compiled_call(view: View, names: Sequence[str], defaults: Mapping[str, Any],
     sources = [source_of(one, annotations, names, defaults) for one in parameters]
     takes_rest = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
     is_in_order = all(one.kind in POSITIONAL for one in parameters)
-    if not parameters:
-        return lambda context: called()
-    if is_in_order and [one.name for one in parameters] == list(names):
+    if takes_values(view, names):
         return lambda context: called(*context[VALUES])
     if is_in_order and sources[0] is request_of and [one.name for one in parameters[1:]] == list(names):
         return lambda context: called(request_of(context), *context[VALUES])

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from dragoman.types import StartResponse
-from dragoman.web.answers import compiled_answer
+from dragoman.web.answers import hooked
+from dragoman.web.background import called_in_loop
 from dragoman.web.blueprint import Blueprint
 from dragoman.web.building import Target, Targets
-from dragoman.web.calls import annotated_converters, compiled_call, place_of
-from dragoman.web.context import Context
+from dragoman.web.calls import annotated_converters, compiled_call, place_of, takes_values
 from dragoman.web.converters import Converter
 from dragoman.web.handling import ErrorTable
-from dragoman.web.plan import Answer, Hooks, Plan
+from dragoman.web.plan import Hooks, Plan
 from dragoman.web.registrations import Given, Mounted, RuleOf
 from dragoman.web.response import Response
 from dragoman.web.routing import Tree
@@ -112,8 +111,11 @@ def add_rule(app: App, part: Part, of: RuleOf, tree: Tree[Plan], targets: Target
         raise RuleError(f"{where}: {error}") from error
     endpoint = f"{part.scopes[0]}.{of.endpoint}" if part.scopes else of.endpoint
     plan = Plan(rule, endpoint, of.view, defaults=of.defaults, scopes=part.scopes, hooks=part.hooks)
-    call = compiled_call(of.view, plan.names, plan.defaults, not app.config["ASYNC_HANDLERS"])
-    plan.answer = compiled_answer(app, plan, call)
+    plan.call = compiled_call(of.view, plan.names, plan.defaults, not app.config["ASYNC_HANDLERS"])
+    if takes_values(of.view, plan.names):
+        plan.by_place = called_in_loop(of.view)
+    if any(plan.hooks):
+        plan.answer = hooked(app, plan)
     other = next((one for one in targets.by_endpoint.get(endpoint, ()) if one.view is not of.view), None)
     if other is not None:
         raise RuleError(
@@ -124,9 +126,9 @@ def add_rule(app: App, part: Part, of: RuleOf, tree: Tree[Plan], targets: Target
     strict = app.config["STRICT_SLASHES"] if of.strict_slashes is None else of.strict_slashes
     for one in (rule,) if strict or rule.text == "/" else (rule, parse_rule(with_other_end(rule.text))):
         for method in of.methods:
-            add_plan(tree, one, converters, method, headless(plan) if method == "HEAD" else plan)
+            add_plan(tree, one, converters, method, headless(app, plan) if method == "HEAD" else plan)
         if "GET" in of.methods and "HEAD" not in of.methods:
-            add_plan(tree, one, converters, "HEAD", headless(plan))
+            add_plan(tree, one, converters, "HEAD", headless(app, plan))
     return plan
 
 
@@ -162,20 +164,13 @@ def add_plan(tree: Tree[Plan], rule: Rule, converters: Mapping[str, Converter], 
     )
 
 
-def headless(plan: Plan) -> Plan:
+def headless(app: App, plan: Plan) -> Plan:
     """The plan for HEAD: the same without a body, whose length is told all the same."""
     made = Plan(plan.rule, plan.endpoint, plan.view, defaults=plan.defaults, scopes=plan.scopes, hooks=plan.hooks)
-    made.answer = without_body(plan.answer)
+    made.call = plan.call
+    # With hooks or without: what they make is a `Response`, and that knows HEAD.
+    made.answer = hooked(app, made)
     return made
-
-
-def without_body(answer: Answer) -> Answer:
-    def answered(context: Context, start_response: StartResponse) -> Iterable[bytes]:
-        blocks = answer(context, start_response)
-        # A stream has been left out already, and has to be closed.
-        return [] if type(blocks) is list else blocks
-
-    return answered
 
 
 def add_options(app: App, plans: dict[str, Plan]) -> None:
@@ -191,5 +186,8 @@ def add_options(app: App, plans: dict[str, Plan]) -> None:
         return response
 
     made = Plan(plan.rule, plan.endpoint, options, scopes=plan.scopes, hooks=plan.hooks)
-    made.answer = compiled_answer(app, made, lambda context: options())
+    made.by_place = options
+    made.call = lambda context: options()
+    if any(made.hooks):
+        made.answer = hooked(app, made)
     plans["OPTIONS"] = made

@@ -12,12 +12,16 @@ from dragoman.web.rules import Rule
 if TYPE_CHECKING:
     from dragoman.web.response import Response
 
-__all__ = ["Answer", "Hooks", "Plan", "View"]
+__all__ = ["Answer", "Call", "Hooks", "Plan", "View"]
 
 View: TypeAlias = Callable[..., Any]
 """A handler, as the application has written it."""
 
 Answer: TypeAlias = Callable[[Context, StartResponse], Iterable[bytes]]
+
+
+Call: TypeAlias = Callable[[Context], Any]
+"""Calls a handler."""
 
 
 class Hooks(NamedTuple):
@@ -38,13 +42,28 @@ class Hooks(NamedTuple):
 class Plan:
     """One rule for one method.
 
-    answer     does it
+    by_place   the handler, where the values of the path are all that it takes: then nothing stands in between
+    call       calls the handler with what it takes of the context
+    answer     does it all, where there are hooks; None where there are none, and `serving` does it
+    route      the text of its rule
     names      of the rule's variables, in its order
     defaults   for parameters of the handler that are not in the rule
     scopes     the names of the blueprints that the handler is in, the innermost first
     """
 
-    __slots__ = ("answer", "defaults", "endpoint", "hooks", "names", "rule", "scopes", "view")
+    __slots__ = (
+        "answer",
+        "by_place",
+        "call",
+        "defaults",
+        "endpoint",
+        "hooks",
+        "names",
+        "route",
+        "rule",
+        "scopes",
+        "view",
+    )
 
     def __init__(
         self,
@@ -57,18 +76,21 @@ class Plan:
         hooks: Hooks = Hooks(),  # noqa: B008 - it is a tuple
     ) -> None:
         self.rule = rule
+        self.route = rule.text
         self.endpoint = endpoint
         self.view = view
         self.names = tuple(variable.name for variable in rule.variables)
         self.defaults = dict(defaults or {})
         self.scopes = scopes
         self.hooks = hooks
-        self.answer: Answer = not_compiled
+        self.by_place: View | None = None
+        self.call: Call = not_compiled
+        self.answer: Answer | None = None
 
     def named(self, values: tuple[object, ...]) -> dict[str, Any]:
         """The values of a path by name, with the defaults."""
         return {**self.defaults, **dict(zip(self.names, values, strict=False))}
 
 
-def not_compiled(context: Context, start_response: StartResponse) -> Iterable[bytes]:
+def not_compiled(context: Context) -> Any:
     raise RuntimeError("this plan is of an application that has not been frozen")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from dragoman.types import Environ
-from dragoman.web.converters import Converter, StringConverter
+from dragoman.web.converters import MOST_DIGITS, Converter, IntegerConverter, StringConverter
 from dragoman.web.rules import Piece, Rule, RuleError, Segment, Variable
 
 __all__ = ["Missed", "Tree", "segments_of"]
 
 P = TypeVar("P")
+Match: TypeAlias = Callable[[str], "tuple[object, ...]"]
+"""Gives the values of a segment, or raises ValueError."""
 
 # With a variable that spans segments in the middle of a rule, the ways to read a path grow with its segments.
 MOST_SEGMENTS_TO_SPLIT = 100
@@ -37,12 +39,11 @@ class Edge(Generic[P]):
 
     order   of several that could match the lowest is tried first
     key     segments of the same key share a place, whatever their variables are called
-    match   gives the values of a segment, or raises ValueError
     """
 
     order: tuple[int, ...]
     key: object
-    match: Callable[[str], tuple[object, ...]]
+    match: Match
     node: Node[P]
 
 
@@ -76,19 +77,25 @@ class Tree(Generic[P]):
 
     def __init__(self) -> None:
         self.root: Node[P] = Node()
-        # The plans of whole paths, as PATH_INFO has them: what needs no walk.
+        # What needs no walk: the plans of whole paths, as PATH_INFO has them, and for whole beginnings of paths
+        # how a variable matches the last segment, with the plans then. The walk would try them first.
         self.static: dict[str, dict[str, P]] = {}
+        self.last: dict[str, list[tuple[Match, dict[str, P]]]] = {}
 
     def add(self, rule: Rule, converters: Mapping[str, Converter], method: str, plan: P) -> P | None:
         """Put in a plan. Gives the one that is there already, which then stays."""
         node = self.root
         for segment in rule.segments:
-            node = step(node, segment, converters)
+            before, node = node, step(node, segment, converters)
         if method in node.plans:
             return node.plans[method]
         node.plans[method] = plan
         if rule.is_static:
             self.static[as_native(rule.text)] = node.plans
+        beginning = rule.segments[:-1]
+        if before.edges and all(len(segment) == 1 and isinstance(segment[0], str) for segment in beginning):
+            path = as_native("".join(f"/{segment[0]}" for segment in beginning))
+            self.last[path] = [(edge.match, edge.node.plans) for edge in before.edges]
         return None
 
     def find(self, segments: Sequence[str], method: str) -> tuple[P, tuple[object, ...]] | Missed:
@@ -206,11 +213,13 @@ def edge_of(segment: Segment, converters: Mapping[str, Converter]) -> Edge[Any]:
     return Edge(order, key, together(segment, converters), Node())
 
 
-def alone(converter: Converter) -> Callable[[str], tuple[object, ...]]:
+def alone(converter: Converter) -> Match:
     """Matches a segment that is one variable."""
     to_python = converter.to_python
     if type(converter) is StringConverter and converter.is_any:
         return text_alone
+    if type(converter) is IntegerConverter and converter.is_plain:
+        return digits_alone
     if converter.judges_text:
 
         def judged(text: str) -> tuple[object, ...]:
@@ -228,13 +237,20 @@ def alone(converter: Converter) -> Callable[[str], tuple[object, ...]]:
     return matched
 
 
+def digits_alone(text: str) -> tuple[object, ...]:
+    # Among the letters of latin-1 there are no decimals but those of ASCII.
+    if text.isdecimal() and len(text) <= MOST_DIGITS:
+        return (int(text),)
+    raise ValueError("no number")
+
+
 def text_alone(text: str) -> tuple[object, ...]:
     if not text:
         raise ValueError("nothing")
     return (text if text.isascii() else decoded(text),)
 
 
-def together(segment: Segment, converters: Mapping[str, Converter]) -> Callable[[str], tuple[object, ...]]:
+def together(segment: Segment, converters: Mapping[str, Converter]) -> Match:
     """Matches a segment of variables with literals around or between them: ``@<name>``, ``<id>.json``."""
     made = [converters[one.name] for one in variables_in(segment)]
     before: Piece | None = None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import msgspec
+
 from dragoman.types import Environ, StartResponse, WSGIApplication
-from dragoman.web.answers import compiled_answer
-from dragoman.web.context import CURRENT, VALUES, Context
+from dragoman.web.answers import completed, failed, hooked
+from dragoman.web.context import CURRENT, REQUEST, VALUES, Context
 from dragoman.web.errors import HTTPException, MethodNotAllowed, NotFound
 from dragoman.web.plan import Plan
-from dragoman.web.response import Response
+from dragoman.web.response import HTML, JSON, Response
+from dragoman.web.results import response_of
 from dragoman.web.routing import Missed, segments_of
 from dragoman.web.rules import Rule
 
@@ -22,32 +25,86 @@ if TYPE_CHECKING:
 
 __all__ = ["compiled_serving"]
 
-ROUTE = "dragoman.route"
+MATCHED = "dragoman.web.plan"
+"""The environ's key for the `Plan` of a request: its `route` is for those who count."""
+
+HTML_FIELD = ("Content-Type", HTML)
+JSON_FIELD = ("Content-Type", JSON)
+
+encode_json = msgspec.json.Encoder().encode
+# What most results are: their type, the field that says so, and how they become bytes.
+SIMPLE: dict[type, tuple[tuple[str, str], Callable[[Any], bytes]]] = {
+    str: (HTML_FIELD, str.encode),
+    dict: (JSON_FIELD, encode_json),
+    list: (JSON_FIELD, encode_json),
+}
+# The fields of bodies of less bytes are there already.
+KNOWN = 4096
+
 SAFE_IN_PATH = "/!$&'()*+,:;=@"
+
+
+def length_field(length_bytes: int) -> tuple[str, str]:
+    return ("Content-Length", str(length_bytes))
+
+
+LENGTHS = tuple(length_field(length) for length in range(KNOWN))
 
 
 def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
     """The WSGI application that answers by `tables`."""
-    static = tables.tree.static.get
+    simple = SIMPLE.get
+    static, last = tables.tree.static.get, tables.tree.last.get
     enter, leave = CURRENT.set, CURRENT.reset
     search = Lookup(app, tables).search
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         raw = environ.get("RAW_URI")
-        # Where something is escaped, a slash may be, and the path alone does not say so.
-        plans = static(environ["PATH_INFO"]) if raw is None or "%" not in raw else None
-        plan = None if plans is None else plans.get(environ["REQUEST_METHOD"])
+        plan = None
         values: tuple[object, ...] = ()
+        # Where something is escaped, a slash may be, and the path alone does not say so.
+        if raw is None or "%" not in raw:
+            path = environ["PATH_INFO"]
+            plans = static(path)
+            if plans is not None:
+                plan = plans.get(environ["REQUEST_METHOD"])
+            else:
+                beginning, _, segment = path.rpartition("/")
+                for match, plans in last(beginning, ()):
+                    try:
+                        values = match(segment)
+                    except ValueError:
+                        continue
+                    plan = plans.get(environ["REQUEST_METHOD"])
+                    if plan is not None:
+                        break
         if plan is None:
             mounted, plan, values = search(environ)
             if mounted is not None:
                 return passed_on(mounted, environ, start_response)
-        prefix = environ.get("SCRIPT_NAME")
-        environ[ROUTE] = prefix + plan.rule.text if prefix else plan.rule.text
-        context = [app, environ, None, plan, values]
+        environ[MATCHED] = plan
+        context: Context = [app, environ, None, plan, values]
         token = enter(context)
         try:
-            return plan.answer(context, start_response)
+            if plan.answer is not None:
+                return plan.answer(context, start_response)
+            try:
+                result = plan.call(context) if plan.by_place is None else plan.by_place(*values)
+                kind = simple(type(result))
+                if kind is not None:
+                    field, encode = kind
+                    body = encode(result)
+                    request = context[REQUEST]
+                    response = None if request is None or not request.made else Response(body, content_type=field[1])
+                else:
+                    response = response_of(result, environ, plan.endpoint)
+            except BaseException as error:
+                return failed(app, plan, context, start_response, error)
+            if response is not None:
+                return completed(app, context, response, start_response)
+            length = len(body)
+            start_response("200 OK", [field, LENGTHS[length] if length < KNOWN else length_field(length)])
+            return [body]
         finally:
             leave(token)
 
@@ -100,7 +157,9 @@ def missed_plan(app: App, tables: Compiled) -> Plan:
             raise what
         return what
 
-    plan.answer = compiled_answer(app, plan, call)
+    plan.call = call
+    if any(plan.hooks):
+        plan.answer = hooked(app, plan)
     return plan
 
 
