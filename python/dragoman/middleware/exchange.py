@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from dragoman.middleware.passing import Headers, following, is_file_response
-from dragoman.middleware.routes import RouteHook, route_of
+from dragoman.middleware.passing import Followed, Headers, SizedFollowed, following, is_file_response
+from dragoman.middleware.routes import ROUTE, RouteHook, route_of
 from dragoman.types import Environ, StartResponse, Write
 
 __all__ = ["EXCEPTION", "Exchange", "size_of"]
@@ -58,7 +58,7 @@ class Exchange:
         """`result`, block for block, counted; `ended` is called once."""
         if type(result) is list or type(result) is tuple:
             try:
-                self.body_bytes += sum(map(len, result))
+                self.body_bytes += len(result[0]) if len(result) == 1 else sum(map(len, result))
             except TypeError:
                 # Something else than bytes: the server says what is wrong with it.
                 return following(self.environ, result, None, self.ended)
@@ -66,7 +66,12 @@ class Exchange:
             return self
         if is_file_response(self.environ, result):
             self.body_bytes += self.declared_bytes()
-        return following(self.environ, result, self.passed, self.ended)
+            self.close()
+            return result
+        kind = SizedBlocks if hasattr(result, "__len__") else Blocks
+        made = kind(result, None, self.ended)
+        made.exchange = self
+        return made
 
     def started(self, status: str, headers: Headers, exc_info: Any = None, /) -> Any:
         """The head goes out, perhaps in place of one before."""
@@ -87,13 +92,13 @@ class Exchange:
         self.body_bytes += size_of(block)
         return self.write(block)
 
-    def passed(self, block: bytes) -> None:
-        """A block goes out."""
-        self.body_bytes += size_of(block)
-
     def known_route(self) -> str | None:
-        """The route of the request, also where no head was sent, or somebody said it later."""
-        return self.route or route_of(self.environ, self.route_hook)
+        """The route of the request, also where no head was sent, or the application said it later."""
+        if self.route is None and self.write is None:
+            self.route = route_of(self.environ, self.route_hook)
+        if self.route is None and ROUTE in self.environ:
+            self.route = route_of(self.environ)
+        return self.route
 
     def failure(self, error: BaseException | None) -> BaseException | None:
         """What was raised, or what somebody inside has answered in its place with a status of 5xx."""
@@ -112,6 +117,21 @@ class Exchange:
         """The status as a number; None before there is one."""
         code = self.status[:3] if type(self.status) is str else ""
         return int(code) if code.isascii() and code.isdigit() else None
+
+
+class Blocks(Followed):
+    """The blocks of an answer, counted."""
+
+    exchange: Exchange
+
+    def __next__(self) -> bytes:
+        block = super().__next__()
+        self.exchange.body_bytes += len(block) if type(block) is bytes else size_of(block)
+        return block
+
+
+class SizedBlocks(Blocks, SizedFollowed):
+    """The same, with the number of blocks."""
 
 
 def size_of(block: object) -> int:

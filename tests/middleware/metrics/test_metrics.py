@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,19 +80,40 @@ def test_exempt_paths_are_not_counted() -> None:
     assert nonzero(app) == {"processes": 1}
 
 
-def test_routes_beyond_the_room_are_other_and_what_has_no_room_at_all_is_counted_as_that(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    names = iter(range(1000))
-    app = counting(Inner(), series=100, route=lambda environ: environ.get("HTTP_ROUTE") or f"/{next(names)}")
-    ask(app, headers={"Route": "other"})
-    for _ in range(200):
+def test_routes_beyond_the_room_are_other_and_cost_no_memory(caplog: pytest.LogCaptureFixture) -> None:
+    names = iter(range(10_000))
+    app = counting(Inner(), series=100, route=lambda environ: f"/{next(names)}")
+    for _ in range(400):
         ask(app)
+    for method in ("POST", "PUT", "MADE-UP"):
+        ask(app, method)
     counted = samples(app)
-    assert counted['requests_total{method="GET",route="other",status="200"}'] > 100
+    assert counted["uncounted_total"] == 0
+    # Each route takes two of the series, one for its status and one for its times.
+    assert counted['requests_total{method="GET",route="other",status="200"}'] == 350
+    assert counted['requests_total{method="other",route="other",status="200"}'] == 1
     requests = sum(value for name, value in counted.items() if name.startswith("requests_total{"))
-    assert requests + counted["uncounted_total"] == 201
+    assert requests == 403
+    assert len(app.table.kept) < 100
     assert len([message for message in caplog.messages if "is full" in message]) == 1
+
+
+def test_an_exception_for_which_there_is_no_room_is_other() -> None:
+    names = iter(range(10_000))
+    app = counting(Inner(raises=LookupError("no")), series=100, route=lambda environ: f"/{next(names)}")
+    for _ in range(100):
+        with pytest.raises(LookupError):
+            ask(app)
+    counted = samples(app)
+    exceptions = sum(value for name, value in counted.items() if name.startswith("exceptions_total{"))
+    assert (exceptions, counted["uncounted_total"]) == (100, 0)
+    assert counted['exceptions_total{exception="other",method="GET",route="other"}'] > 60
+
+
+def test_a_route_with_a_nul_in_it_is_one_label() -> None:
+    app = counting(Inner(), route=lambda environ: "/a\0b")
+    ask(app)
+    assert nonzero(app)['requests_total{method="GET",route="/a�b",status="200"}'] == 1
 
 
 def test_time_and_bytes_are_those_until_close() -> None:
@@ -111,7 +133,7 @@ def test_time_and_bytes_are_those_until_close() -> None:
 
 def test_durations_are_in_the_bucket_that_they_belong_to(monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter([0.0, 0.1, 0.0, 0.1001, 0.0, 3.0])
-    monkeypatch.setattr("dragoman.middleware.metrics.part.time.perf_counter", lambda: next(times))
+    monkeypatch.setattr("dragoman.middleware.metrics.part.perf_counter", lambda: next(times))
     app = counting(Inner(), buckets=[0.1, 1])
     for _ in range(3):
         ask(app)
@@ -362,6 +384,25 @@ def test_threads_count_every_request() -> None:
     counted = samples(app)
     assert counted['requests_total{method="GET",route="other",status="200"}'] == 800
     assert counted["requests_in_flight"] == 0
+
+
+def test_a_child_of_fork_that_goes_on_with_a_request_has_none_less_than_none(tmp_path: Path) -> None:
+    children: list[int] = []
+
+    def forking(environ: Any, start_response: Any) -> list[bytes]:
+        children.append(os.fork())
+        start_response("200 OK", [TEXT])
+        return [b"Hello"]
+
+    for storage in ("memory://", f"shm://fork?dir={tmp_path}"):
+        app = counting(forking, storage=storage)
+        result = app(environ_of(), lambda *_: print)  # type: ignore[arg-type]
+        result.close()  # type: ignore[attr-defined]
+        if children[-1] == 0:
+            os._exit(samples(app)["requests_in_flight"] != 0)
+        assert os.waitstatus_to_exitcode(os.waitpid(children[-1], 0)[1]) == 0
+        assert samples(app)["requests_in_flight"] == 0
+        app.table.leave()
 
 
 def test_labels_of_any_letters_come_out_as_they_are() -> None:

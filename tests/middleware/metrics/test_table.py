@@ -242,17 +242,43 @@ def test_a_full_table_takes_nothing_new_and_says_so_once(caplog: pytest.LogCaptu
     found = [table.find(b"%d" % number, 1) for number in range(8)]
     assert [one is None for one in found] == [False] * 5 + [True] * 3
     assert table.find(b"0", 1) == found[0]
-    assert caplog.messages == ["small is full with 5 names: what is new is not counted"]
+    assert caplog.messages == ["small is full with 5 names: what is new is not told apart"]
     few_cells = Table(Layout(5, 10), None, "small")
     assert few_cells.find(b"a", 9) is None
     assert few_cells.find(b"b", 8) == range(2, 10)
     assert few_cells.find(b"c", 1) is None
 
 
-def test_a_name_that_is_too_long_has_no_place() -> None:
+def test_some_names_have_room_of_their_own() -> None:
+    table = Table(Layout(2, 100, spare=1), None, "small")
+    found = [table.find(name, 1) for name in (b"a", b"b", b"c")]
+    assert [one is None for one in found] == [False, False, True]
+    assert table.find(b"c", 1, is_spare=True) is not None
+    assert table.find(b"d", 1, is_spare=True) is None
+    assert table.find(b"c", 1) is not None
+
+
+def test_who_knows_that_a_table_is_full_asks_nobody_again(tmp_path: Path) -> None:
+    layout = Layout(1, 100, spare=1)
+    table = table_of(uri_in(tmp_path), layout, "test")
+    assert table.find(b"a", 1) is not None
+    assert table.find(b"b", 1) is None
+    assert table.file is not None
+    table.file.lock = lambda at=0: pytest.fail("a lock")  # type: ignore[method-assign]
+    assert table.find(b"c", 1) is None
+    del table.file.lock
+    assert table.find(b"c", 1, is_spare=True) is not None
+    table.leave()
+
+
+def test_a_name_that_is_too_long_has_no_place_and_is_no_reason_to_call_the_table_full(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     table = Table(LAYOUT, None, "test")
     assert table.find(b"x" * NAME_BYTES, 1) is not None
     assert table.find(b"x" * (NAME_BYTES + 1), 1) is None
+    assert table.find(b"short", 1) is not None
+    assert caplog.messages == []
 
 
 def test_when_all_places_are_taken_a_process_counts_alone(

@@ -31,7 +31,7 @@ DURATION, STATUS, EXCEPTION = "duration", "status", "exception"
 
 def key(kind: str, *labels: str) -> bytes:
     """The name of a series in the table."""
-    return "\0".join((kind, *labels)).encode("utf-8", "replace")
+    return "\0".join((kind, *(label.replace("\0", "\ufffd") for label in labels))).encode("utf-8", "replace")
 
 
 def duration_cells(bounds: Sequence[float]) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -46,6 +46,8 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS
 OTHER = "other"
 NONE = "none"
 MOST_ROUTE = 120
+# Series beside those of the setting: whatever clients make of routes, "other" has room for each method and status.
+SPARE = 200
 BODILESS = ("204", "304")
 READ_BY = ("GET", "HEAD")
 
@@ -108,8 +110,8 @@ class Metrics(Layer):
         self.prefix = prefix
         self.registry = registry
         cells = duration_cells(self.bounds)
-        # Of four series one has buckets, as far as tables go: a route has a few statuses, and seldom exceptions.
-        layout = Layout(series, 2 + series * (3 + cells) // 4)
+        # Of two series one has buckets at most: there are times where there is a status.
+        layout = Layout(series, 2 + (series + SPARE + 1) // 2 * (1 + cells), SPARE)
         self.table = table_of(storage, layout, f"{self.bounds}")
         # Before it serves: so a worker that takes the place of another is there before that one goes.
         self.table.joined()
@@ -121,7 +123,18 @@ class Metrics(Layer):
             return self.shown(environ)(environ, start_response)
         if self.exempt and self.exempt.has(path_of(environ)):
             return self.app(environ, start_response)
-        counting = Counting(self, environ, start_response)
+        counting = Counting(environ, start_response, self.route)
+        counting.layer = self
+        if self.paths:
+            counting.path = path_of(environ)
+        table = self.table
+        cells = table.cells
+        if cells is None:
+            cells = table.joined()
+        # Whoever ends writes it again, within the lock: so it is right at the latest when all have ended.
+        table.in_flight.append(None)
+        cells[IN_FLIGHT] = len(table.in_flight)
+        counting.began = perf_counter()
         try:
             result = self.app(environ, counting.started)
         except BaseException as error:
@@ -157,52 +170,46 @@ class Metrics(Layer):
         """The cells for these labels, of this process. None when there is no room, not even for other routes."""
         found = self.found_series(method, route, status)
         if found is None and route != OTHER:
-            found = self.found_series(method, OTHER, status)
+            # Not kept under this route: of routes without room there may be any number.
+            return self.table.kept.get((method, OTHER, status)) or self.series_of(method, OTHER, status)
         if found is not None:
             self.table.kept[method, route, status] = found
         return found
 
     def found_series(self, method: str, route: str, status: str) -> Series | None:
-        counts = self.table.find(key(STATUS, method, route, status), 1)
-        times = self.table.find(key(DURATION, method, route), duration_cells(self.bounds))
-        return None if counts is None or times is None else Series(counts.start, times.start)
+        is_spare = route == OTHER
+        times = self.table.find(key(DURATION, method, route), duration_cells(self.bounds), is_spare)
+        counts = None if times is None else self.table.find(key(STATUS, method, route, status), 1, is_spare)
+        return None if times is None or counts is None else Series(counts.start, times.start, times.stop - 3)
 
     def count_exception(self, method: str, route: str, error: BaseException) -> None:
         name = key(EXCEPTION, method, route, type(error).__name__[:MOST_ROUTE])
         found = self.table.find(name, 1)
         if found is None:
-            found = self.table.find(key(EXCEPTION, method, OTHER, OTHER), 1)
+            found = self.table.find(key(EXCEPTION, method, OTHER, OTHER), 1, is_spare=True)
         cells = self.table.joined()
         with self.table.lock:
             cells[DROPPED if found is None else found.start] += 1
 
 
 class Series(NamedTuple):
-    """The cells of a request's labels: its count, and the first of those of its duration."""
+    """The cells of a request's labels: its count, the first of its duration's, and that of all seconds."""
 
     requests: int
     times: int
+    sum_s: int
 
 
 class Counting(Exchange):
     """One request under way."""
 
-    def __init__(self, layer: Metrics, environ: Environ, start_response: StartResponse) -> None:
-        super().__init__(environ, start_response, layer.route)
-        self.layer = layer
-        if layer.paths:
-            self.path = path_of(environ)
-        table = layer.table
-        cells = table.cells
-        if cells is None:
-            cells = table.joined()
-        with table.lock:
-            cells[IN_FLIGHT] += 1
-        self.began = time.perf_counter()
+    layer: Metrics
+    path: str
+    began: float
 
     def ended(self, error: BaseException | None) -> None:
         """Count it."""
-        seconds = time.perf_counter() - self.began
+        seconds = perf_counter() - self.began
         layer = self.layer
         environ = self.environ
         method = self.method if self.method in METHODS else OTHER
@@ -223,20 +230,22 @@ class Counting(Exchange):
         if cells is None:
             cells = table.joined()
         with table.lock:
-            cells[IN_FLIGHT] -= 1
+            # In a child of fork there is none of its parent's.
+            if table.in_flight:
+                table.in_flight.pop()
+            cells[IN_FLIGHT] = len(table.in_flight)
             if series is None:
                 cells[DROPPED] += 1
             else:
-                cells[series.requests] += 1
-                first, bounds = series.times, layer.bounds
-                cells[first + bisect_left(bounds, seconds)] += 1
-                first += len(bounds) + 1
-                cells[first] += seconds
+                requests, times, sum_s = series
+                cells[requests] += 1
+                cells[times + bisect_left(layer.bounds, seconds)] += 1
+                cells[sum_s] += seconds
                 if length and length.isascii() and length.isdigit() and len(length) < 20:
-                    cells[first + 1] += int(length)
+                    cells[sum_s + 1] += int(length)
                 if sent:
-                    cells[first + 2] += sent
-        if (failure := self.failure(error)) is not None:
+                    cells[sum_s + 2] += sent
+        if (error is not None or status[:1] == "5") and (failure := self.failure(error)) is not None:
             layer.count_exception(method, route, failure)
 
 

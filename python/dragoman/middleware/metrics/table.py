@@ -7,6 +7,7 @@ import logging
 import os
 import struct
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -41,15 +42,16 @@ PLACE_LOCKS_AT = 1 << 41
 
 @dataclass(frozen=True)
 class Layout:
-    """How large a table is: `entries` names, `cells` numbers for each process."""
+    """How large a table is: `entries` names, `spare` more for those that have to be there, `cells` for each process."""
 
     entries: int
     cells: int
+    spare: int = 0
 
     @property
     def base_at(self) -> int:
         """Where the counts begin of processes that have ended."""
-        return -(-(DIRECTORY_AT + self.entries * ENTRY_BYTES) // PAGE_BYTES) * PAGE_BYTES
+        return -(-(DIRECTORY_AT + (self.entries + self.spare) * ENTRY_BYTES) // PAGE_BYTES) * PAGE_BYTES
 
     @property
     def region_bytes(self) -> int:
@@ -99,6 +101,10 @@ class Table:
         self.entries_read = 0
         # Whatever is kept of cells that were found, by whoever uses the table; gone when they are others.
         self.kept: dict[Any, Any] = {}
+        # Nothing new has room any more, but for what is spare.
+        self.is_full = False
+        # One for each request under way: to put one there and to take one away needs no lock.
+        self.in_flight: deque[None] = deque()
         self.has_told_full = False
         tables.add(self)
 
@@ -118,17 +124,20 @@ class Table:
             assert self.cells is not None
             return self.cells
 
-    def find(self, name: bytes, count: int) -> range | None:
-        """The `count` cells of that name, at most 248 bytes of it. None when there is no room for them."""
+    def find(self, name: bytes, count: int, is_spare: bool = False) -> range | None:
+        """The `count` cells of that name, at most 248 bytes of it. None when there is no room for them.
+
+        is_spare   it may have the room that is kept for such names
+        """
         self.joined()
         with self.lock:
             found = self.known.get(name)
-            if found is not None:
+            if found is not None or len(name) > NAME_BYTES or (self.is_full and not is_spare):
                 return found
             try:
                 with self.shared():
                     self.read_directory()
-                    return self.known.get(name) or self.append(name, count)
+                    return self.known.get(name) or self.append(name, count, is_spare)
             except OSError as error:
                 log.error("%s: %s", self.what, error)
                 return None
@@ -180,6 +189,7 @@ class Table:
         self.lock = threading.Lock()
         self.place = None
         self.cells = None
+        self.in_flight = deque()
 
     @contextmanager
     def shared(self) -> Iterator[None]:
@@ -257,7 +267,7 @@ class Table:
     def read_directory(self) -> None:
         epoch, entries, _ = COUNTS.unpack_from(self.memory, COUNTS_AT)
         if epoch != self.epoch:
-            self.epoch, self.entries_read = epoch, 0
+            self.epoch, self.entries_read, self.is_full = epoch, 0, False
             self.known.clear()
         for index in range(self.entries_read, entries):
             at = DIRECTORY_AT + index * ENTRY_BYTES
@@ -266,12 +276,16 @@ class Table:
             self.known[name] = range(first, first + count)
         self.entries_read = entries
 
-    def append(self, name: bytes, count: int) -> range | None:
+    def append(self, name: bytes, count: int, is_spare: bool) -> range | None:
         epoch, entries, used = COUNTS.unpack_from(self.memory, COUNTS_AT)
-        if entries == self.layout.entries or used + count > self.layout.cells or len(name) > NAME_BYTES:
+        layout = self.layout
+        # The room that all have is used first.
+        most = layout.entries + layout.spare if is_spare else layout.entries
+        if entries >= most or used + count > layout.cells:
+            self.is_full = self.is_full or (entries >= layout.entries and not is_spare)
             if not self.has_told_full:
                 self.has_told_full = True
-                log.warning("%s is full with %d names: what is new is not counted", self.what, entries)
+                log.warning("%s is full with %d names: what is new is not told apart", self.what, entries)
             return None
         at = DIRECTORY_AT + entries * ENTRY_BYTES
         ENTRY.pack_into(self.memory, at, used, count, len(name))
