@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,14 @@ from typing import Any
 
 from dragoman import signature
 from dragoman.errors import ApplicationError, DragomanError, OperatorError, UsageError
-from dragoman.loader import ApplicationString, Loaded, one_line, parse, resolve
+from dragoman.loader import ApplicationString, Loaded, one_line, parse, resolve, traceback_of
 from dragoman.values import nearest, printable
 
 __all__ = ["call_of", "wrapped"]
 
 LIBRARY = "dragoman.middleware"
+# Names of the library that are no part of it.
+NO_PARTS = ("Layer", "OrderError")
 # A value that is not to stand in a file or in a list of processes is read from one of these.
 SOURCES = ("env", "file")
 
@@ -37,6 +40,8 @@ def wrapped(loaded: Loaded, texts: Sequence[str]) -> Loaded:
     layers = [layer_of(text) for text in texts]
     try:
         application = stack(loaded.application, *layers)
+    except DragomanError:
+        raise
     except (TypeError, ValueError) as error:
         sentence, _, details = str(error).partition("\n")
         raise UsageError(f"--middleware: {sentence}", details) from None
@@ -50,24 +55,39 @@ def wrapped(loaded: Loaded, texts: Sequence[str]) -> Loaded:
 def call_of(text: str) -> ApplicationString:
     """What a text of --middleware means. Raises UsageError with the nearest name."""
     name, parenthesis, arguments = text.partition("(")
-    if ":" not in name:
+    is_ours = ":" not in name
+    if is_ours:
         name = f"{LIBRARY}:{library_name(name.strip(), text)}"
-    wanted = parse(f"{name}{parenthesis}{arguments}", "--middleware")
+    wanted = parse(name, "--middleware")
     if not wanted.attribute:
-        raise UsageError(f'--middleware "{printable(text)}": want a name behind the colon, such as MODULE:NAME')
-    return wanted
+        raise UsageError(f'--middleware "{shown(text)}": want a name behind the colon, such as MODULE:NAME')
+    if not parenthesis:
+        # A part of the library is made here, so that what is wrong with it is said with its text.
+        return wanted._replace(is_call=is_ours)
+    try:
+        return parse(f"{name}{parenthesis}{arguments}", "--middleware")
+    except UsageError:
+        raise UsageError(
+            f"--middleware \"{shown(text)}\": want arguments by name with literals, such as (header='X-Id', trusted=[])"
+        ) from None
+
+
+def shown(text: str) -> str:
+    """`text` for messages, which go into logs: without the arguments, of which any may be a secret."""
+    name, parenthesis, arguments = text.partition("(")
+    return printable(name) + ("" if not parenthesis else "()" if arguments == ")" else "(…)")
 
 
 def library_name(word: str, text: str) -> str:
     """The class that ``request-id``, ``request_id`` or ``RequestId`` is short for."""
     from dragoman import middleware  # noqa: PLC0415
 
-    known = {plain(name): name for name in middleware.__all__ if name[0].isupper() and not name.endswith("Error")}
+    known = {plain(name): name for name in middleware.__all__ if name[0].isupper() and name not in NO_PARTS}
     if plain(word) in known:
         return known[plain(word)]
     near = nearest(plain(word), known, 1)
     hint = f"did you mean {dashed(known[near[0]])}?" if near else "one of another package is named MODULE:NAME"
-    raise UsageError(f'--middleware "{printable(text)}": there is no {printable(word)} in {LIBRARY}; {hint}')
+    raise UsageError(f'--middleware "{shown(text)}": there is no {printable(word)} in {LIBRARY}; {hint}')
 
 
 def plain(name: str) -> str:
@@ -84,9 +104,35 @@ def layer_of(text: str) -> Any:
     wanted = call_of(text)
     try:
         kwargs = tuple((name, value_of(name, value)) for name, value in wanted.kwargs)
-        return resolve(ApplicationString(wanted.module, wanted.attribute, wanted.is_call, wanted.args, kwargs))[0]
+        found = resolve(ApplicationString(wanted.module, wanted.attribute, wanted.is_call, wanted.args, kwargs))[0]
     except DragomanError as error:
-        raise type(error)(f'--middleware "{printable(text)}": {error}', error.details) from None
+        raise type(error)(f'--middleware "{shown(text)}": {error}', error.details) from None
+    return found if is_layer(found) or not callable(found) else calling(found, text)
+
+
+def is_layer(found: object) -> bool:
+    from dragoman.middleware.layer import Layer  # noqa: PLC0415
+
+    return isinstance(found, Layer) or (isinstance(found, type) and issubclass(found, Layer))
+
+
+def calling(layer: Any, text: str) -> Any:
+    """`layer`, with its text in what is said of its failure."""
+
+    @functools.wraps(layer, updated=())
+    def called(app: Any) -> Any:
+        try:
+            made = layer(app)
+        except Exception as error:
+            raise ApplicationError(f'--middleware "{shown(text)}": {one_line(error)}', traceback_of(error)) from None
+        if not callable(made):
+            raise ApplicationError(
+                f'--middleware "{shown(text)}": called with the application it gives a {type(made).__name__},'
+                " and not a WSGI application"
+            )
+        return made
+
+    return called
 
 
 def value_of(name: str, value: object) -> object:

@@ -36,6 +36,18 @@ def named(name: str) -> Callable[[Any], Named]:
     return lambda app: Named(app, name)
 
 
+def failing(app: Any) -> Any:
+    raise LookupError("by plan")
+
+
+def failing_later(secret: str) -> Any:
+    return failing
+
+
+def giving_none(app: Any) -> Any:
+    return None
+
+
 LOADED = Loaded(hello, "shop:app")
 
 
@@ -75,6 +87,11 @@ def test_arguments_stand_in_the_call() -> None:
         ("request-id(header={'env': 'DRAGOMAN_TEST_UNSET'})", DragomanError, "DRAGOMAN_TEST_UNSET is not set"),
         ("request-id(header={'file': '/nowhere/key'})", DragomanError, "cannot be read"),
         ("dragoman.middleware.stacking:stack()", ApplicationError, "missing 1 required positional argument"),
+        ("layer", UsageError, "there is no layer in dragoman.middleware"),
+        ("mount", ApplicationError, '--middleware "mount": calling dragoman.middleware:Mount() fails'),
+        (f"{__name__}:failing", ApplicationError, f'--middleware "{__name__}:failing": LookupError: by plan'),
+        (f"{__name__}:failing()", ApplicationError, "missing 1 required positional argument"),
+        (f"{__name__}:giving_none", ApplicationError, "called with the application it gives a NoneType"),
     ],
 )
 def test_what_cannot_be_says_which_and_why(text: str, error: type[DragomanError], says: str) -> None:
@@ -82,6 +99,24 @@ def test_what_cannot_be_says_which_and_why(text: str, error: type[DragomanError]
         wrapped(LOADED, (text,))
     assert says in str(caught.value)
     assert "--middleware" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sessions(secret='hunter2')",
+        "metrics(token='hunter2', series='x')",
+        "sessions(secret='hunter2",
+        "sessions(secret=hunter2)",
+        "sesions(secret='hunter2')",
+        f"{__name__}:failing_later('hunter2')",
+    ],
+)
+def test_no_value_is_shown_that_may_be_a_secret(text: str) -> None:
+    with pytest.raises(DragomanError) as caught:
+        wrapped(LOADED, (text,))
+    assert "hunter2" not in f"{caught.value}{caught.value.details}"
+    assert '--middleware "' in str(caught.value)
 
 
 def test_a_value_can_be_elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
