@@ -15,7 +15,7 @@ __all__ = ["Allow", "Insiders"]
 
 log = logging.getLogger("dragoman.middleware")
 
-Allow: TypeAlias = "Sequence[str] | str | Callable[[Environ], bool]"
+Allow: TypeAlias = Sequence[str] | str | Callable[[Environ], bool]
 """Addresses and networks, ``"*"`` for everybody, or a function of the environ."""
 
 # With one of these in a request, its peer is a proxy, which is on this host as often as not.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy
+from functools import wraps
 from typing import Any, TypeVar
 
+from dragoman.middleware.arguments import refuse_wrong
 from dragoman.types import Environ, StartResponse, WSGIApplication
 
 __all__ = ["Layer"]
@@ -16,8 +18,17 @@ AnyLayer = TypeVar("AnyLayer", bound="Layer")
 class Layer:
     """A middleware around `app`. Without `app` it is only configured: `stack` or `around` gives it one.
 
-    What is configured is never changed by a request: one object serves all threads.
+    What is configured is never changed by a request: one object serves all threads. An argument of another kind than
+    its annotation is refused, also one of a class that derives from this.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = checking(cls.__init__)  # type: ignore[method-assign]
+
+    order_name: str | None = None
+    """The name in `order.ORDER` by which `stack` knows where it belongs, where that depends on its arguments."""
 
     def __init__(self, app: WSGIApplication | None = None) -> None:
         given: object = app
@@ -49,3 +60,20 @@ class Layer:
         """Stands where an application is missing. Raises RuntimeError that says how one is given."""
         name = type(self).__name__
         raise RuntimeError(f"{name} is around no application; write {name}(app, …) or stack(app, {name}(…))")
+
+
+def checking(init: Callable[..., None]) -> Callable[..., None]:
+    """`init`, and then what it has let pass; what it says of an argument itself says more."""
+
+    @wraps(init)
+    def checked(self: Layer, *args: Any, **options: Any) -> None:
+        try:
+            init(self, *args, **options)
+        except (AttributeError, TypeError) as error:
+            # What failed on a value of another kind says nothing of the argument.
+            if str(error).partition(":")[0] not in options:
+                refuse_wrong(init, options)
+            raise
+        refuse_wrong(init, options)
+
+    return checked

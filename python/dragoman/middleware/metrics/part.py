@@ -99,6 +99,8 @@ class Metrics(Layer):
             raise ValueError(f"paths: want a list of paths, got the text {paths!r}")
         if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", prefix):
             raise ValueError(f"prefix: want letters, digits and _, got {prefix!r}")
+        if not isinstance(registry, bool) and not callable(getattr(registry, "collect", None)):
+            raise ValueError(f"registry: want True, False or a registry of prometheus-client, got {registry!r}")
         if not 100 <= series <= 100_000:
             raise ValueError(f"series: want 100 to 100000, got {series!r}")
         self.bounds = checked_bounds(buckets)

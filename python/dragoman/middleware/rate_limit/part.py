@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
+from dragoman.http.fields import is_token
 from dragoman.middleware.answer import Answer, plain
 from dragoman.middleware.layer import Layer
 from dragoman.middleware.passing import Headers, editing
@@ -108,12 +109,15 @@ class RateLimit(Layer):
             raise ValueError(f"when_down: want one of {', '.join(MEANS)}, got {when_down!r}")
         if fields not in FIELDS:
             raise ValueError(f"fields: want one of {', '.join(FIELDS)}, got {fields!r}")
-        if not callable(answer) and answer not in ANSWERS:
+        if not callable(answer) and answer not in tuple(ANSWERS):
             raise ValueError(f"answer: want one of {', '.join(ANSWERS)} or a WSGI application, got {answer!r}")
         if not (isinstance(name, str) and name.isascii() and name.isprintable() and len(name) <= MOST_POLICY_NAME):
             raise ValueError(f"name: want at most {MOST_POLICY_NAME} characters of printable ASCII, got {name!r}")
         if isinstance(methods, str):
             raise ValueError(f"methods: want a list of methods, got the text {methods!r}")
+        if wrong := [method for method in methods or () if not is_token(method) or method != method.upper()]:
+            # RFC 9110 §9.1: the case counts. No request would ever be limited.
+            raise ValueError(f'methods: want methods as they are sent, such as "POST", got {wrong[0]!r}')
         if not timeout_s > 0:
             raise ValueError(f"timeout_s: want seconds above 0, got {timeout_s!r}")
         self.rule = None if limits is None else rule_of(name, "", limits, "limits")
@@ -122,6 +126,8 @@ class RateLimit(Layer):
             raise ValueError('RateLimit: want limits, such as limits="10/second; 1000/hour", or by_path with some')
         self.methods = None if methods is None else frozenset(methods)
         self.key = key_of(key)
+        # Who the user is, or whatever a function asks for, is known inside of the layer that says it.
+        self.order_name = "RateLimit by user" if key == "user" else "RateLimit by a function" if callable(key) else None
         self.cost = cost
         self.count_status = None if count_status is None else frozenset(count_status)
         self.when_down = when_down
