@@ -440,7 +440,7 @@ def order_page() -> str:
 
 def page_of_part(name: str) -> str:
     """``request-id.md`` of ``RequestId``, ``force-https.md`` of ``ForceHTTPS``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower() + ".md"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name.partition(" ")[0]).lower() + ".md"
 
 
 ORDER = """# The order of layers

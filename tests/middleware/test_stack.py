@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dragoman.middleware import Layer, OrderError, RequestId, stack
+from dragoman.middleware import Layer, OrderError, RateLimit, RequestId, Sessions, stack
 from dragoman.middleware.order import ORDER, PAIRS, PLACES, misplaced, recommended
 from tests.middleware.kit import Inner, ask
 
@@ -67,6 +67,41 @@ def test_a_layer_that_has_an_application_is_refused() -> None:
 def test_what_cannot_be_called_is_refused() -> None:
     with pytest.raises(TypeError, match="stack: want layers behind the application, got 'static/'"):
         stack(Inner(), "static/")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("app", [None, "shop:app", RequestId()])
+def test_an_application_that_is_none_is_refused(app: Any) -> None:
+    with pytest.raises(TypeError, match="stack: want the application first, then its layers, got "):
+        stack(app, RequestId())
+
+
+def test_of_two_layers_of_a_name_the_outermost_has_to_be_in_its_place() -> None:
+    assert misplaced(["RateLimit", "BasicAuth", "RateLimit"]) == []
+    assert [pair.outer for pair in misplaced(["RateLimit", "ProxyHeaders", "RateLimit"])] == ["ProxyHeaders"]
+
+
+def test_a_limit_by_user_belongs_inside_of_what_knows_him() -> None:
+    by_user = RateLimit(limits="5/minute", key="user", storage="memory://")
+    by_hook = RateLimit(limits="5/minute", key=lambda environ: None, storage="memory://")
+    stack(Inner(), RateLimit(limits="5/minute", storage="memory://"), named("BasicAuth"), by_user, by_hook)
+    stack(Inner(), by_hook, named("BasicAuth"))
+    with pytest.raises(OrderError, match="BasicAuth belongs outside of RateLimit by user: nobody would have a name"):
+        stack(Inner(), by_user, named("BasicAuth"))
+
+
+def test_a_class_that_derives_from_a_part_stands_where_the_part_does() -> None:
+    class Ours(Sessions):
+        pass
+
+    with pytest.raises(OrderError, match="Sessions belongs outside of Csrf"):
+        stack(Inner(), named("Csrf"), Ours(secret="sixteen letters or more"))
+
+
+def test_what_others_have_named_like_a_part_may_stand_anywhere() -> None:
+    def Sessions(app: Any) -> Any:
+        return foreign(app)
+
+    assert ask(stack(Inner(), named("Csrf"), Sessions)).environ["test.passed"] == ["Csrf", "foreign"]
 
 
 def test_one_configured_layer_serves_two_stacks() -> None:

@@ -33,6 +33,7 @@ ORDER: tuple[str, ...] = (
     "BasicAuth",
     "BearerAuth",
     "ApiKeyAuth",
+    "RateLimit by user",
     "Sessions",
     "Csrf",
     "MethodOverride",
@@ -68,6 +69,7 @@ PLACES: dict[str, str] = {
     "BasicAuth": "what follows knows who asks",
     "BearerAuth": "the same, by a token",
     "ApiKeyAuth": "the same, by a key",
+    "RateLimit by user": 'with `key="user"`: it has to be known who asks',
     "Sessions": "the session is there for all that follows, and is saved when their head comes",
     "Csrf": "judges requests as they were sent, with the session at hand",
     "MethodOverride": "changes the method for the application alone",
@@ -105,6 +107,12 @@ PAIRS: tuple[Pair, ...] = (
     Pair("ForceHTTPS", "BearerAuth", "a token that came without TLS would be good"),
     Pair("ForceHTTPS", "ApiKeyAuth", "a key that came without TLS would be good"),
     Pair("ProxyHeaders", "RateLimit", "all clients would have one address, the proxy's, and share one limit"),
+    Pair("ProxyHeaders", "RateLimit by user", "all who have no name would share one limit, the proxy's"),
+    Pair("BasicAuth", "RateLimit by user", "nobody would have a name yet, and all be counted by their addresses"),
+    Pair("BearerAuth", "RateLimit by user", "nobody would have a name yet, and all be counted by their addresses"),
+    Pair("ApiKeyAuth", "RateLimit by user", "nobody would have a name yet, and all be counted by their addresses"),
+    Pair("Metrics", "RateLimit by user", "requests that are refused would not be counted"),
+    Pair("Cors", "RateLimit by user", "a page's script could not read why it was refused"),
     Pair("ProxyHeaders", "Tracing", "spans would have the proxy's address and host"),
     Pair("ProxyHeaders", "Metrics", "who may read the counts would be decided by the proxy's address"),
     Pair("ProxyHeaders", "ServerTiming", "who may see the times would be decided by the proxy's address"),
@@ -146,8 +154,10 @@ PAIRS: tuple[Pair, ...] = (
 
 
 def misplaced(names: Sequence[str]) -> list[Pair]:
-    """The pairs that stand the wrong way round in `names`, outermost first."""
-    place = {name: index for index, name in enumerate(names)}
+    """The pairs that stand the wrong way round in `names`, outermost first; of several of a name the first counts."""
+    place: dict[str, int] = {}
+    for index, name in enumerate(names):
+        place.setdefault(name, index)
     return [
         pair for pair in PAIRS if pair.outer in place and pair.inner in place and place[pair.outer] > place[pair.inner]
     ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from dragoman.middleware.layer import Layer
-from dragoman.middleware.order import misplaced, recommended
+from dragoman.middleware.order import ORDER, misplaced, recommended
 from dragoman.types import WSGIApplication
 
 __all__ = ["OrderError", "Wrapping", "stack"]
@@ -29,13 +29,17 @@ def stack(app: WSGIApplication, *layers: Wrapping, check_order: bool = True) -> 
 
         app = stack(app, RequestId(), Static("static/"), Compress(), Sessions(secret=…))
     """
+    given: object = app
+    if not callable(given) or (isinstance(given, Layer) and not given.is_bound):
+        what = f"{name_of(given)}, which has none" if callable(given) else repr(given)
+        raise TypeError(f"stack: want the application first, then its layers, got {what}")
     for layer in layers:
         if isinstance(layer, Layer) and layer.is_bound:
             raise TypeError(f"{name_of(layer)} has an application already; give it to stack without one")
         if not callable(layer):
             raise TypeError(f"stack: want layers behind the application, got {layer!r}")
     if check_order:
-        refuse_disorder([name_of(layer) for layer in layers])
+        refuse_disorder([order_name_of(layer) for layer in layers])
     app = watched(app, "app", layers)
     for place in range(len(layers) - 1, -1, -1):
         layer = layers[place]
@@ -64,3 +68,13 @@ def refuse_disorder(names: list[str]) -> None:
 
 def name_of(layer: object) -> str:
     return type(layer).__name__ if isinstance(layer, Layer) else getattr(layer, "__name__", type(layer).__name__)
+
+
+def order_name_of(layer: object) -> str:
+    """The name under which the table of the order has it; one that it has not for what is no layer of this library."""
+    kind = layer if isinstance(layer, type) else type(layer)
+    if issubclass(kind, Layer):
+        named = getattr(layer, "order_name", None)
+        return named or next((one.__name__ for one in kind.__mro__ if one.__name__ in ORDER), kind.__name__)
+    name = name_of(layer)
+    return f"{getattr(layer, '__module__', kind.__module__)}.{name}" if name in ORDER else name
