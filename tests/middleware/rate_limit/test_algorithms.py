@@ -137,6 +137,14 @@ def test_a_cost_that_is_refused_takes_nothing(name: str, amount: int, cost: int)
     assert taken[1].is_allowed == (cost < amount or cost > amount)
 
 
+def test_asking_a_bucket_counts_nothing() -> None:
+    state, _ = ALGORITHMS["token-bucket"](None, START, 2, 60, 1)
+    for now in (START, START - 3600, START - 3599):
+        made, taken = ALGORITHMS["token-bucket"](state, now, 2, 60, 0)
+        assert taken.remaining == 1
+        state = made or state
+
+
 @pytest.mark.parametrize("name", sorted(ALGORITHMS))
 def test_a_clock_that_is_set_back_locks_nobody_out_for_longer_than_a_window(name: str) -> None:
     state: State | None = None
@@ -144,8 +152,10 @@ def test_a_clock_that_is_set_back_locks_nobody_out_for_longer_than_a_window(name
         made, _ = ALGORITHMS[name](state, START, 5, 60, 1)
         state = made or state
     a_day_ago = START - 86_400
-    _, taken = ALGORITHMS[name](state, a_day_ago, 5, 60, 1)
+    made, taken = ALGORITHMS[name](state, a_day_ago, 5, 60, 1)
     assert taken.wait_s <= 60
+    _, taken = ALGORITHMS[name](made or state, a_day_ago + taken.wait_s, 5, 60, 1)
+    assert taken.is_allowed
 
 
 def test_states_of_two_windows_ago_count_for_nothing() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from dragoman.middleware import RateLimit
 from tests.middleware.kit import Inner, ask
@@ -115,6 +116,18 @@ def test_redis_and_a_table_say_the_same_of_a_token_bucket(redis_server: Backend)
         assert first.status == second.status
         assert abs(int(first.value("Retry-After") or 0) - int(second.value("Retry-After") or 0)) <= 1
         assert first.environ["dragoman.rate_limit"][0].remaining == second.environ["dragoman.rate_limit"][0].remaining
+
+
+def test_a_clock_of_redis_that_was_set_back_keeps_nobody_out(redis_server: Backend) -> None:
+    app = RateLimit(Inner(), limits="1/hour", strategy="token-bucket", storage=redis_server.url, name="clock")
+    assert [ask(app).status for _ in range(2)] == [200, 429]
+    with Redis.from_url(redis_server.url, decode_responses=True) as client:
+        [key] = client.keys("*:dragoman/clock/*/tokens")
+        client.set(key, f"{time.time() + 86_400:.6f} 3600.0")
+        assert ask(app).status == 429
+        at, backlog_s = map(float, str(client.get(key)).split())
+    assert at < time.time() + 60
+    assert backlog_s == 3600
 
 
 @pytest.mark.parametrize(("when_down", "meanwhile"), [("allow", 200), ("refuse", 503), ("local", 200)])

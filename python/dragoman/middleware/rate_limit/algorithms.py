@@ -116,9 +116,12 @@ def token_bucket(state: State | None, now: float, amount: int, window_s: int, co
     >>> token_bucket(None, 100.0, 2, 60, 1)[1]
     Taken(is_allowed=True, remaining=1, reset_s=30.0, wait_s=0.0)
     """
-    # A clock that was set back must not lock anybody out: no time has gone by then.
+    is_of_the_future = state is not None and state.rest[0] > now
     backlog_s = 0.0 if state is None else min(state.rest[1], window_s) - max(0.0, now - state.rest[0])
     left_s, taken = bucket_left(max(0.0, backlog_s), amount, window_s, cost)
+    if left_s is None and is_of_the_future:
+        # The clock was set back. Time goes by from here on, or nobody would get in until it is where it was.
+        left_s = backlog_s
     if left_s is None:
         return None, taken
     return State(now + left_s, left_s * amount / window_s, (now, left_s, 0.0)), taken

@@ -38,12 +38,19 @@ local now = clock[1] + clock[2] / 1000000
 local amount, window, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local stored = redis.call('GET', KEYS[1])
 local backlog = 0
+local made = nil
 if stored then
   local at, left = string.match(stored, '(%S+) (%S+)')
   backlog = math.max(0, math.min(tonumber(left), window) - math.max(0, now - tonumber(at)))
+  if tonumber(at) > now then
+    -- The clock was set back: time goes by from here on.
+    made = backlog
+  end
 end
 if cost > 0 and backlog + (cost - 0.000001) * window / amount <= window then
-  local made = backlog + cost * window / amount
+  made = backlog + cost * window / amount
+end
+if made then
   redis.call('SET', KEYS[1], string.format('%.6f %.9f', now, made), 'PX', math.ceil(made * 1000) + 1)
 end
 return string.format('%.9f', backlog)
