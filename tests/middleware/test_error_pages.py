@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -387,3 +388,28 @@ def test_a_file_of_the_server_goes_out_as_it_is() -> None:
 def test_wrong_options_are_refused(options: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         ErrorPages(**options)
+
+
+@pytest.mark.parametrize("by_write", [True, False])
+def test_an_error_behind_sent_blocks_is_raised_where_the_application_tells_it(by_write: bool) -> None:
+    raised: list[BaseException] = []
+
+    def inner(environ: Any, start_response: Any) -> Iterator[bytes]:
+        write = start_response("200 OK", [TEXT])
+        if by_write:
+            write(b"sent")
+        else:
+            yield b"sent"
+        try:
+            raise LookupError("by plan")
+        except LookupError:
+            try:
+                start_response("500 Internal Server Error", [TEXT], sys.exc_info())
+            except LookupError as error:
+                raised.append(error)
+                raise
+        yield b"nobody reads this"
+
+    with pytest.raises(LookupError):
+        ask(ErrorPages(inner))
+    assert len(raised) == 1

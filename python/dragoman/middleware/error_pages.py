@@ -129,7 +129,8 @@ class Going:
         if not is_replaced:
             # A second head without exc_info is the application's mistake, and the server's to say.
             self.release()
-        if is_replaced and self.layer.empty and self.is_error(status, headers):
+        # What has gone out already cannot be replaced: then it is the server's to raise what the application came with.
+        if is_replaced and not self.has_body and self.layer.empty and self.is_error(status, headers):
             self.held = Head(status, headers, exc_info)
             return self.written
         self.held = None

@@ -102,7 +102,7 @@ class Exchange:
 
     def failure(self, error: BaseException | None) -> BaseException | None:
         """What was raised, or what somebody inside has answered in its place with a status of 5xx."""
-        if error is None and self.status is not None and self.status[:1] == "5":
+        if error is None and type(self.status) is str and self.status[:1] == "5":
             found = self.environ.get(EXCEPTION)
             return found if isinstance(found, BaseException) else None
         return error

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from dragoman.types import Environ, ExcInfo, StartResponse, Write
 
-__all__ = ["Edit", "Headers", "editing", "following", "is_file_response", "with_fields"]
+__all__ = ["Edit", "Headers", "editing", "following", "is_file_response", "is_head", "with_fields"]
 
 Headers: TypeAlias = list[tuple[str, str]]
 """A response's fields in the form of PEP 3333."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dragoman.http.fields import add_token, has
-from dragoman.middleware.passing import Headers
+from dragoman.middleware.passing import Headers, is_head
 
 __all__ = ["personal"]
 
@@ -19,7 +19,13 @@ def personal(headers: Headers, set_cookie: str | None) -> Headers:
     if not isinstance(given, list):
         return headers
     made = headers[:]
-    add_token(made, "Vary", "Cookie")
+    try:
+        add_token(made, "Vary", "Cookie")
+    except Exception:
+        # As in `passing.editing`: asked only now.
+        if is_head("", headers):
+            raise
+        return headers
     if set_cookie is not None:
         made.append(("Set-Cookie", set_cookie))
         if not has(made, "Cache-Control"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from dragoman.http.fields import get
-from dragoman.middleware.passing import Headers, is_file_response
+from dragoman.middleware.passing import Headers, is_file_response, is_head
 from dragoman.types import Environ, ExcInfo, StartResponse, Write, WSGIApplication
 
 __all__ = ["Body", "Handling", "Held"]
@@ -90,7 +90,13 @@ class Held:
             return self.started_again(status, headers, exc_info)
         if type(status) is not str or not isinstance(headers, list):
             return self.pass_on(status, headers, exc_info)
-        passed = self.wants(status, headers)
+        try:
+            passed = self.wants(status, headers)
+        except Exception:
+            # Asked only now, as in `passing.editing`.
+            if is_head(status, headers):
+                raise
+            passed = headers
         if passed is None:
             self.head = (status, headers[:], None)
             return self.written
@@ -128,7 +134,12 @@ class Held:
         assert self.head is not None
         (status, headers, exc_info), self.head = self.head, None
         self.is_committed = True
-        self.handling = handling = self.decide(status, headers, body)
+        try:
+            self.handling = handling = self.decide(status, headers, body)
+        except Exception:
+            if is_head(status, headers):
+                raise
+            self.handling = handling = Handling(status, headers)
         if exc_info is None:
             self.write = self.start_response(handling.status, handling.headers)
         else:
