@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 from dragoman.middleware.answer import Answer, plain
+from dragoman.middleware.exchange import EXCEPTION as ANSWERED
 from dragoman.middleware.exchange import Exchange
 from dragoman.middleware.extras import lacking
 from dragoman.middleware.insiders import Allow, Insiders
@@ -45,6 +46,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 OTHER = "other"
 NONE = "none"
+FAILED = "500"
 MOST_ROUTE = 120
 # Series beside those of the setting: whatever clients make of routes, "other" has room for each method and status.
 SPARE = 200
@@ -107,8 +109,10 @@ class Metrics(Layer):
         self.path = path
         self.insiders = Insiders(allow, token)
         self.route = route
-        self.paths = PathTable({one: one.rstrip("/") or "/" for one in paths}, "paths")
-        self.exempt = PathTable.of(exempt, "exempt")
+        table = PathTable({one: one.rstrip("/") or "/" for one in paths}, "paths")
+        self.paths = table if table else None
+        exempted = PathTable.of(exempt, "exempt")
+        self.exempt = exempted if exempted else None
         self.prefix = prefix
         self.registry = registry
         cells = duration_cells(self.bounds)
@@ -123,11 +127,11 @@ class Metrics(Layer):
         # Most paths are told apart by their end.
         if self.path is not None and self.path.endswith(environ.get("PATH_INFO", "")) and path_of(environ) == self.path:
             return self.shown(environ)(environ, start_response)
-        if self.exempt and self.exempt.has(path_of(environ)):
+        if self.exempt is not None and self.exempt.has(path_of(environ)):
             return self.app(environ, start_response)
         counting = Counting(environ, start_response, self.route)
         counting.layer = self
-        if self.paths:
+        if self.paths is not None:
             counting.path = path_of(environ)
         table = self.table
         cells = table.cells
@@ -168,21 +172,31 @@ class Metrics(Layer):
             sources.append(lambda: users_registry(self.registry).collect())
         return chosen.content_type, chosen.write(Several(*sources, names=names))
 
-    def series_of(self, method: str, route: str, status: str) -> Series | None:
-        """The cells for these labels, of this process. None when there is no room, not even for other routes."""
-        found = self.found_series(method, route, status)
-        if found is None and route != OTHER:
+    def series_of(self, method: str, route: str | None, status: object) -> Series | None:
+        """The cells of a request, of this process. None when there is no room, not even for other routes."""
+        kept, labels = self.table.kept, labels_of(method, route, status)
+        found = kept.get(labels) or self.found_series(labels)
+        if found is None and labels.route != OTHER:
             # Not kept under this route: of routes without room there may be any number.
-            return self.table.kept.get((method, OTHER, status)) or self.series_of(method, OTHER, status)
+            labels = labels._replace(route=OTHER)
+            found = kept.get(labels) or self.found_series(labels)
+        elif found is not None and method == labels.method and labels.route in (route, OTHER) and type(status) is str:
+            # As requests have them, so that the next one need not ask what its labels are.
+            if len(kept) >= 4 * self.table.layout.entries:
+                kept.clear()
+            kept[method, route, status] = found
         if found is not None:
-            self.table.kept[method, route, status] = found
+            kept[labels] = found
         return found
 
-    def found_series(self, method: str, route: str, status: str) -> Series | None:
+    def found_series(self, labels: Labels) -> Series | None:
+        method, route, status = labels
         is_spare = route == OTHER
         times = self.table.find(key(DURATION, method, route), duration_cells(self.bounds), is_spare)
         counts = None if times is None else self.table.find(key(STATUS, method, route, status), 1, is_spare)
-        return None if times is None or counts is None else Series(counts.start, times.start, times.stop - 3)
+        if times is None or counts is None:
+            return None
+        return Series(counts.start, times.start, times.stop - 3, method == "HEAD" or status in BODILESS)
 
     def count_exception(self, method: str, route: str, error: BaseException) -> None:
         name = key(EXCEPTION, method, route, type(error).__name__[:MOST_ROUTE])
@@ -194,12 +208,29 @@ class Metrics(Layer):
             cells[DROPPED if found is None else found.start] += 1
 
 
+class Labels(NamedTuple):
+    """What a request is counted under."""
+
+    method: str
+    route: str
+    status: str
+
+
+def labels_of(method: str, route: str | None, status: object) -> Labels:
+    return Labels(
+        method if method in METHODS else OTHER,
+        OTHER if route is None else route[:MOST_ROUTE],
+        status[:3] if type(status) is str else NONE,
+    )
+
+
 class Series(NamedTuple):
-    """The cells of a request's labels: its count, the first of its duration's, and that of all seconds."""
+    """The cells of a request: its count, the first of its duration's, that of all seconds; whether it has no body."""
 
     requests: int
     times: int
     sum_s: int
+    is_bodiless: bool
 
 
 class Counting(Exchange):
@@ -213,25 +244,27 @@ class Counting(Exchange):
         """Count it."""
         seconds = perf_counter() - self.began
         layer = self.layer
-        environ = self.environ
-        method = self.method if self.method in METHODS else OTHER
-        route = self.route or self.known_route()
-        if route is None:
-            route = layer.paths.find(self.path, OTHER) if layer.paths else OTHER
-        elif len(route) > MOST_ROUTE:
-            route = route[:MOST_ROUTE]
-        # What raises before anything was sent is answered by the server, whatever head had been meant.
-        status = self.status[:3] if type(self.status) is str else NONE
-        if error is not None and not self.body_bytes:
-            status = "500"
         table = layer.table
-        series: Series | None = table.kept.get((method, route, status)) or layer.series_of(method, route, status)
-        sent = 0 if method == "HEAD" or status in BODILESS else self.body_bytes
-        length = environ.get("CONTENT_LENGTH")
+        route = self.route or self.known_route()
+        if route is None and layer.paths is not None:
+            route = layer.paths.find(self.path, None)
+        # What raises before anything was sent is answered by the server, whatever head had been meant.
+        status = self.status if error is None or self.body_bytes else FAILED
+        try:
+            series: Series | None = table.kept.get((self.method, route, status))
+        except TypeError:
+            # The status is nothing that could be a key, nor a text.
+            series = None
+        if series is None:
+            series = layer.series_of(self.method, route, status)
+        length = self.environ.get("CONTENT_LENGTH")
         cells = table.cells
         if cells is None:
             cells = table.joined()
-        with table.lock:
+        lock = table.lock
+        # Not by `with`, which costs more than the rest of it.
+        lock.acquire()
+        try:
             # In a child of fork there is none of its parent's.
             if table.in_flight:
                 table.in_flight.pop()
@@ -239,16 +272,21 @@ class Counting(Exchange):
             if series is None:
                 cells[DROPPED] += 1
             else:
-                requests, times, sum_s = series
+                requests, times, sum_s, is_bodiless = series
                 cells[requests] += 1
                 cells[times + bisect_left(layer.bounds, seconds)] += 1
                 cells[sum_s] += seconds
                 if length and length.isascii() and length.isdigit() and len(length) < 20:
                     cells[sum_s + 1] += int(length)
-                if sent:
-                    cells[sum_s + 2] += sent
-        if (error is not None or status[:1] == "5") and (failure := self.failure(error)) is not None:
-            layer.count_exception(method, route, failure)
+                if self.body_bytes and not is_bodiless:
+                    cells[sum_s + 2] += self.body_bytes
+        finally:
+            lock.release()
+        if error is not None or ANSWERED in self.environ:
+            failure = self.failure(error)
+            if failure is not None:
+                labels = labels_of(self.method, route, status)
+                layer.count_exception(labels.method, labels.route, failure)
 
 
 REFUSED = plain(
