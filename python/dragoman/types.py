@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict
+
+if TYPE_CHECKING:
+    from _typeshed import wsgi
 
 __all__ = [
     "Environ",
@@ -19,8 +22,8 @@ __all__ = [
 Environ: TypeAlias = dict[str, Any]
 """PEP 3333, "environ Variables": CGI variables as native strings, and the ``wsgi.*`` values."""
 
-ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
-"""What ``sys.exc_info()`` returns inside an ``except`` block."""
+ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType]
+"""What ``sys.exc_info()`` returns inside an ``except`` block, as the standard library's stubs have it."""
 
 Write: TypeAlias = Callable[[bytes], object]
 """The callable that ``start_response`` returns."""
@@ -45,6 +48,13 @@ class WSGIApplication(Protocol):
     """PEP 3333, "The Application/Framework Side": called once per request, gives the body as an iterable of bytes."""
 
     def __call__(self, environ: Environ, start_response: StartResponse, /) -> Iterable[bytes]: ...
+
+
+if TYPE_CHECKING:
+
+    def fits(application: WSGIApplication) -> "wsgi.WSGIApplication":
+        """What `wsgiref` and Flask take for an application: every one of ours has to be one."""
+        return application
 
 
 class InputStream(Protocol):

@@ -35,7 +35,7 @@ class Layer:
         if given is not None and not callable(given):
             name = type(self).__name__
             raise TypeError(f"{name}: want a WSGI application first, got {given!r}; options are given by their names")
-        self.app = self.lacking if app is None else app
+        self.app: WSGIApplication = self.lacking if app is None else app
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, as PEP 3333 has it."""
@@ -56,7 +56,7 @@ class Layer:
         """What `stack` puts in the place of each layer inside of this one, and of the application: here that itself."""
         return app
 
-    def lacking(self, environ: Environ, start_response: StartResponse) -> Any:
+    def lacking(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Stands where an application is missing. Raises RuntimeError that says how one is given."""
         name = type(self).__name__
         raise RuntimeError(f"{name} is around no application; write {name}(app, …) or stack(app, {name}(…))")

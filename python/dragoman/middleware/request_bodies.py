@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from dragoman.middleware.answer import Answer
 from dragoman.middleware.passing import Headers, is_file_response
 from dragoman.middleware.withholding import Body, Handling, Held
-from dragoman.types import Environ, ExcInfo, StartResponse, WSGIApplication
+from dragoman.types import Environ, StartResponse, WSGIApplication
 
 __all__ = ["BodyRefused", "Refusal", "declared_length", "guarded", "has_unknown_length"]
 
@@ -120,10 +120,7 @@ class Guarded:
 
 def answered_instead(answer: Answer, start_response: StartResponse) -> list[bytes]:
     """`answer` in the place of what the application had begun, within its exception."""
-    kind, error, traceback = sys.exc_info()
-    assert kind is not None and error is not None
-    exc_info: ExcInfo = (kind, error, traceback)
-    start_response(answer.status, fields_of(answer), exc_info)
+    start_response(answer.status, fields_of(answer), sys.exc_info())
     return [answer.body]
 
 
