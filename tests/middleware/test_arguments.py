@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -141,3 +143,29 @@ def test_every_argument_of_every_part_has_a_kind_that_can_be_read() -> None:
         if isinstance(part, type) and issubclass(part, Layer) and part is not Layer:
             arguments = part.__init__.__wrapped__.__kwdefaults__ or {}  # type: ignore[attr-defined]
             assert set(arguments) <= set(hints_of(part.__init__.__wrapped__)), name  # type: ignore[attr-defined]
+
+
+def parts() -> list[type[Layer]]:
+    found = [getattr(dragoman.middleware, name) for name in dragoman.middleware.__all__]
+    return [one for one in found if isinstance(one, type) and issubclass(one, Layer) and one is not Layer]
+
+
+# The field has that name; a table of them has no unit of its own.
+NO_UNIT = {"hsts", "by_path"}
+
+
+@pytest.mark.parametrize("part", parts(), ids=lambda part: part.__name__)
+def test_the_unit_of_a_time_is_in_its_name(part: type[Layer]) -> None:
+    text = inspect.getdoc(part) or ""
+    for name in inspect.signature(part).parameters:
+        line = re.search(rf"^    ?{name} {{2,}}(.*)$|^{name} {{2,}}(.*)$", text, re.MULTILINE)
+        words = (line[1] or line[2]) if line else ""
+        if re.match(r"(?:seconds|how long)\b", words) and name not in NO_UNIT:
+            assert name.endswith("_s"), f"{part.__name__}.{name}: {words}"
+
+
+def test_what_is_the_same_in_two_parts_has_one_name() -> None:
+    other_names = {"addresses": "allow", "most_bytes": "max_bytes", "max_age": "max_age_s", "field": "form_field"}
+    for part in parts():
+        wrong = other_names.keys() & inspect.signature(part).parameters.keys()
+        assert not wrong, f"{part.__name__}: {', '.join(f'{name} is {other_names[name]}' for name in wrong)}"

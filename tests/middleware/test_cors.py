@@ -107,7 +107,7 @@ def test_options_that_is_no_preflight_is_the_applications(fields: dict[str, str]
 
 
 def test_any_header_is_what_is_asked_for_and_nothing_else_gets_in() -> None:
-    app = Cors(Inner(), origins=[SHOP], headers="*", max_age=None)
+    app = Cors(Inner(), origins=[SHOP], headers="*", max_age_s=None)
     answer = preflight(app, headers="authorization, x-a,, x b, x-c")
     assert answer.value("Access-Control-Allow-Headers") == "authorization, x-a, x-c"
     assert answer.values("Access-Control-Max-Age") == []
@@ -243,7 +243,7 @@ def test_flask_cors_an_answer_to_a_request_without_origin_is_not_given_to_all() 
         ({"methods": "GET"}, "methods: want a list of names, got the text 'GET'"),
         ({"headers": ["X Y"]}, "headers: want names, got 'X Y'"),
         ({"expose": ["*", "ETag"]}, "expose: want .* alone"),
-        ({"max_age": -1}, "max_age: want seconds or None, got -1"),
+        ({"max_age_s": -1}, "max_age_s: want seconds or None, got -1"),
         ({"by_path": {"/api": {"origin": "*"}}}, "by_path: /api: want options by name, of origins, .*; got origin"),
     ],
 )

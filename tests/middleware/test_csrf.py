@@ -283,7 +283,7 @@ def test_the_hidden_input_is_a_field_of_that_name() -> None:
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b""]
 
-    ask(Csrf(app, unsaid="token", secret=SECRET, field='a"b'))
+    ask(Csrf(app, unsaid="token", secret=SECRET, form_field='a"b'))
     assert seen[0].startswith('<input type="hidden" name="a&quot;b" value="')
 
 

@@ -82,7 +82,7 @@ def test_a_check_that_fails_takes_readiness_and_not_liveness() -> None:
 
 
 def test_what_a_check_has_raised_is_in_the_log_alone_and_once(caplog: pytest.LogCaptureFixture) -> None:
-    app = Health(Inner(), checks={"database": failing}, remember=0)
+    app = Health(Inner(), checks={"database": failing}, remember_s=0)
     with caplog.at_level(logging.DEBUG, "dragoman.middleware"):
         answers = [ask(app, "GET", "/readyz") for _ in range(3)]
     assert all("secret" not in answer.text for answer in answers)
@@ -94,7 +94,7 @@ def test_what_a_check_has_raised_is_in_the_log_alone_and_once(caplog: pytest.Log
 
 def test_a_check_that_passes_again_is_ready_again(caplog: pytest.LogCaptureFixture) -> None:
     outcomes = iter([False, True])
-    app = Health(Inner(), checks={"queue": lambda: next(outcomes)}, remember=0)
+    app = Health(Inner(), checks={"queue": lambda: next(outcomes)}, remember_s=0)
     with caplog.at_level(logging.DEBUG, "dragoman.middleware"):
         assert [ask(app, "GET", "/readyz").status for _ in range(2)] == [503, 200]
     assert caplog.records[-1].getMessage() == "health: queue is there again, after 1 failures"
@@ -112,20 +112,20 @@ def test_a_check_may_be_named_as_in_a_file_of_settings() -> None:
 
 def test_what_a_check_has_said_holds_for_a_while() -> None:
     calls: list[int] = []
-    app = Health(Inner(), checks={"x": lambda: calls.append(1)}, remember=3600)
+    app = Health(Inner(), checks={"x": lambda: calls.append(1)}, remember_s=3600)
     assert [ask(app, "GET", "/readyz").status for _ in range(3)] == [200, 200, 200]
     assert calls == [1]
 
 
 def test_a_check_that_hangs_has_failed_and_is_not_called_again_while_it_does(gate: Gate) -> None:
-    app = Health(Inner(), checks={"slow": gate}, timeout=0.05, remember=0)
+    app = Health(Inner(), checks={"slow": gate}, timeout_s=0.05, remember_s=0)
     for _ in range(3):
         assert status(ask(app, "GET", "/readyz"))[1]["checks"] == {"slow": "failed"}
     assert gate.calls == 1
     gate.opened.set()
     assert app.checks[0].run is not None and app.checks[0].run.done.wait(DEADLINE_S)
     # Let go, it is called anew, and passes.
-    assert ask(Health(Inner(), checks={"slow": gate}, timeout=DEADLINE_S), "GET", "/readyz").status == 200
+    assert ask(Health(Inner(), checks={"slow": gate}, timeout_s=DEADLINE_S), "GET", "/readyz").status == 200
 
 
 def test_checks_run_at_once_so_that_one_timeout_is_enough() -> None:
@@ -134,12 +134,12 @@ def test_checks_run_at_once_so_that_one_timeout_is_enough() -> None:
     def meet() -> None:
         both.wait(DEADLINE_S)
 
-    app = Health(Inner(), checks={"a": meet, "b": meet}, timeout=DEADLINE_S)
+    app = Health(Inner(), checks={"a": meet, "b": meet}, timeout_s=DEADLINE_S)
     assert ask(app, "GET", "/readyz").status == 200
 
 
 def test_many_who_ask_at_once_make_one_call(gate: Gate) -> None:
-    app = Health(Inner(), checks={"slow": gate}, timeout=DEADLINE_S)
+    app = Health(Inner(), checks={"slow": gate}, timeout_s=DEADLINE_S)
     answers: list[int] = []
     threads = [threading.Thread(target=lambda: answers.append(ask(app, "GET", "/readyz").status)) for _ in range(6)]
     for thread in threads:
@@ -157,8 +157,8 @@ def test_many_who_ask_at_once_make_one_call(gate: Gate) -> None:
         ({"live": "livez"}, ValueError, 'live: want a path such as "/livez", or None'),
         ({"live": None, "ready": None}, ValueError, "want one of them at least"),
         ({"live": "/x", "ready": "/x"}, ValueError, "want two paths, got '/x' for both"),
-        ({"timeout": 0}, ValueError, "timeout, remember: want seconds"),
-        ({"remember": -1}, ValueError, "timeout, remember: want seconds"),
+        ({"timeout_s": 0}, ValueError, "timeout_s, remember_s: want seconds"),
+        ({"remember_s": -1}, ValueError, "timeout_s, remember_s: want seconds"),
         ({"checks": {"db": True}}, TypeError, "checks: db: want a function, got True"),
         ({"checks": {"db": "os:nothing"}}, ValueError, 'checks: db: want "MODULE:NAME", got .os:nothing.: '),
         ({"checks": {"db": "no_such_module:x"}}, ValueError, "got .no_such_module:x.: No module named"),

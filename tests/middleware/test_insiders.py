@@ -61,7 +61,7 @@ def test_a_unix_socket_says_nothing_of_who_asks() -> None:
 
 
 def test_maintenance_lets_nobody_through_for_the_address_of_a_proxy() -> None:
-    app = Maintenance(Inner(), when=lambda environ: True, addresses=["127.0.0.1"])
+    app = Maintenance(Inner(), when=lambda environ: True, allow=["127.0.0.1"])
     assert ask(app, **HERE).status == 200
     assert ask(app, headers={"X-Forwarded-For": "203.0.113.9"}, **HERE).status == 503
     behind = ProxyHeaders(app, trusted=["127.0.0.1"])

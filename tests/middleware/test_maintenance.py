@@ -14,7 +14,7 @@ from tests.middleware.kit import Inner, ask
 
 def test_a_file_turns_it_on_and_off_while_the_process_runs(tmp_path: Path) -> None:
     inner, flag = Inner(), tmp_path / "maintenance"
-    app = Maintenance(inner, when=flag, every=0)
+    app = Maintenance(inner, when=flag, every_s=0)
     assert ask(app).text == "Hello"
     flag.touch()
     answer = ask(app)
@@ -33,14 +33,14 @@ def test_a_file_turns_it_on_and_off_while_the_process_runs(tmp_path: Path) -> No
 
 
 def test_one_look_at_the_file_holds_for_a_while(tmp_path: Path) -> None:
-    app = Maintenance(Inner(), when=str(tmp_path / "flag"), every=3600)
+    app = Maintenance(Inner(), when=str(tmp_path / "flag"), every_s=3600)
     assert ask(app).status == 200
     (tmp_path / "flag").touch()
     assert ask(app).status == 200
 
 
 def test_a_function_decides_by_the_request() -> None:
-    app = Maintenance(Inner(), when=lambda environ: environ["PATH_INFO"].startswith("/shop"), retry_after=60)
+    app = Maintenance(Inner(), when=lambda environ: environ["PATH_INFO"].startswith("/shop"), retry_after_s=60)
     assert ask(app, "GET", "/").status == 200
     answer = ask(app, "GET", "/shop/x")
     assert (answer.status, answer.value("Retry-After")) == (503, "60")
@@ -72,7 +72,7 @@ def test_a_function_that_fails_lets_requests_through_and_is_told_once(caplog: py
     ],
 )
 def test_paths_and_addresses_are_let_through(path: str, address: str, status: int) -> None:
-    app = Maintenance(Inner(), when=lambda environ: True, exempt=["/livez"], addresses=["10.0.0.0/8", "2001:db8::/32"])
+    app = Maintenance(Inner(), when=lambda environ: True, exempt=["/livez"], allow=["10.0.0.0/8", "2001:db8::/32"])
     assert ask(app, "GET", path, REMOTE_ADDR=address).status == status
 
 
@@ -93,11 +93,11 @@ def test_head_has_no_body() -> None:
     [
         ({"when": ""}, "when: want the path of a file or a function"),
         ({"when": True}, "when: want the path of a file or a function, got True"),
-        ({"when": "/x", "retry_after": "soon"}, "retry_after: want seconds, got 'soon'"),
+        ({"when": "/x", "retry_after_s": "soon"}, "retry_after_s: want seconds, got 'soon'"),
         ({"when": "/x", "page": "/nowhere/page.html"}, "page: want a text, or the path of a file in UTF-8"),
         ({"when": "/x", "exempt": "/livez"}, "exempt: want a list of paths"),
-        ({"when": "/x", "addresses": ["office"]}, "addresses: want addresses or networks"),
-        ({"when": "/x", "every": -1}, "every: want seconds"),
+        ({"when": "/x", "allow": ["office"]}, "allow: want addresses or networks"),
+        ({"when": "/x", "every_s": -1}, "every_s: want seconds"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, Any], message: str) -> None:

@@ -48,7 +48,7 @@ class Cors(Layer):
     headers          request fields that it is granted; ``"*"`` is what it asks for
     credentials      whether cookies and Authorization may be sent; not together with ``origins="*"``
     expose           response fields that a page's script may read
-    max_age          seconds for which a browser may remember a preflight's answer; None: its own default
+    max_age_s        seconds for which a browser may remember a preflight's answer; None: its own default
     private_network  whether public pages may ask this private address
     by_path          prefix of the path → other values for any of these; None: no CORS there, and nothing is touched
 
@@ -69,7 +69,7 @@ class Cors(Layer):
         headers: Sequence[str] | str = (),
         credentials: bool = False,
         expose: Sequence[str] = (),
-        max_age: int | None = 600,
+        max_age_s: int | None = 600,
         private_network: bool = False,
         by_path: Mapping[str, Mapping[str, Any] | None] | None = None,
     ) -> None:
@@ -80,7 +80,7 @@ class Cors(Layer):
             "headers": headers,
             "credentials": credentials,
             "expose": expose,
-            "max_age": max_age,
+            "max_age_s": max_age_s,
             "private_network": private_network,
         }
         self.policies = ByPath(options, policy_of, by_path)
@@ -129,7 +129,7 @@ class Policy(NamedTuple):
     headers: tuple[str, ...] | None
     credentials: bool
     expose: str
-    max_age: int | None
+    max_age_s: int | None
     private_network: bool
 
     def has(self, origin: str) -> bool:
@@ -165,8 +165,8 @@ def preflight(policy: Policy, origin: str, environ: Environ) -> Answer:
     fields.append(("Access-Control-Allow-Methods", ", ".join(policy.methods)))
     if headers := allowed_headers(policy, environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")):
         fields.append(("Access-Control-Allow-Headers", headers))
-    if policy.max_age is not None:
-        fields.append(("Access-Control-Max-Age", str(policy.max_age)))
+    if policy.max_age_s is not None:
+        fields.append(("Access-Control-Max-Age", str(policy.max_age_s)))
     if policy.private_network and asks_private:
         fields.append(("Access-Control-Allow-Private-Network", "true"))
     return Answer("204 No Content", tuple(fields))
@@ -186,7 +186,7 @@ def policy_of(
     headers: Sequence[str] | str,
     credentials: bool,
     expose: Sequence[str],
-    max_age: int | None,
+    max_age_s: int | None,
     private_network: bool,
 ) -> Policy:
     """The policy of a set of options. Raises ValueError."""
@@ -201,8 +201,8 @@ def policy_of(
         )
     if "null" in origins and credentials:
         raise ValueError('origins: "null" with credentials lets in any page, from a sandboxed frame')
-    if max_age is not None and (isinstance(max_age, bool) or not isinstance(max_age, int) or max_age < 0):
-        raise ValueError(f"max_age: want seconds or None, got {max_age!r}")
+    if max_age_s is not None and (isinstance(max_age_s, bool) or not isinstance(max_age_s, int) or max_age_s < 0):
+        raise ValueError(f"max_age_s: want seconds or None, got {max_age_s!r}")
     texts = () if origins == "*" else tuple(origins)
     exact = frozenset(one for one in texts if isinstance(one, str) and "*" not in one)
     if bad := [one for one in exact if not ORIGIN.fullmatch(one) or OWN_PORT.fullmatch(one)]:
@@ -224,7 +224,7 @@ def policy_of(
         headers=None if everything else tokens(headers, "headers"),
         credentials=credentials,
         expose=", ".join(tokens(expose, "expose")),
-        max_age=max_age,
+        max_age_s=max_age_s,
         private_network=private_network,
     )
 

@@ -23,15 +23,15 @@ METHODS = ("GET", "HEAD")
 class Health(Layer):
     """Answers 200 to `live` as long as requests are answered, and to `ready` as long as all checks pass, else 503.
 
-    live       the path for liveness, or None. It never asks a check: a database that is away is no reason to start
-               this process anew
-    ready      the path for readiness, or None
-    checks     name → function without arguments, or ``"MODULE:NAME"`` of one; it fails by raising or by returning
-               False
-    timeout    seconds for which a check is waited for; one that takes longer has failed, and is not called a second
-               time while it runs
-    remember   seconds for which what a check has said holds, so that those who ask cannot wear out what is checked
-    details    whether the answer names the checks that fail; what they raised is in the log alone
+    live        the path for liveness, or None. It never asks a check: a database that is away is no reason to start
+                this process anew
+    ready       the path for readiness, or None
+    checks      name → function without arguments, or ``"MODULE:NAME"`` of one; it fails by raising or by returning
+                False
+    timeout_s   seconds for which a check is waited for; one that takes longer has failed, and is not called a second
+                time while it runs
+    remember_s  seconds for which what a check has said holds, so that those who ask cannot wear out what is checked
+    details     whether the answer names the checks that fail; what they raised is in the log alone
 
     Checks run in threads of their own, all at once. Answers are JSON, and not to be stored.
     Raises ValueError for a path that is none, for numbers that are none, TypeError for a check that cannot be called.
@@ -46,8 +46,8 @@ class Health(Layer):
         live: str | None = "/livez",
         ready: str | None = "/readyz",
         checks: Mapping[str, Callable[[], object] | str] | None = None,
-        timeout: float = 2.0,
-        remember: float = 1.0,
+        timeout_s: float = 2.0,
+        remember_s: float = 1.0,
         details: bool = True,
     ) -> None:
         super().__init__(app)
@@ -58,13 +58,13 @@ class Health(Layer):
             raise ValueError("live, ready: want one of them at least")
         if live == ready:
             raise ValueError(f"live, ready: want two paths, got {live!r} for both")
-        if not timeout > 0 or remember < 0:
-            raise ValueError(f"timeout, remember: want seconds, got {timeout!r} and {remember!r}")
+        if not timeout_s > 0 or remember_s < 0:
+            raise ValueError(f"timeout_s, remember_s: want seconds, got {timeout_s!r} and {remember_s!r}")
         self.live = live
         self.ready = ready
-        self.timeout_s = float(timeout)
+        self.timeout_s = float(timeout_s)
         self.details = details
-        self.checks = [Check(name, found(name, one), float(remember)) for name, one in (checks or {}).items()]
+        self.checks = [Check(name, found(name, one), float(remember_s)) for name, one in (checks or {}).items()]
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the two paths, pass on all others."""

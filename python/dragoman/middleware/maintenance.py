@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from dragoman.middleware.answer import Answer
-from dragoman.middleware.insiders import Insiders
+from dragoman.middleware.insiders import Allow, Insiders
 from dragoman.middleware.layer import Layer
 from dragoman.middleware.outage import Outage
 from dragoman.middleware.paths import PathTable, path_of
@@ -20,18 +20,19 @@ __all__ = ["Maintenance"]
 class Maintenance(Layer):
     """Answers 503 with Retry-After while `when` holds.
 
-    when         the path of a file: it holds while there is one; or a function that takes the environ
-    retry_after  seconds that clients are told to wait
-    page         the text of the answer, or the path of a file with it; HTML where it begins with ``<``
-    exempt       paths that are answered all the same, such as health checks
-    addresses    addresses or networks of those who are let through; nobody who comes by a proxy that is not believed
-    every        seconds for which one look at the file holds
+    when           the path of a file: it holds while there is one; or a function that takes the environ
+    retry_after_s  seconds that clients are told to wait
+    page           the text of the answer, or the path of a file with it; HTML where it begins with ``<``
+    exempt         paths that are answered all the same, such as health checks
+    allow          who is let through: addresses and networks, ``"*"``, or a function of the environ; by address nobody
+                   who comes by a proxy that is not believed
+    every_s        seconds for which one look at the file holds
 
     A function that raises counts as false, and is told of in the log once.
     Raises ValueError for what is no path, number or network.
     Source: RFC 9110, sections 15.6.4 and 10.2.3.
 
-        app = Maintenance(app, when="/run/shop/maintenance", exempt=["/livez"], addresses=["10.0.0.0/8"])
+        app = Maintenance(app, when="/run/shop/maintenance", exempt=["/livez"], allow=["10.0.0.0/8"])
     """
 
     def __init__(
@@ -39,26 +40,26 @@ class Maintenance(Layer):
         app: WSGIApplication | None = None,
         *,
         when: str | os.PathLike[str] | Callable[[Environ], object],
-        retry_after: int = 300,
+        retry_after_s: int = 300,
         page: str | os.PathLike[str] = "We are working on this and will be back soon.\n",
         exempt: Sequence[str] = (),
-        addresses: Sequence[str] = (),
-        every: float = 1.0,
+        allow: Allow = (),
+        every_s: float = 1.0,
     ) -> None:
         super().__init__(app)
-        if isinstance(retry_after, bool) or not isinstance(retry_after, int) or retry_after < 0:
-            raise ValueError(f"retry_after: want seconds, got {retry_after!r}")
+        if isinstance(retry_after_s, bool) or not isinstance(retry_after_s, int) or retry_after_s < 0:
+            raise ValueError(f"retry_after_s: want seconds, got {retry_after_s!r}")
         if isinstance(when, (str, os.PathLike)):
             if not os.fspath(when):
                 raise ValueError("when: want the path of a file or a function, got ''")
-            self.holds = Flag(os.fspath(when), every).is_up
+            self.holds = Flag(os.fspath(when), every_s).is_up
         elif callable(when):
             self.holds = Told(when).holds
         else:
             raise ValueError(f"when: want the path of a file or a function, got {when!r}")
         self.exempt = PathTable.of(exempt, "exempt")
-        self.insiders = Insiders(addresses, what="addresses")
-        self.answer = answer_of(page, retry_after)
+        self.insiders = Insiders(allow)
+        self.answer = answer_of(page, retry_after_s)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer 503, or pass the request on."""
@@ -78,7 +79,7 @@ class Flag:
 
     def __init__(self, path: str, every_s: float) -> None:
         if every_s < 0:
-            raise ValueError(f"every: want seconds, got {every_s!r}")
+            raise ValueError(f"every_s: want seconds, got {every_s!r}")
         self.path = path
         self.every_s = every_s
         # One value, since two threads may look at once: until when the look holds, and what was seen.
@@ -112,7 +113,7 @@ class Told:
         return verdict
 
 
-def answer_of(page: str | os.PathLike[str], retry_after: int) -> Answer:
+def answer_of(page: str | os.PathLike[str], retry_after_s: int) -> Answer:
     if isinstance(page, os.PathLike) or (page.startswith(("/", "./")) and "\n" not in page):
         try:
             page = Path(page).read_text(encoding="utf-8")
@@ -120,7 +121,7 @@ def answer_of(page: str | os.PathLike[str], retry_after: int) -> Answer:
             raise ValueError(f"page: want a text, or the path of a file in UTF-8: {error}") from None
     kind = "text/html" if page.lstrip().startswith("<") else "text/plain"
     fields = (
-        ("Retry-After", str(retry_after)),
+        ("Retry-After", str(retry_after_s)),
         ("Content-Type", f"{kind}; charset=utf-8"),
         ("Cache-Control", "no-store"),
     )

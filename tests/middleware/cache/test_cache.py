@@ -231,7 +231,7 @@ def test_a_server_that_has_all_bytes_need_not_ask_for_the_end() -> None:
 
 def test_what_is_too_large_streams_through_and_is_not_kept() -> None:
     inner = inner_of(blocks=[b"12345", b"67890", b"x"])
-    app = cached(inner, most_bytes=10)
+    app = cached(inner, max_bytes=10)
     assert ask(app).blocks == [b"12345", b"67890", b"x"]
     assert (ask(app).body, inner.calls) == (b"1234567890x", 2)
     inner.headers.append(("Content-Length", "11"))
@@ -483,9 +483,9 @@ def test_what_was_read_takes_no_more_than_its_room() -> None:
         ({"by_path": {"/a": "no-store"}}, "by_path: /a: want Cache-Control with a max-age"),
         ({"by_path": {"a": None}}, 'want paths that begin with "/"'),
         ({"ignore_query": "utm_*"}, "ignore_query: want a list of names"),
-        ({"most_bytes": -1}, "most_bytes: want a whole number"),
-        ({"most_waiting": 1.5}, "most_waiting: want a whole number"),
-        ({"most_refreshing": -1}, "most_refreshing: want a whole number"),
+        ({"max_bytes": -1}, "max_bytes: want a whole number"),
+        ({"max_waiting": 1.5}, "max_waiting: want a whole number"),
+        ({"max_refreshing": -1}, "max_refreshing: want a whole number"),
         ({"wait_s": -1}, "wait_s: want seconds"),
         ({"tag_field": "a b"}, "tag_field: want the name of a field"),
         ({"status_name": "a b"}, "status_name: want a token"),

@@ -105,7 +105,7 @@ def test_an_answer_that_is_never_ended_is_waited_for_once() -> None:
 
 def test_so_many_wait_and_no_more(pool: ThreadPoolExecutor) -> None:
     inner = Slow("max-age=60")
-    app = Cache(inner, wait_s=DEADLINE_S, most_waiting=1)
+    app = Cache(inner, wait_s=DEADLINE_S, max_waiting=1)
     futures = [pool.submit(ask, app)]
     inner.wait_for_call()
     futures.append(pool.submit(ask, app))
@@ -226,7 +226,7 @@ def test_a_failure_in_the_background_is_told_and_the_stale_answer_stays(caplog: 
 def test_so_many_are_made_anew_at_once() -> None:
     inner = Slow("max-age=0, stale-while-revalidate=1000")
     inner.gate.set()
-    app = Cache(inner, most_refreshing=2)
+    app = Cache(inner, max_refreshing=2)
     for number in range(5):
         ask(app, target=f"/{number}")
     inner.gate.clear()

@@ -39,7 +39,7 @@ class Rules(NamedTuple):
     """What a cache is set to. `tell` puts the Cache-Status field into headers."""
 
     shelf: Shelf
-    most_bytes: int
+    max_bytes: int
     heuristics: bool
     tag_field: str
     tell: Callable[[Headers, str], None]
@@ -159,7 +159,7 @@ class Fetch:
             code, made = int(status[:3]), list(headers)
             plan = self.planned(code, made)
             self.declared = get(made, "Content-Length")
-            if self.declared is not None and int(self.declared) > self.rules.most_bytes:
+            if self.declared is not None and int(self.declared) > self.rules.max_bytes:
                 plan = "size"
         except (TypeError, ValueError):
             # No head at all; the server says what is wrong with it.
@@ -249,7 +249,7 @@ class Fetch:
         if self.blocks is None:
             return
         self.size_bytes += len(block)
-        if self.size_bytes > self.rules.most_bytes:
+        if self.size_bytes > self.rules.max_bytes:
             self.give_up()
         else:
             self.blocks.append(block)

@@ -38,15 +38,15 @@ class Flight:
 class Flights:
     """Those of one process.
 
-    most_waiting   so many threads wait at once, no more: a server has only so many
+    max_waiting   so many threads wait at once, no more: a server has only so many
     """
 
-    def __init__(self, most_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, max_waiting: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.lock = threading.Lock()
         self.clock = clock
         self.under_way: dict[str, Flight] = {}
         self.waiting = 0
-        self.most_waiting = most_waiting
+        self.max_waiting = max_waiting
         # Until when requests for a key go their own ways.
         self.apart: OrderedDict[str, float] = OrderedDict()
 
@@ -62,7 +62,7 @@ class Flights:
         """Wait for the answer that another request makes. False when there is none, or it takes too long."""
         with self.lock:
             flight = self.under_way.get(key)
-            if flight is None or self.waiting >= self.most_waiting:
+            if flight is None or self.waiting >= self.max_waiting:
                 return False
             self.waiting += 1
         is_done = False

@@ -50,10 +50,10 @@ class Cache(Layer):
     vary_by          a function of the environ that gives text: answers are kept apart by it
     ignore_query     names of parameters of the query that count for nothing, such as ``["utm_*", "fbclid"]``; the
                      application does not get them either
-    most_bytes       larger answers are not kept
+    max_bytes        larger answers are not kept
     wait_s           how long a request waits for one that makes the same answer just now, before it makes its own
-    most_waiting     how many wait so at once
-    most_refreshing  how many answers are made anew in the background at once
+    max_waiting      how many wait so at once
+    max_refreshing   how many answers are made anew in the background at once
     heuristics       whether answers that only say when they were changed last are fresh for a tenth of that time
     client_reloads   whether a client's ``Cache-Control: no-cache`` or ``max-age=0`` makes us ask the application
     tag_field        the field of answers that has their tags, to purge by; clients do not see it
@@ -77,10 +77,10 @@ class Cache(Layer):
         bypass: Callable[[Environ], bool] | None = None,
         vary_by: Callable[[Environ], str] | None = None,
         ignore_query: Collection[str] = (),
-        most_bytes: int = 1 << 20,
+        max_bytes: int = 1 << 20,
         wait_s: float = 2.0,
-        most_waiting: int = 16,
-        most_refreshing: int = 2,
+        max_waiting: int = 16,
+        max_refreshing: int = 2,
         heuristics: bool = False,
         client_reloads: bool = False,
         tag_field: str = "Cache-Tag",
@@ -90,11 +90,11 @@ class Cache(Layer):
         super().__init__(app)
         if isinstance(ignore_query, str) or not all(isinstance(one, str) and one for one in ignore_query):
             raise ValueError(f'ignore_query: want a list of names, such as ["utm_*"], got {ignore_query!r}')
-        for name, number in (("most_bytes", most_bytes), ("most_waiting", most_waiting)):
+        for name, number in (("max_bytes", max_bytes), ("max_waiting", max_waiting)):
             if type(number) is not int or number < 0:
                 raise ValueError(f"{name}: want a whole number from 0 on, got {number!r}")
-        if type(most_refreshing) is not int or most_refreshing < 0:
-            raise ValueError(f"most_refreshing: want a whole number from 0 on, got {most_refreshing!r}")
+        if type(max_refreshing) is not int or max_refreshing < 0:
+            raise ValueError(f"max_refreshing: want a whole number from 0 on, got {max_refreshing!r}")
         if not 0 <= wait_s < float("inf"):
             raise ValueError(f"wait_s: want seconds from 0 on, got {wait_s!r}")
         if not is_token(tag_field):
@@ -119,11 +119,11 @@ class Cache(Layer):
         if isinstance(store, str):
             store = store_of(store)
         self.watched = Watched(MemoryStore() if store is None else store, "cache", MEANS)
-        self.shelf = Shelf(self.watched, prefix, most_bytes)
-        self.rules = Rules(self.shelf, most_bytes, heuristics, tag_field, self.tell)
-        self.flights = Flights(most_waiting)
+        self.shelf = Shelf(self.watched, prefix, max_bytes)
+        self.rules = Rules(self.shelf, max_bytes, heuristics, tag_field, self.tell)
+        self.flights = Flights(max_waiting)
         self.leases = Leases(self.watched, prefix)
-        self.refreshing = Refreshing(most_refreshing)
+        self.refreshing = Refreshing(max_refreshing)
 
     def purge(self, *urls: str) -> None:
         """Take away all answers of these URLs, such as ``"https://shop.example/list?page=2"``.

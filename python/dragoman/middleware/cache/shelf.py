@@ -48,10 +48,10 @@ class Shelf:
     another.
     """
 
-    def __init__(self, store: Watched, prefix: str, most_bytes: int) -> None:
+    def __init__(self, store: Watched, prefix: str, max_bytes: int) -> None:
         self.store = store
         self.prefix = prefix
-        self.most_bytes = most_bytes
+        self.max_bytes = max_bytes
         self.indexes: Decoded[Index] = Decoded()
         self.entries: Decoded[Entry] = Decoded()
 

@@ -49,7 +49,8 @@ class Csrf(Layer):
                       it needs a token, in a field or in the form
     secret            signs the cookie that tokens are compared with, as `Sessions` has it. Inside of `Sessions` it is
                       not needed: the session keeps it
-    header, field     where the token comes: a field of the request, or of its form
+    header            the field of a request that a script sends the token in
+    form_field        the field of a form with the token
     form_bytes        so much of a form is read for it, and held in memory; the application gets the whole body
     cookie, secure    the cookie's name and whether it goes over https only
 
@@ -71,7 +72,7 @@ class Csrf(Layer):
         unsaid: Unsaid = "allow",
         secret: Secret | Sequence[Secret] | None = None,
         header: str = "X-CSRF-Token",
-        field: str = "csrf_token",
+        form_field: str = "csrf_token",
         form_bytes: int = 1 << 16,
         cookie: str | None = None,
         secure: bool = True,
@@ -91,7 +92,7 @@ class Csrf(Layer):
         self.keys = secrets_of(secret) if secret is not None else []
         self.header = header
         self.key = f"HTTP_{header.upper().replace('-', '_')}"
-        self.field = field
+        self.form_field = form_field
         self.form_bytes = form_bytes
         self.cookie = cookie or ("__Host-csrf" if secure else "csrf")
         self.attributes: dict[str, Any] = {"secure": secure, "http_only": True, "same_site": "Lax"}
@@ -108,7 +109,7 @@ class Csrf(Layer):
             )
         if visitor is None:
             return self.app(environ, start_response)
-        environ[CSRF_TOKEN] = Token(self.field, visitor.secret)
+        environ[CSRF_TOKEN] = Token(self.form_field, visitor.secret)
 
         def edit(status: str, headers: Headers) -> tuple[str, Headers]:
             # That of a session is the session's matter.
@@ -130,9 +131,11 @@ class Csrf(Layer):
             return None
         if source is Source.OTHER or visitor is None:
             return reason if source is Source.OTHER else None
-        token = environ.get(self.key) or field_in_form(environ, self.field, self.form_bytes)
+        token = environ.get(self.key) or field_in_form(environ, self.form_field, self.form_bytes)
         if not token:
-            return f"{reason}, and there is no token in {self.header} or at the beginning of a form as {self.field}"
+            return (
+                f"{reason}, and there is no token in {self.header} or at the beginning of a form as {self.form_field}"
+            )
         given, expected = unmasked(token), visitor.known()
         is_it = given is not None and expected is not None and hmac.compare_digest(given, expected)
         return None if is_it else f"{reason}, and the token is not this visitor's"
