@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from dragoman.middleware import RateLimit
 from dragoman.middleware.rate_limit import RATE_LIMIT, Spent
 from dragoman.middleware.shared_file import default_name
 from dragoman.middleware.stores.watched import PAUSE_S
-from tests.middleware.kit import Inner, ask
+from tests.middleware.kit import TEXT, Inner, ask
 
 NOW = 1_790_000_010.0
 
@@ -214,6 +215,19 @@ def test_an_application_answers_in_its_own_way() -> None:
     statuses(app, 2)
     refused = ask(app)
     assert (refused.status, refused.text, refused.value("Retry-After")) == (429, "<p>2 are enough", "60")
+
+
+def test_a_head_that_replaces_another_is_no_second_request() -> None:
+    def inner(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("401 Unauthorized", [TEXT])
+        try:
+            raise LookupError
+        except LookupError:
+            start_response("401 Unauthorized", [TEXT], sys.exc_info())
+        return [b"who are you?"]
+
+    app = limited(inner, "3/minute", count_status=[401])
+    assert statuses(app, 5) == [401, 401, 401, 429, 429]
 
 
 def test_head_is_refused_without_a_body() -> None:

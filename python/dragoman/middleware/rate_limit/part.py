@@ -159,9 +159,18 @@ class RateLimit(Layer):
         if not all(one.is_allowed for one in taken):
             return self.refused(rule, taken, environ, start_response)
 
+        is_counted = False
+
         def edit(status: str, headers: Headers) -> tuple[str, Headers]:
-            nonlocal taken
-            if self.count_status is not None and status[:3].isdigit() and int(status[:3]) in self.count_status:
+            nonlocal taken, is_counted
+            if (
+                not is_counted
+                and self.count_status is not None
+                and status[:3].isdigit()
+                and int(status[:3]) in self.count_status
+            ):
+                # A head may be replaced by another one before anything was sent.
+                is_counted = True
                 try:
                     taken = self.taken(rule, who, cost)
                 except StoreDown:
