@@ -234,10 +234,10 @@ def fitness(types: Collection[str], min_bytes: int) -> Callable[[str, Headers], 
                         return False
                 elif role is binding or "no-transform" in value.lower():
                     return False
+            return is_of_a_type and not status.startswith(WITHOUT_BODY)
         except (AttributeError, TypeError, ValueError):
-            # No field, and the server says so.
+            # No field or no status, and the server says so.
             return False
-        return is_of_a_type and not status.startswith(WITHOUT_BODY)
 
     return is_fit
 
