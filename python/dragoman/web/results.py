@@ -16,7 +16,7 @@ from dragoman.web.headers import Headers
 from dragoman.web.response import JSON, Response
 from dragoman.web.wsgi_results import response_from
 
-__all__ = ["encoded_json", "jsonify", "make_response", "response_of"]
+__all__ = ["encoded_json", "jsonify", "make_response", "plainer", "response_of"]
 
 
 def response_of(result: Any, environ: Environ, what: str = "the handler") -> Response:
@@ -92,12 +92,27 @@ def is_json(result: object) -> bool:
 
 
 def encoded_json(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
-    """JSON of dicts, lists, dataclasses, Structs, dates, UUIDs, Decimals, enums and sets.
+    """JSON of dicts, lists, dataclasses, Structs, dates, UUIDs, Decimals, enums, sets, and kinds of texts and numbers.
 
     default   makes something of what JSON does not know
     Raises TypeError for what it does not know.
     """
-    return msgspec.json.encode(value, enc_hook=default)
+    return msgspec.json.encode(value, enc_hook=plainer if default is None else lambda one: plainer(one, default))
+
+
+def plainer(value: Any, default: Callable[[Any], Any] | None = None) -> Any:
+    """What msgspec does not know as something that it knows: `Markup` as a text, a `MultiDict` as a dict."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int | float):
+        return int(value) if isinstance(value, int) else float(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if default is not None:
+        return default(value)
+    if hasattr(value, "__html__"):
+        return plainer(value.__html__())
+    raise TypeError(f"{type(value).__name__} is nothing that JSON knows: {value!r:.100}")
 
 
 def jsonify(*args: Any, **kwargs: Any) -> Response:

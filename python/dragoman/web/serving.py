@@ -14,7 +14,7 @@ from dragoman.web.context import CURRENT, REQUEST, VALUES, Context
 from dragoman.web.errors import HTTPException, MethodNotAllowed, NotFound
 from dragoman.web.plan import Plan
 from dragoman.web.response import HTML, JSON, Response
-from dragoman.web.results import response_of
+from dragoman.web.results import plainer, response_of
 from dragoman.web.routing import Missed, segments_of
 from dragoman.web.rules import Rule
 
@@ -31,7 +31,7 @@ MATCHED = "dragoman.web.plan"
 HTML_FIELD = ("Content-Type", HTML)
 JSON_FIELD = ("Content-Type", JSON)
 
-encode_json = msgspec.json.Encoder().encode
+encode_json = msgspec.json.Encoder(enc_hook=plainer).encode
 # What most results are: their type, the field that says so, and how they become bytes.
 SIMPLE: dict[type, tuple[tuple[str, str], Callable[[Any], bytes]]] = {
     str: (HTML_FIELD, str.encode),
