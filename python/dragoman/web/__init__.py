@@ -12,14 +12,24 @@ def user(id: int) -> dict:
 from dragoman.web.app import App
 from dragoman.web.blueprint import Blueprint
 from dragoman.web.building import BuildError
+from dragoman.web.contexts import after_this_request, copy_current_request_context, stream_with_context
 from dragoman.web.errors import HTTPException, abort
+from dragoman.web.events import Event, EventStream, early_hints, preload
 from dragoman.web.files import send_file, send_from_directory
-from dragoman.web.globals import current_app, g, has_request_context, request, session
+from dragoman.web.flashing import flash, get_flashed_messages
+from dragoman.web.globals import current_app, g, has_app_context, has_request_context, request, session
 from dragoman.web.headers import Headers
 from dragoman.web.multidict import MultiDict
 from dragoman.web.request import Request
 from dragoman.web.response import Response
 from dragoman.web.results import jsonify, make_response
+from dragoman.web.templating import (
+    get_template_attribute,
+    render_template,
+    render_template_string,
+    stream_template,
+    stream_template_string,
+)
 from dragoman.web.uploads import UploadedFile, secure_filename
 from dragoman.web.urls import redirect, url_for
 
@@ -27,6 +37,8 @@ __all__ = [
     "App",
     "Blueprint",
     "BuildError",
+    "Event",
+    "EventStream",
     "HTTPException",
     "Headers",
     "MultiDict",
@@ -34,16 +46,29 @@ __all__ = [
     "Response",
     "UploadedFile",
     "abort",
+    "after_this_request",
+    "copy_current_request_context",
     "current_app",
+    "early_hints",
+    "flash",
     "g",
+    "get_flashed_messages",
+    "get_template_attribute",
+    "has_app_context",
     "has_request_context",
     "jsonify",
     "make_response",
+    "preload",
     "redirect",
+    "render_template",
+    "render_template_string",
     "request",
     "secure_filename",
     "send_file",
     "send_from_directory",
     "session",
+    "stream_template",
+    "stream_template_string",
+    "stream_with_context",
     "url_for",
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +15,22 @@ from dragoman.middleware.development import is_development
 from dragoman.middleware.sessions import SessionUnavailable
 from dragoman.types import Environ, StartResponse, WSGIApplication
 from dragoman.web.blueprint import Blueprint, Nested, directory_of
+from dragoman.web.building_environ import environ_of
 from dragoman.web.compiling import Compiled, compiled
 from dragoman.web.config import Config
 from dragoman.web.context import ENVIRON, Context
+from dragoman.web.contexts import AppContext, RequestContext, in_hand, preprocessed
 from dragoman.web.converters import CONVERTERS, Converter
 from dragoman.web.errors import HTTPException, InternalServerError, ServiceUnavailable
+from dragoman.web.folders import Folders
 from dragoman.web.handling import page
-from dragoman.web.registrations import Registrations
+from dragoman.web.registrations import AnyHook, Registrations
 from dragoman.web.request import Request
 from dragoman.web.response import Response
 from dragoman.web.results import response_of
 from dragoman.web.serving import compiled_serving
 from dragoman.web.sessioning import open_session, save_session, sessions_of
+from dragoman.web.templates import Templates, check_templates
 
 __all__ = ["App"]
 
@@ -32,12 +38,12 @@ __all__ = ["App"]
 EXCEPTION = "dragoman.exception"
 
 
-class App(Registrations):
+class App(Registrations, Folders, Templates):
     """A web application. It is a WSGI application itself: any server runs it, any middleware wraps it.
 
     import_name       ``__name__`` of its module: folders are beside that
     static_folder     whose files are served at `static_url_path`; None for none
-    static_url_path   default: ``/`` with the folder's name
+    static_url_path   default ``/`` with the folder's name
     template_folder   of Jinja2's templates
     root_path         what folders are relative to; default the module's directory
 
@@ -55,12 +61,13 @@ class App(Registrations):
         self,
         import_name: str = "__main__",
         *,
-        static_folder: str | None = "static",
+        static_folder: str | os.PathLike[str] | None = "static",
         static_url_path: str | None = None,
-        template_folder: str | None = "templates",
-        root_path: str | None = None,
+        template_folder: str | os.PathLike[str] | None = "templates",
+        root_path: str | os.PathLike[str] | None = None,
     ) -> None:
-        super().__init__(import_name)
+        Registrations.__init__(self, import_name)
+        Templates.__init__(self)
         self.import_name = import_name
         self.root_path = Path(root_path) if root_path else directory_of(import_name)
         self.static_folder = static_folder
@@ -69,6 +76,7 @@ class App(Registrations):
         self.config = Config(self.root_path)
         self.converters: dict[str, type[Converter]] = dict(CONVERTERS)
         self.blueprints_given: list[Nested] = []
+        self.context_teardown: list[Callable[[BaseException | None], Any]] = []
         self.extensions: dict[str, Any] = {}
         self.sessions: Sessions | None = None
         self.logger = logging.getLogger(import_name)
@@ -108,6 +116,8 @@ class App(Registrations):
         with self.freezing:
             if self.compiled is None:
                 tables = compiled(self)
+                if self.config["CHECK_TEMPLATES"]:
+                    check_templates(self, tables)
                 serving = compiled_serving(self, tables)
                 self.compiled = tables
                 is_unwrapped = self.entry is self.own_entry
@@ -152,7 +162,42 @@ class App(Registrations):
         """Those that were put in, by name."""
         return {nested.name: nested.blueprint for nested in self.blueprints_given}
 
+    # Contexts
+
+    def app_context(self) -> AppContext:
+        """The application in hand without a request: ``with app.app_context():``."""
+        return AppContext(self)
+
+    def request_context(self, environ: Environ) -> RequestContext:
+        """A request in hand, of an environ."""
+        return RequestContext(self, environ)
+
+    def test_request_context(self, path: str = "/", **options: Any) -> RequestContext:
+        """A request in hand that nobody has sent; path and `options` are those of `environ_of`: method, data, json, …
+
+        Hooks are not called; `preprocess_request` calls those that come before the handler.
+        """
+        options.setdefault("base_url", self.base_url())
+        return RequestContext(self, environ_of(path, **options))
+
+    def base_url(self) -> str:
+        """Where requests of tests find the application, by SERVER_NAME and APPLICATION_ROOT."""
+        return f"http://{self.config['SERVER_NAME'] or 'localhost'}{self.config['APPLICATION_ROOT']}"
+
+    def preprocess_request(self) -> Any:
+        """Call the hooks that come before the handler of the request in hand; gives the answer of one, or None."""
+        return preprocessed(in_hand("preprocess_request"))
+
+    def teardown_appcontext(self, hook: AnyHook) -> AnyHook:
+        """Call it when a request or an `app_context` has ended, with what was raised or None."""
+        return self.noted("teardown_appcontext", self.context_teardown, hook)
+
     # Settings
+
+    def get_send_file_max_age(self, filename: str | None) -> int | None:
+        """For how many seconds caches keep a file of which nobody says: setting SEND_FILE_MAX_AGE_DEFAULT."""
+        age: int | timedelta | None = self.config["SEND_FILE_MAX_AGE_DEFAULT"]
+        return int(age.total_seconds()) if isinstance(age, timedelta) else age
 
     @property
     def secret_key(self) -> Any:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from dragoman.web.folders import Folders
 from dragoman.web.registrations import AnyView, Registrations
+from dragoman.web.templates import Naming
 
 __all__ = ["Blueprint", "Nested"]
 
 
-class Blueprint(Registrations):
+class Blueprint(Registrations, Folders):
     """A part of an application.
 
     name            stands before its endpoints: ``admin.index``
     import_name     ``__name__`` of its module: its folders are beside that
     url_prefix      before its rules: ``/admin``
-    static_folder, template_folder   relative to its module's directory
-    static_url_path   where its static files are, below the prefix
+    static_folder, template_folder   relative to `root_path`
+    static_url_path   where its static files are, below the prefix; default ``/`` with the folder's name
+    root_path       default the module's directory
     """
 
     def __init__(
@@ -28,15 +32,17 @@ class Blueprint(Registrations):
         import_name: str = "__main__",
         *,
         url_prefix: str = "",
-        template_folder: str | None = None,
-        static_folder: str | None = None,
+        template_folder: str | os.PathLike[str] | None = None,
+        static_folder: str | os.PathLike[str] | None = None,
         static_url_path: str | None = None,
+        root_path: str | os.PathLike[str] | None = None,
     ) -> None:
         if not name or "." in name:
             raise ValueError(f"Blueprint({name!r}): want a name without points")
         check_prefix(url_prefix)
         super().__init__(name)
         self.import_name = import_name
+        self.root_path = Path(root_path) if root_path else directory_of(import_name)
         self.url_prefix = url_prefix
         self.template_folder = template_folder
         self.static_folder = static_folder
@@ -52,11 +58,6 @@ class Blueprint(Registrations):
         if blueprint is self:
             raise ValueError(f"blueprint {self.name!r} cannot be put into itself")
         self.nested.append(Nested(blueprint, url_prefix, name))
-
-    @property
-    def root_path(self) -> Path:
-        """The directory of its module."""
-        return directory_of(self.import_name)
 
     # What a blueprint asks of the application as a whole
 
@@ -85,14 +86,32 @@ class Blueprint(Registrations):
 
         return registered
 
-    def app_template_filter(self, name: str | None = None) -> Callable[[AnyView], AnyView]:
+    def add_app_template_filter(self, function: Callable[..., Any], name: str | None = None) -> None:
+        """`App.add_template_filter`."""
+        self.of_app.append(("add_template_filter", (function, name)))
+
+    def add_app_template_test(self, function: Callable[..., bool], name: str | None = None) -> None:
+        """`App.add_template_test`."""
+        self.of_app.append(("add_template_test", (function, name)))
+
+    def add_app_template_global(self, function: Callable[..., Any], name: str | None = None) -> None:
+        """`App.add_template_global`."""
+        self.of_app.append(("add_template_global", (function, name)))
+
+    @property
+    def app_template_filter(self) -> Naming:
         """`App.template_filter`."""
+        return Naming(self.add_app_template_filter)
 
-        def registered(function: AnyView) -> AnyView:
-            self.of_app.append(("add_template_filter", (function, name)))
-            return function
+    @property
+    def app_template_test(self) -> Naming:
+        """`App.template_test`."""
+        return Naming(self.add_app_template_test)
 
-        return registered
+    @property
+    def app_template_global(self) -> Naming:
+        """`App.template_global`."""
+        return Naming(self.add_app_template_global)
 
     def record(self, function: Callable[[Any], Any]) -> None:
         """Call it with the application when this is put into one. (Flask: with a state, whose `app` that is.)"""

@@ -59,6 +59,8 @@ class Targets:
 
     def __init__(self) -> None:
         self.by_endpoint: dict[str, list[Target]] = {}
+        # Why there is no such endpoint, of those that there could be.
+        self.absent: dict[str, str] = {}
 
     def add(self, endpoint: str, target: Target) -> None:
         """Put in a rule; of several the first one that fits is taken."""
@@ -71,7 +73,7 @@ class Targets:
         """
         targets = self.by_endpoint.get(endpoint)
         if targets is None:
-            raise BuildError(unknown(endpoint, self.by_endpoint))
+            raise BuildError(self.unknown(endpoint, self.by_endpoint))
         for target in sorted(targets, key=lambda one: -len(one.names)):
             if target.fits(values, method):
                 try:
@@ -86,6 +88,12 @@ class Targets:
                 return f"{path}?{query_of(rest)}" if rest else path
         raise BuildError(lacking(endpoint, targets, values, method))
 
+    def unknown(self, endpoint: str, known: Iterable[str]) -> str:
+        """What is said of an endpoint that is none of `known`."""
+        if endpoint in self.absent:
+            return f"url_for({endpoint!r}): there is no such endpoint, since {self.absent[endpoint]}"
+        return unknown(endpoint, known)
+
 
 def query_of(values: Mapping[str, Any]) -> str:
     return urlencode({name: value for name, value in values.items()}, doseq=True)
@@ -96,7 +104,9 @@ def unknown(endpoint: str, known: Iterable[str]) -> str:
     last = endpoint.rpartition(".")[2]
     near += [one for one in known if one.rpartition(".")[2] == last and one not in near]
     hint = (
-        f"did you mean {' or '.join(repr(one) for one in near)}?" if near else f"there are {', '.join(sorted(known))}"
+        f"did you mean {' or '.join(repr(one) for one in near)}?"
+        if near
+        else f"there are {', '.join(sorted(known)) or 'none'}"
     )
     return f"url_for({endpoint!r}): there is no such endpoint; {hint}"
 

@@ -17,6 +17,8 @@ from dragoman.web.registrations import Given, Mounted, RuleOf
 from dragoman.web.response import Response
 from dragoman.web.routing import Tree
 from dragoman.web.rules import Rule, RuleError, parse_rule
+from dragoman.web.static import ENDPOINT as STATIC
+from dragoman.web.static import absent_folder, static_rules
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
@@ -69,7 +71,9 @@ def compiled(app: App) -> Compiled:
         for key, handler in part.given.errors:
             errors.add(scope, key, handler)
         mounts += [Mounted(part.prefix + one.prefix, one.app) for one in part.given.mounts]
-        for of in part.given.rules:
+        if folder := absent_folder(part.blueprint or app):
+            targets.absent[f"{scope}.{STATIC}" if scope else STATIC] = f"there is no folder {folder!r}"
+        for of in (*static_rules(part.blueprint or app), *part.given.rules):
             rules.append((of, add_rule(app, part, of, tree, targets)))
     for plans in tree.walk():
         add_options(app, plans)
@@ -80,7 +84,8 @@ def compiled(app: App) -> Compiled:
 def parts_of(app: App) -> Iterable[Part]:
     """The application, and then its blueprints with those in them."""
     given = app.given
-    hooks = Hooks(tuple(given.before), tuple(given.after[::-1]), tuple(given.teardown[::-1]), tuple(given.values))
+    teardown = (*given.teardown[::-1], *app.context_teardown[::-1])
+    hooks = Hooks(tuple(given.before), tuple(given.after[::-1]), teardown, tuple(given.values))
     yield Part(app.given, "", (), hooks, None)
     for nested in app.blueprints_given:
         yield from parts_within(nested.blueprint, nested.url_prefix, nested.name, (), hooks)

@@ -20,6 +20,7 @@ __all__ = ["DEFAULTS", "Config"]
 DEFAULTS: Mapping[str, Any] = {
     "APPLICATION_ROOT": "/",
     "ASYNC_HANDLERS": True,
+    "CHECK_TEMPLATES": True,
     "DEBUG": None,
     "MAX_CONTENT_LENGTH": 64 << 20,
     "MAX_FORM_MEMORY_SIZE": 2 << 20,

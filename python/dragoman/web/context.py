@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
     from dragoman.web.request import Request
 
-__all__ = ["APP", "CURRENT", "ENVIRON", "PLAN", "REQUEST", "VALUES", "Context", "current_context", "request_of"]
+__all__ = [
+    "APP",
+    "CURRENT",
+    "ENVIRON",
+    "PLAN",
+    "REQUEST",
+    "VALUES",
+    "Context",
+    "NoRequest",
+    "current_context",
+    "has_request",
+    "request_of",
+]
 
 Context: TypeAlias = "list[Any]"
 """The places below. A list, since most requests need nothing of it, and nothing is made faster than one."""
@@ -25,10 +37,32 @@ def current_context(what: str) -> Context:
     if context is None:
         raise RuntimeError(
             f"{what} is that of the request in hand, and there is none here: no handler or hook is being called. Pass"
-            " what you need as an argument, or write with app.test_request_context(): in a test or a shell. In a"
-            " thread of your own call it by contextvars.copy_context().run(…)"
+            " what you need as an argument, or write with app.test_request_context(): in a test or a shell. What a"
+            " thread of your own calls is decorated with copy_current_request_context"
         )
     return context
+
+
+class NoRequest(dict[str, Any]):
+    """Stands for the environ where an application is in hand and no request: of `App.app_context`."""
+
+    def __missing__(self, key: str) -> NoReturn:
+        raise RuntimeError(
+            f"there is an application in hand here, and no request that has {key}: write with"
+            " app.test_request_context(): instead of app.app_context(), or pass what you need as an argument"
+        )
+
+    def get(self, key: str, default: object = None, /) -> NoReturn:
+        """Raises RuntimeError."""
+        self.__missing__(key)
+
+    def __contains__(self, key: object) -> NoReturn:
+        self.__missing__(str(key))
+
+
+def has_request(context: Context) -> bool:
+    """Whether it is that of a request, not of an application alone."""
+    return type(context[ENVIRON]) is not NoRequest
 
 
 def request_of(context: Context) -> Request:

@@ -9,15 +9,18 @@ import secrets
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dragoman.http.conditionals import if_range_holds
 from dragoman.http.ranges import ByteRange, Multipart, Piece, content_range, parse_ranges, unsatisfied
 from dragoman.types import Environ
-from dragoman.web.context import ENVIRON, current_context
+from dragoman.web.context import APP, CURRENT, ENVIRON, current_context
 from dragoman.web.errors import NotFound, RangeNotSatisfiable
 from dragoman.web.response import Response, seconds_of
+
+if TYPE_CHECKING:
+    from dragoman.web.app import App
 
 __all__ = ["safe_join", "send_file", "send_from_directory"]
 
@@ -44,7 +47,7 @@ def send_file(
     conditional     whether 304, 412, 206 and 416 are answered as RFC 9110 has it
     etag            True: of size and time of change; a text: that one
     last_modified   seconds since 1970, else the file's
-    max_age         seconds for caches; None says nothing but that they ask again
+    max_age         seconds for caches; default the setting SEND_FILE_MAX_AGE_DEFAULT, and without it they ask again
     Raises FileNotFoundError, PermissionError, IsADirectoryError of a path.
     """
     if environ is None:
@@ -64,6 +67,8 @@ def send_file(
             response.set_etag(etag)
         elif etag and size is not None and modified is not None and name:
             response.set_etag(f"{int(modified * 1e6):x}-{size:x}")
+        if max_age is None:
+            max_age = default_max_age(name)
         response.headers["Cache-Control"] = "no-cache" if max_age is None else f"public, max-age={max_age}"
         if size is not None:
             response.headers["Content-Length"] = size
@@ -74,6 +79,12 @@ def send_file(
         file.close()
         raise
     return response
+
+
+def default_max_age(name: str) -> int | None:
+    context = CURRENT.get()
+    app: App | None = None if context is None else context[APP]
+    return None if app is None else app.get_send_file_max_age(name or None)
 
 
 def fill(

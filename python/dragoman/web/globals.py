@@ -6,14 +6,14 @@ from collections.abc import Iterator, MutableMapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
-from dragoman.web.context import APP, CURRENT, current_context, request_of
+from dragoman.web.context import APP, CURRENT, current_context, has_request, request_of
 from dragoman.web.lazy import lazy
 from dragoman.web.request import Request
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
 
-__all__ = ["Room", "current_app", "g", "has_request_context", "request", "session"]
+__all__ = ["Room", "current_app", "g", "has_app_context", "has_request_context", "request", "session"]
 
 
 class Room(SimpleNamespace):
@@ -134,6 +134,12 @@ class CurrentApp:
 
 def has_request_context() -> bool:
     """Whether there is a request in hand."""
+    context = CURRENT.get()
+    return context is not None and has_request(context)
+
+
+def has_app_context() -> bool:
+    """Whether there is an application in hand, with a request or without one."""
     return CURRENT.get() is not None
 
 

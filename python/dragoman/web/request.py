@@ -291,6 +291,11 @@ class Request:
         """The field If-Range."""
         return self.environ.get("HTTP_IF_RANGE")
 
+    @property
+    def last_event_id(self) -> str | None:
+        """The field Last-Event-ID: the id of the last event that a client which comes back has seen."""
+        return decoded(self.environ.get("HTTP_LAST_EVENT_ID", "")) or None
+
     # The body
 
     @property
@@ -420,6 +425,13 @@ class Request:
         from dragoman.web.globals import Room  # noqa: PLC0415
 
         return Room()
+
+    @lazy
+    def flashes(self) -> list[tuple[str, Any]]:
+        """What `flash` has left for this visitor, with categories: taken out of the session when it is asked for."""
+        from dragoman.web.flashing import taken  # noqa: PLC0415
+
+        return taken(self.session)
 
     @lazy
     def after(self) -> list[Callable[[Response], Response | None]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dragoman.web.building import BuildError
-from dragoman.web.context import APP, CURRENT, current_context, request_of
+from dragoman.web.context import APP, CURRENT, current_context, has_request, request_of
 from dragoman.web.response import Response
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def url_for(
 ) -> str:
     """The URL of an endpoint of the application in hand; see `App.url_for`."""
     context = CURRENT.get()
-    if context is not None and (_app is None or context[APP] is _app):
+    if context is not None and (_app is None or context[APP] is _app) and has_request(context):
         app: App = context[APP]
         request = request_of(context)
         prefix, scheme, host = request.script_root, request.scheme, request.host
