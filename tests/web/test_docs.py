@@ -1,0 +1,43 @@
+"""The pages of `dragoman.web`: their examples run, and each page that one of their applications has is answered."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dragoman.web import App
+from tests.middleware.kit import ask
+
+PAGES = sorted((Path(__file__).resolve().parents[2] / "docs" / "web").glob("*.md"))
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def examples() -> list[Any]:
+    return [
+        pytest.param(page, block[1], id=f"{page.stem}-{number}")
+        for page in PAGES
+        for number, block in enumerate(BLOCK.finditer(page.read_text(encoding="utf-8")), 1)
+    ]
+
+
+@pytest.mark.parametrize(("page", "example"), examples())
+def test_an_example_runs_and_its_application_answers(
+    page: Path, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "hello.html").write_text("<h1>Hello {{ name }}</h1>")
+    # The lines of the page, so that a failure says where it is.
+    before = page.read_text(encoding="utf-8").partition(example)[0].count("\n")
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile("\n" * before + example, str(page), "exec", dont_inherit=True), names)
+    app = names.get("app")
+    if not isinstance(app, App):
+        return
+    for route in app.routes():
+        if "GET" in route["methods"]:
+            target = re.sub(r"<(?:int:)?\w+>", "7", route["rule"])
+            assert ask(app, target=target).status < 400, target
