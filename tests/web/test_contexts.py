@@ -102,6 +102,7 @@ def test_at_its_end_teardown_functions_are_called_the_last_one_first(app: App) -
 def test_they_are_called_at_the_end_of_each_request_too_after_those_of_the_request(app: App) -> None:
     ended: list[str] = []
     app.teardown_appcontext(lambda error: ended.append("app"))
+    app.teardown_appcontext(lambda error: ended.append("app, later"))
     app.teardown_request(lambda error: ended.append("request"))
     part = Blueprint("part")
     part.teardown_request(lambda error: ended.append("part"))
@@ -110,7 +111,7 @@ def test_they_are_called_at_the_end_of_each_request_too_after_those_of_the_reque
     for target in ("/user/7", "/none", "/part"):
         ended.clear()
         ask(app, target=target)
-        assert ended == ["part"] * (target == "/part") + ["request", "app"]
+        assert ended == ["part"] * (target == "/part") + ["request", "app, later", "app"]
 
 
 def test_within_a_request_it_keeps_the_request_and_has_a_room_of_its_own(app: App) -> None:

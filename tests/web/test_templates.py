@@ -268,7 +268,8 @@ def test_options_of_the_environment_are_those_of_the_application() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "debug", "is_seen"), [(None, True, True), (None, False, False), (True, False, True)]
+    ("setting", "debug", "is_seen"),
+    [(None, True, True), (None, False, False), (True, False, True), (False, True, False)],
 )
 def test_changed_templates_are_seen_under_debug_or_where_the_setting_says_so(
     tmp_path: Path, setting: bool | None, debug: bool, is_seen: bool

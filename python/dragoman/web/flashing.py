@@ -45,8 +45,7 @@ def get_flashed_messages(with_categories: bool = False, category_filter: Iterabl
 
 def taken(session: MutableMapping[str, Any]) -> list[tuple[str, Any]]:
     """The messages of a session with their categories, taken out of it."""
-    # Not pop(): a session that has none stays as it is.
-    items = session.pop(KEY) if KEY in session else []
+    items = session.pop(KEY, [])
     return [(category, as_html(message) if kind else message) for category, message, *kind in items]
 
 
