@@ -31,6 +31,7 @@ from dragoman.web.results import response_of
 from dragoman.web.serving import compiled_serving
 from dragoman.web.sessioning import open_session, save_session, sessions_of
 from dragoman.web.templates import Templates, check_templates
+from dragoman.web.urls import url_for as url_of
 
 __all__ = ["App"]
 
@@ -245,9 +246,7 @@ class App(Registrations, Folders, Templates):
         values     of the rule's variables; others go into the query
         Raises BuildError for an endpoint that there is not, with the names that are near, and for missing values.
         """
-        from dragoman.web.urls import url_for  # noqa: PLC0415
-
-        return url_for(
+        return url_of(
             endpoint, _app=self, _external=_external, _anchor=_anchor, _method=_method, _scheme=_scheme, **values
         )
 

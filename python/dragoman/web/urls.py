@@ -11,6 +11,7 @@ from dragoman.web.response import Response
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
+    from dragoman.web.request import Request
 
 __all__ = ["redirect", "url_for"]
 
@@ -31,15 +32,15 @@ def url_for(
 ) -> str:
     """The URL of an endpoint of the application in hand; see `App.url_for`."""
     context = CURRENT.get()
+    request: Request | None
     if context is not None and (_app is None or context[APP] is _app) and has_request(context):
         app: App = context[APP]
         request = request_of(context)
-        prefix, scheme, host = request.script_root, request.scheme, request.host
-        scope = request.blueprint
+        prefix, scope = request.script_root, request.blueprint
     else:
         app = current_context("url_for")[APP] if _app is None else _app
-        prefix = app.config["APPLICATION_ROOT"].rstrip("/")
-        scheme, host, scope = app.config["PREFERRED_URL_SCHEME"], app.config["SERVER_NAME"], None
+        request = None
+        prefix, scope = app.config["APPLICATION_ROOT"].rstrip("/"), None
     if endpoint.startswith("."):
         endpoint = f"{scope}{endpoint}" if scope else endpoint[1:]
     tables = app.freeze()
@@ -47,10 +48,12 @@ def url_for(
         if not part.scopes or endpoint.startswith(f"{part.scopes[0]}."):
             for hook in part.given.url_defaults:
                 hook(endpoint, values)
-    path = quote(prefix, safe=SAFE_IN_PATH) + tables.targets.path(endpoint, values, _method)
+    path = (quote(prefix, safe=SAFE_IN_PATH) if prefix else "") + tables.targets.path(endpoint, values, _method)
     if _external or _scheme is not None:
+        host = app.config["SERVER_NAME"] if request is None else request.host
         if not host:
             raise BuildError(f"url_for({endpoint!r}): there is no request that says the host: set SERVER_NAME")
+        scheme = app.config["PREFERRED_URL_SCHEME"] if request is None else request.scheme
         path = f"{_scheme or scheme}://{host}{path}"
     return path if _anchor is None else f"{path}#{quote(_anchor, safe=SAFE_IN_PATH)}"
 
