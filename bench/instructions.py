@@ -87,6 +87,15 @@ def _count(peer: Peer, version: str, workload: Workload, options: argparse.Names
     return status
 
 
+def counted(peer: Peer, workload: Workload, low: int, high: int) -> float:
+    """Instructions of a request, of `high` - `low` of them. Raises RuntimeError where one looked slow to us."""
+    scale = _slowdown(peer, workload)
+    first, second = (_run(peer, workload, requests, scale) for requests in (low, high))
+    if peer.name == OURS and _judge(first, second):
+        raise RuntimeError(f"{workload.name}: a request looked slow; try on a quieter machine")
+    return (second.profile.total() - first.profile.total()) / (high - low)
+
+
 def _judge(low: Run, high: Run) -> int:
     """Prints what the scheduler did in both runs; 1 unless it took every request for as quick as it is."""
     faults = 0

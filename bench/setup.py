@@ -13,7 +13,14 @@ from pathlib import Path
 
 from harness.paths import CLIENT_SOURCE, CLIENT_TARGET, ROOT, UNPACKED, VENV
 
-FRAMEWORKS = ["flask==3.1.3", "django==5.2.19", "falcon==4.4.0"]
+FRAMEWORKS = [
+    "flask==3.1.3",
+    "django==5.2.19",
+    "falcon==4.4.0",
+    "bottle==0.13.4",
+    "msgspec==0.22.0",
+    "multipart==2.0.1",
+]
 LAYERS = [
     "whitenoise==6.12.0", "brotli==1.2.1", "zstandard==0.25.0", "argon2-cffi==25.1.0", "itsdangerous==2.2.0",
     "limits==5.8.0", "prometheus-client==0.26.0", "PyJWT[crypto]==2.15.1", "opentelemetry-sdk==1.45.2",
