@@ -19,6 +19,7 @@ from dragoman.web.files import send_file, send_from_directory
 from dragoman.web.flashing import flash, get_flashed_messages
 from dragoman.web.globals import current_app, g, has_app_context, has_request_context, request, session
 from dragoman.web.headers import Headers
+from dragoman.web.inputs import Body, HeaderFields, Query
 from dragoman.web.multidict import MultiDict
 from dragoman.web.request import Request
 from dragoman.web.response import Response
@@ -32,19 +33,24 @@ from dragoman.web.templating import (
 )
 from dragoman.web.uploads import UploadedFile, secure_filename
 from dragoman.web.urls import redirect, url_for
+from dragoman.web.validation import ValidationFailed, validated
 
 __all__ = [
     "App",
     "Blueprint",
+    "Body",
     "BuildError",
     "Event",
     "EventStream",
     "HTTPException",
+    "HeaderFields",
     "Headers",
     "MultiDict",
+    "Query",
     "Request",
     "Response",
     "UploadedFile",
+    "ValidationFailed",
     "abort",
     "after_this_request",
     "copy_current_request_context",
@@ -71,4 +77,5 @@ __all__ = [
     "stream_template_string",
     "stream_with_context",
     "url_for",
+    "validated",
 ]

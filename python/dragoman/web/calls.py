@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import typing
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from dragoman.web.background import called_in_loop
 from dragoman.web.context import VALUES, Context, request_of
+from dragoman.web.inputs import Input, Source, constraints_of, input_of, plain
 from dragoman.web.plan import Call, View
 from dragoman.web.request import Request
-from dragoman.web.validation import BodyOf
+from dragoman.web.validation import MISSING, Reader, ValidationFailed, reader_for, together
 
 __all__ = [
     "HandlerError",
     "annotated_converters",
     "annotations_of",
-    "body_of",
     "compiled_call",
+    "inputs_of",
     "place_of",
     "takes_values",
 ]
@@ -53,7 +51,10 @@ def compiled_call(view: View, names: Sequence[str], defaults: Mapping[str, Any],
     parameters = list(inspect.signature(view).parameters.values())
     annotations = annotations_of(view)
     check(view, parameters, annotations, names, defaults)
-    sources = [source_of(one, annotations, names, defaults) for one in parameters]
+    try:
+        sources = [source_of(one, annotations, names, defaults) for one in parameters]
+    except TypeError as error:
+        raise HandlerError(f"{place_of(view)}: {error}") from error
     takes_rest = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
     is_in_order = all(one.kind in POSITIONAL for one in parameters)
     if takes_values(view, names):
@@ -91,7 +92,19 @@ def general(
     def call(context: Context) -> Any:
         return called(*[source(context) for source in placed], **{name: source(context) for name, source in items})
 
-    return call
+    readers = [one for one in sources if isinstance(one, Reader)]
+    if len(readers) < 2:
+        return call
+
+    def call_read(context: Context) -> Any:
+        try:
+            positional = [source(context) for source in placed]
+            keywords = {name: source(context) for name, source in items}
+        except ValidationFailed as error:
+            raise together(readers, context) from error
+        return called(*positional, **keywords)
+
+    return call_read
 
 
 def source_of(
@@ -105,9 +118,10 @@ def source_of(
     annotation = annotations.get(parameter.name)
     if is_request(annotation):
         return request_of
-    if is_body(annotation):
-        return BodyOf(annotation, parameter.name, has_default=parameter.default is not parameter.empty).read
-    return None
+    given = input_of(annotation)
+    if given is None:
+        return None
+    return reader_for(given, parameter.name, MISSING if parameter.default is parameter.empty else parameter.default)
 
 
 def of_value(index: int) -> Call:
@@ -136,37 +150,52 @@ def check(
             f"{where}: the rule has the variable {lost[0]!r}, and the handler no parameter of that name;"
             f" want def {view_name(view)}({', '.join(names)})"
         )
+    inputs: dict[str, Input] = {}
     for one in parameters:
         if one.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
             continue
-        is_given = one.name in names or one.name in defaults or one.default is not one.empty
         annotation = annotations.get(one.name)
-        if not is_given and not is_request(annotation) and not is_body(annotation):
+        if one.name in names or one.name in defaults:
+            check_constraints(where, one.name, annotation)
+            continue
+        given = input_of(annotation)
+        if given is not None:
+            inputs[one.name] = given
+        elif one.default is one.empty and not is_request(annotation):
             raise HandlerError(
                 f"{where}: nothing gives the parameter {one.name!r}: it is no variable of the rule; want one annotated"
-                " as Request, or as the dataclass, TypedDict or msgspec.Struct of the body, or with a default"
+                " as Request, as the dataclass, TypedDict or msgspec.Struct of the body, as Query[…], HeaderFields[…]"
+                " or Body[…], or with a default"
             )
-    bodies = [one.name for one in parameters if one.name not in names and is_body(annotations.get(one.name))]
+    bodies = [name for name, given in inputs.items() if given.source is Source.BODY]
     if len(bodies) > 1:
         raise HandlerError(f"{where}: {' and '.join(bodies)}: a request has one body")
 
 
+def check_constraints(where: str, name: str, annotation: Any) -> None:
+    said = constraints_of(annotation)
+    if said:
+        raise HandlerError(
+            f"{where}: Meta({', '.join(f'{one}=…' for one in said)}) of {name!r}: what a variable takes is said in the"
+            f" rule: <int(min=1):{name}>, <string(maxlength=9):{name}>; Meta may describe it"
+        )
+
+
 def annotated_converters(view: View) -> dict[str, str]:
     """The converters that annotations of parameters stand for, by the parameters' names."""
+    kinds = {name: plain(annotation) for name, annotation in annotations_of(view).items()}
     return {
-        name: BY_ANNOTATION[annotation]
-        for name, annotation in annotations_of(view).items()
-        if isinstance(annotation, type) and annotation in BY_ANNOTATION
+        name: BY_ANNOTATION[kind] for name, kind in kinds.items() if isinstance(kind, type) and kind in BY_ANNOTATION
     }
 
 
 def annotations_of(view: View) -> dict[str, Any]:
-    """The annotations of a handler; what cannot be resolved stays a text."""
+    """The annotations of a handler, with what ``Annotated`` says; what cannot be resolved stays a text."""
     target = inspect.unwrap(view)
     if not inspect.isfunction(target) and not inspect.ismethod(target):
         target = getattr(target, "__call__", target)  # noqa: B004 - of an object with __call__
     try:
-        return typing.get_type_hints(target, include_extras=False)
+        return typing.get_type_hints(target, include_extras=True)
     except Exception:
         # A name that is imported for type checkers alone, say: then one by one.
         found = {}
@@ -184,29 +213,21 @@ def resolved(annotation: Any, names: Mapping[str, Any]) -> Any:
         return annotation
 
 
-def body_of(view: View, names: Sequence[str]) -> Any:
-    """What a handler's body has to be; None for a handler that takes none."""
+def inputs_of(view: View, names: Sequence[str]) -> dict[str, Input]:
+    """What a handler's parameters take of the body, the query and the header, by their names.
+
+    names   of those that the rule gives
+    """
     annotations = annotations_of(view)
-    for name in inspect.signature(view).parameters:
-        if name not in names and is_body(annotations.get(name)):
-            return annotations[name]
-    return None
+    found = {name: input_of(annotations.get(name)) for name in inspect.signature(view).parameters if name not in names}
+    return {name: given for name, given in found.items() if given is not None}
 
 
 def is_request(annotation: Any) -> bool:
+    annotation = plain(annotation)
     if isinstance(annotation, str):
         return annotation.rpartition(".")[2] == "Request"
     return isinstance(annotation, type) and issubclass(annotation, Request)
-
-
-def is_body(annotation: Any) -> bool:
-    origin = typing.get_origin(annotation)
-    if origin in (list, tuple, dict) or origin is typing.Union:
-        return any(is_body(one) for one in typing.get_args(annotation))
-    kind = origin or annotation
-    return isinstance(kind, type) and (
-        dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct) or typing.is_typeddict(kind)
-    )
 
 
 def view_name(view: View) -> str:

@@ -72,6 +72,11 @@ class HTTPException(Exception):
         self.extensions = extensions or {}
 
     @property
+    def lines(self) -> Sequence[str]:
+        """What is told one by one below the description."""
+        return ()
+
+    @property
     def name(self) -> str:
         """The reason phrase of the status."""
         return reason_phrase(self.code)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, TypeAlias
 
 from dragoman.http import problems
 from dragoman.http.negotiation import best_media_type
-from dragoman.http.problems import Problem
+from dragoman.http.problems import Problem, one_line
 from dragoman.types import Environ
 from dragoman.web.errors import HTTPException, InternalServerError, exception_for
 from dragoman.web.response import Response
@@ -19,6 +19,8 @@ ErrorHandler: TypeAlias = Callable[[Any], Any]
 
 HTML_TYPE, PLAIN_JSON = "text/html", "application/json"
 OFFERS = (HTML_TYPE, problems.JSON, PLAIN_JSON, "text/plain")
+# For who takes anything, and has sent JSON or has several things to mend: that is a program.
+PROGRAM_OFFERS = (problems.JSON, PLAIN_JSON, HTML_TYPE, "text/plain")
 
 
 class ErrorTable:
@@ -74,7 +76,8 @@ def page(error: HTTPException, environ: Environ, is_development: bool = False) -
     """
     if error.response is not None:
         return error.response
-    best = best_media_type(environ.get("HTTP_ACCEPT"), OFFERS) or HTML_TYPE
+    is_program = bool(error.lines) or "json" in environ.get("CONTENT_TYPE", "")
+    best = best_media_type(environ.get("HTTP_ACCEPT"), PROGRAM_OFFERS if is_program else OFFERS) or HTML_TYPE
     original = error.original_exception if isinstance(error, InternalServerError) and is_development else None
     details = "" if original is None else told(original)
     extensions: dict[str, object] = dict(error.extensions)
@@ -84,10 +87,13 @@ def page(error: HTTPException, environ: Environ, is_development: bool = False) -
     if best in (problems.JSON, PLAIN_JSON):
         response = Response(problem.to_json(), error.code, content_type=problems.JSON)
     elif best == HTML_TYPE:
-        response = Response(problem.to_html() + as_pre(details), error.code, content_type=problems.HTML)
-    else:
         response = Response(
-            problem.to_text() + details.encode(errors="replace"), error.code, content_type=problems.TEXT
+            problem.to_html() + as_list(error.lines) + as_pre(details), error.code, content_type=problems.HTML
+        )
+    else:
+        lines = "".join(f"- {line}\n" for line in map(one_line, error.lines))
+        response = Response(
+            problem.to_text() + f"{lines}{details}".encode(errors="replace"), error.code, content_type=problems.TEXT
         )
     response.headers.vary_on("Accept")
     for name, value in error.headers:
@@ -100,6 +106,11 @@ def told(error: BaseException) -> str:
     from dragoman.development.failure import failure_text  # noqa: PLC0415
 
     return failure_text(error)
+
+
+def as_list(lines: Sequence[str]) -> bytes:
+    items = "".join(f"<li>{escape(line)}</li>\n" for line in map(one_line, lines))
+    return f"<ul>\n{items}</ul>\n".encode(errors="replace") if items else b""
 
 
 def as_pre(text: str) -> bytes:

@@ -1,74 +1,259 @@
-"""The body of a request as the type that a handler wants, or an answer that says which part of it is wrong."""
+"""Parts of a request as the types that a handler wants, or a 422 that says of each field what is wrong with it."""
 
 from __future__ import annotations
 
 import typing
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, TypeVar, overload
 
 import msgspec
 
 from dragoman.web.context import Context, request_of
-from dragoman.web.errors import BadRequest, UnprocessableContent, UnsupportedMediaType
+from dragoman.web.errors import BadRequest, HTTPException, UnprocessableContent, UnsupportedMediaType
+from dragoman.web.flat import fields_of_record, flat_values, is_file, parts_of
+from dragoman.web.inputs import UNIONS, Input, Source, plain
+from dragoman.web.misfits import MOST_TOLD, Found, Misfit, misfits_in, misfits_of
 from dragoman.web.request import FORMS, Request
 
-__all__ = ["BodyOf", "validated"]
+__all__ = ["Reader", "ValidationFailed", "reader_for", "together", "validated"]
+
+T = TypeVar("T")
+Values = dict[str, list[Any]]
+
+# Of longer bodies the first fault alone is told: to find the others each value is looked at again.
+MOST_SEARCHED_BYTES = 1 << 20
+WHOLE = {Source.BODY: "the body", Source.QUERY: "the query", Source.HEADERS: "the header"}
 
 
-class BodyOf:
-    """Reads bodies of one type.
+class ValidationFailed(UnprocessableContent):
+    """422: a part of the request is not as the handler's annotation wants it.
 
-    wanted        a dataclass, TypedDict, msgspec.Struct, or a list or dict of them, or one of several
-    parameter     of the handler: its name is told where nothing has come
-    has_default   whether a request without a body is one that the default is for
+    errors   what is wrong, at most 20, each a dict: ``in`` (body, query or header), ``field`` (``items[2].price``),
+             ``pointer`` (``#/items/2/price``, RFC 6901), ``code``, ``wanted`` and ``detail``, which is a sentence.
+             No value that has come is in there.
+
+    Its page has them too: as the member ``errors`` of the problem details, and as a list in HTML and text.
     """
 
-    def __init__(self, wanted: Any, parameter: str, *, has_default: bool = False) -> None:
-        self.wanted = wanted
-        self.parameter = parameter
-        self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(wanted)
-        self.takes_none = has_default or type(None) in typing.get_args(wanted)
+    def __init__(self, errors: Sequence[dict[str, str]] = (), *, is_all: bool = True) -> None:
+        self.errors = list(errors[:MOST_TOLD])
+        self.is_all = is_all and len(errors) <= MOST_TOLD
+        count = f"{'' if self.is_all else 'at least '}{len(self.errors)} error{'s' if len(self.errors) != 1 else ''}"
+        places = list(dict.fromkeys(WHOLE[Source(one["in"])] for one in self.errors))
+        where = places[0] if len(places) == 1 else "the request"
+        super().__init__(f"{where[:1].upper()}{where[1:]} has {count}.", extensions={"errors": self.errors})
 
-    def read(self, context: Context) -> Any:
-        """The body. Raises BadRequest, UnsupportedMediaType, UnprocessableContent."""
-        request = request_of(context)
-        if request.mimetype in FORMS:
-            return validated(form_values(request), self.wanted, strict=False)
-        if not request.is_json:
-            if not request.mimetype and self.takes_none and not request.data:
-                return None
-            raise UnsupportedMediaType(
-                f"Want Content-Type: application/json, or a form, not {request.mimetype or 'nothing'}."
-            )
-        try:
-            return self.decoder.decode(request.data)
-        except msgspec.ValidationError as error:
-            raise refused(error) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise BadRequest(f"The body is no JSON: {error}.") from error
+    @property
+    def lines(self) -> list[str]:
+        """The sentences."""
+        return [one["detail"] for one in self.errors]
 
 
-def validated(value: Any, wanted: Any, *, strict: bool = True) -> Any:
-    """`value` as `wanted`.
+def failure(found: Found, source: Source) -> ValidationFailed:
+    return ValidationFailed([told(one, source) for one in found.misfits], is_all=found.is_all)
+
+
+def told(misfit: Misfit, source: Source) -> dict[str, str]:
+    shown = misfit
+    if source is Source.HEADERS and misfit.path:
+        # Names of fields are told as HTTP writes them.
+        shown = misfit._replace(path=(header_name(str(misfit.path[0])), *misfit.path[1:]))
+    members = {"in": source.value, "field": shown.field, "pointer": misfit.pointer, "code": misfit.code}
+    if misfit.wanted:
+        members["wanted"] = misfit.wanted
+    return members | {"detail": shown.told(WHOLE[source])}
+
+
+@overload
+def validated(value: object, wanted: type[T], *, strict: bool = True) -> T: ...
+@overload
+def validated(value: object, wanted: Any, *, strict: bool = True) -> Any: ...
+def validated(value: object, wanted: Any, *, strict: bool = True) -> Any:
+    """`value`, of dicts and lists, as `wanted`: for what no annotation of a handler reads.
 
     strict   texts are no numbers; not so for forms and queries, where everything is text
-    Raises UnprocessableContent, which says where it is wrong, and what is wanted.
+    Raises ValidationFailed, which says all that is wrong.
 
-    >>> validated({"n": "7"}, typing.Dict[str, int], strict=False)
+    >>> validated({"n": "7"}, dict[str, int], strict=False)
     {'n': 7}
     """
+    return converted(value, wanted, Source.BODY, strict)
+
+
+def converted(value: object, wanted: Any, source: Source, strict: bool = False) -> Any:
     try:
-        return msgspec.convert(value, wanted, strict=strict)
+        return msgspec.convert(value, wanted, strict=strict, str_keys=True)
     except msgspec.ValidationError as error:
-        raise refused(error) from error
+        node = msgspec.inspect.type_info(wanted)
+        raise failure(misfits_in(value, node, strict=strict, error=error), source) from error
 
 
-def refused(error: msgspec.ValidationError) -> UnprocessableContent:
-    message, _, place = str(error).partition(" - at `")
-    path = place.removesuffix("`").removeprefix("$").lstrip(".")
-    where = f"{path}: " if path else ""
-    return UnprocessableContent(f"{where}{message}.", extensions={"errors": [{"field": path, "message": message}]})
+class Reader:
+    """Reads one part of requests as one type.
+
+    wanted        as `msgspec` knows types
+    name          of the handler's parameter
+    default       of that; `MISSING` without one
+    Calling it with a context gives the value. Raises what is the answer.
+    """
+
+    source: Source
+
+    def __init__(self, wanted: Any, name: str, default: Any) -> None:
+        self.wanted = wanted
+        self.name = name
+        self.default = default
+        self.node = msgspec.inspect.type_info(wanted)
+        self.takes_none = type(None) in typing.get_args(wanted) and typing.get_origin(plain(wanted)) in UNIONS
+
+    def __call__(self, context: Context) -> Any:
+        raise NotImplementedError
+
+    def absent(self) -> Any:
+        """The value of a request that has no such part; `MISSING` where there has to be one."""
+        if self.default is not MISSING:
+            return self.default
+        return None if self.takes_none else MISSING
 
 
-def form_values(request: Request) -> dict[str, Any]:
-    """The fields of a form: those that came once as their text, others as lists."""
-    return {name: values[0] if len(values) == 1 else values for name, values in request.form.lists()}
+MISSING: Any = object()
+
+
+class BodyReader(Reader):
+    """The body, of JSON or a form."""
+
+    source = Source.BODY
+
+    def __init__(self, wanted: Any, name: str, default: Any) -> None:
+        super().__init__(wanted, name, default)
+        self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(wanted).decode
+        self.fields = fields_of_record(self.node)
+        self.wants_files = any(
+            is_file(field.type) for one in parts_of(self.node) for field in getattr(one, "fields", ())
+        )
+
+    def __call__(self, context: Context) -> Any:
+        request = request_of(context)
+        if request.mimetype in FORMS:
+            return converted(flat_values(form_values(request), self.fields), self.wanted, Source.BODY)
+        if not request.is_json or self.wants_files:
+            return self.of_another_type(request)
+        data = request.data
+        try:
+            return self.decode(data)
+        except msgspec.ValidationError as error:
+            self.refuse(data, error)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if not data and (absent := self.absent()) is not MISSING:
+                return absent
+            raise BadRequest(f"The body is no JSON: {error}.") from error
+
+    def of_another_type(self, request: Request) -> Any:
+        if not request.mimetype and not request.data and (absent := self.absent()) is not MISSING:
+            return absent
+        wanted = "multipart/form-data" if self.wants_files else "application/json, or a form"
+        raise UnsupportedMediaType(f"Want Content-Type: {wanted}, not {request.mimetype or 'nothing'}.")
+
+    def refuse(self, data: bytes, error: msgspec.ValidationError) -> NoReturn:
+        found = misfits_of(error)
+        if len(data) <= MOST_SEARCHED_BYTES:
+            try:
+                value = msgspec.json.decode(data)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                # It is broken behind the part that is wrong.
+                pass
+            else:
+                found = misfits_in(value, self.node, error=error)
+        raise failure(found, Source.BODY) from error
+
+
+class RecordReader(Reader):
+    """All values of the query or of the header as a record."""
+
+    def __init__(self, wanted: Any, name: str, default: Any, source: Source) -> None:
+        super().__init__(wanted, name, default)
+        self.source = source
+        self.fields = fields_of_record(self.node)
+
+    def __call__(self, context: Context) -> Any:
+        given = self.given(request_of(context))
+        if not given and (absent := self.absent()) is not MISSING:
+            return absent
+        return converted(flat_values(given, self.fields), self.wanted, self.source)
+
+    def given(self, request: Request) -> Values:
+        if self.source is Source.QUERY:
+            return dict(request.args.lists())
+        return field_values(request, self.fields)
+
+
+class ValueReader(RecordReader):
+    """One value, or a list, of the parameter's own name."""
+
+    def __init__(self, wanted: Any, name: str, default: Any, source: Source) -> None:
+        record = msgspec.defstruct("Value", [(name, wanted)])
+        super().__init__(record, name, default, source)
+        self.takes_none = type(None) in typing.get_args(wanted)
+
+    def __call__(self, context: Context) -> Any:
+        given = self.given(request_of(context))
+        values = flat_values({name: values for name, values in given.items() if name == self.name}, self.fields)
+        if not values and (absent := self.absent()) is not MISSING:
+            return absent
+        return getattr(converted(values, self.wanted, self.source), self.name)
+
+
+def reader_for(given: Input, name: str, default: Any = MISSING) -> Reader:
+    """What reads a parameter.
+
+    Raises TypeError for a type that msgspec does not know.
+    """
+    if given.source is Source.BODY:
+        return BodyReader(given.wanted, name, default)
+    is_whole = fields_of_record(msgspec.inspect.type_info(given.wanted))
+    return (RecordReader if is_whole else ValueReader)(given.wanted, name, default, given.source)
+
+
+def together(readers: Iterable[Reader], context: Context) -> ValidationFailed:
+    """What is wrong with all parts of a request, once it is known that one of them is."""
+    errors: list[dict[str, str]] = []
+    is_all = True
+    for reader in readers:
+        try:
+            reader(context)
+        except ValidationFailed as error:
+            errors += error.errors
+            is_all = is_all and error.is_all
+        except HTTPException:
+            # That one is told when it comes first.
+            is_all = False
+    return ValidationFailed(errors, is_all=is_all)
+
+
+def form_values(request: Request) -> Values:
+    """The fields of a form, and its files, by name."""
+    found: Values = dict(request.form.lists())
+    for name, files in request.files.lists():
+        found.setdefault(name, []).extend(files)
+    return found
+
+
+def field_values(request: Request, names: Iterable[str]) -> Values:
+    """The header fields that a record has; one that came twice is one value, as WSGI has it."""
+    found: Values = {}
+    for name in names:
+        variable = name.upper().replace("-", "_")
+        key = variable if variable in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{variable}"
+        value = request.environ.get(key)
+        if value is not None:
+            found[name] = [value]
+    return found
+
+
+def header_name(name: str) -> str:
+    """``api_key`` as HTTP writes it: ``Api-Key``.
+
+    >>> header_name("api_key"), header_name("X-Request-ID")
+    ('Api-Key', 'X-Request-ID')
+    """
+    return name if "-" in name else "-".join(part.capitalize() for part in name.split("_"))
