@@ -13,6 +13,7 @@ from dragoman.web.app import App
 from dragoman.web.blueprint import Blueprint
 from dragoman.web.building import BuildError
 from dragoman.web.contexts import after_this_request, copy_current_request_context, stream_with_context
+from dragoman.web.describing import describe
 from dragoman.web.errors import HTTPException, abort
 from dragoman.web.events import Event, EventStream, early_hints, preload
 from dragoman.web.files import send_file, send_from_directory
@@ -55,6 +56,7 @@ __all__ = [
     "after_this_request",
     "copy_current_request_context",
     "current_app",
+    "describe",
     "early_hints",
     "flash",
     "g",

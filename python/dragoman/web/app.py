@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -313,6 +313,47 @@ class App(Registrations, Folders, Templates):
             {"rule": plan.rule.text, "endpoint": plan.endpoint, "methods": list(of.methods), "view": of.view}
             for of, plan in self.freeze().rules
         ]
+
+    def openapi(
+        self,
+        title: str | None = None,
+        version: str = "0.1.0",
+        *,
+        description: str = "",
+        servers: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+        openapi_extra: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """The OpenAPI 3.1 document of the application, written from rules, annotations and docstrings.
+
+        title, version   of the API; the title is by default the name of the module
+        description      in CommonMark
+        servers          URLs that the paths are relative to
+        tags             what each tag, which is by default a blueprint's name, stands for
+        openapi_extra    further members of the document, merged into it: ``components`` with ``securitySchemes``, say
+        What `describe` says of handlers is in it. Rules that OpenAPI cannot tell apart are told in ``x-omitted``.
+        """
+        from dragoman.web.openapi import openapi_document  # noqa: PLC0415
+
+        return openapi_document(
+            self,
+            title=title,
+            version=version,
+            description=description,
+            servers=servers,
+            tags=tags,
+            openapi_extra=openapi_extra,
+        )
+
+    def serve_openapi(self, rule: str = "/openapi.json", docs: str | None = "/docs", **said: Any) -> None:
+        """Serve the document at `rule`, and a page that shows it, and tries requests, at `docs`; None for no page.
+
+        said   what `openapi` takes; without ``servers`` the prefix that the application is mounted at
+        The page loads nothing of other sites. Whoever reaches the application sees both, unless a hook asks who it is.
+        """
+        from dragoman.web.openapi_page import serve_openapi  # noqa: PLC0415
+
+        serve_openapi(self, rule, docs, said)
 
     def __repr__(self) -> str:
         return f"<App {self.import_name!r}>"
