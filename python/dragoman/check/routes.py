@@ -94,19 +94,21 @@ def view_of(framework: Framework, method: str, path: str) -> Any:
 
 
 def find_routes(application: Any) -> Routes:
-    """The routes of the Flask and Django applications that `application` is, or is wrapped around."""
-    # Imported late: these two import each other's vocabulary from here.
+    """The routes of the applications of frameworks that `application` is, or is wrapped around."""
+    # Imported late: these import each other's vocabulary from here.
     from dragoman.check.routes_django import django_routes  # noqa: PLC0415
     from dragoman.check.routes_flask import flask_routes  # noqa: PLC0415
+    from dragoman.check.routes_web import web_routes  # noqa: PLC0415
 
     found: dict[tuple[int, str], Framework] = {}
     mounts: dict[str, Route] = {}
     for one, prefix in inner_applications(application):
         holder = getattr(one, "__self__", one)
-        for read in (flask_routes, django_routes):
+        for read in (web_routes, flask_routes, django_routes):
             framework = read(holder, prefix)
             if framework is not None:
-                found.setdefault((id(holder) if read is flask_routes else 0, prefix), framework)
+                # Django has one application for a process.
+                found.setdefault((0 if read is django_routes else id(holder), prefix), framework)
                 break
         else:
             if prefix:

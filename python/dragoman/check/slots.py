@@ -7,9 +7,11 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
+
+from dragoman.check.tables_web import tables_of
 
 __all__ = ["NOTHING_CALLED", "Called", "Slot", "is_application", "slots_of"]
 
@@ -119,6 +121,7 @@ def code_of(value: Any) -> CodeType | None:
 def slots_of(application: Any, called: Called = NOTHING_CALLED) -> Iterator[Slot]:
     """The places in which `application` holds others."""
     seen: set[int] = set()
+    yield from web_mounts(application)
     for place in places_of(application):
         yield from slots_in(place, called, seen)
     if isinstance(application, (dict, list)):
@@ -131,6 +134,18 @@ def slots_of(application: Any, called: Called = NOTHING_CALLED) -> Iterator[Slot
                 is_sure = slot.application is not place.get() or not isinstance(slot.application, FunctionType)
                 if is_sure or code_of(slot.application) in called.applications:
                     yield slot
+
+
+def web_mounts(application: Any) -> Iterator[Slot]:
+    """What is mounted in an application of `dragoman.web`: its table has it in values of its own."""
+    tables = tables_of(application)
+    mounts: list[Any] = [] if tables is None else tables.mounts
+    for index, mounted in enumerate(mounts):
+
+        def put(value: Any, index: int = index) -> None:
+            mounts[index] = replace(mounts[index], app=value)
+
+        yield Slot(mounted.app, mounted.prefix, lambda index=index: mounts[index].app, put)  # type: ignore[misc]
 
 
 def slots_in(place: Place, called: Called, seen: set[int], prefix: str = "", depth: int = NESTED) -> Iterator[Slot]:

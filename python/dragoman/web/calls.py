@@ -36,8 +36,16 @@ class HandlerError(TypeError):
 
 def takes_values(view: View, names: Sequence[str]) -> bool:
     """Whether the parameters of `view` are the variables of its rule, in its order, and nothing else."""
-    parameters = inspect.signature(view).parameters.values()
+    parameters = parameters_of(view)
     return all(one.kind in POSITIONAL for one in parameters) and [one.name for one in parameters] == list(names)
+
+
+def parameters_of(view: View) -> list[inspect.Parameter]:
+    """The parameters of a handler. Raises HandlerError for what does not tell them, as some of C do."""
+    try:
+        return list(inspect.signature(view).parameters.values())
+    except ValueError as error:
+        raise HandlerError(f"{place_of(view)}: {error}; want a function of Python around it") from error
 
 
 def compiled_call(view: View, names: Sequence[str], defaults: Mapping[str, Any], is_refusing_async: bool) -> Call:
@@ -48,7 +56,7 @@ def compiled_call(view: View, names: Sequence[str], defaults: Mapping[str, Any],
     Raises HandlerError for a parameter that nothing gives, and for a variable that no parameter takes.
     """
     called = called_in_loop(view, is_refusing_async)
-    parameters = list(inspect.signature(view).parameters.values())
+    parameters = parameters_of(view)
     annotations = annotations_of(view)
     check(view, parameters, annotations, names, defaults)
     try:
@@ -219,7 +227,8 @@ def inputs_of(view: View, names: Sequence[str]) -> dict[str, Input]:
     names   of those that the rule gives
     """
     annotations = annotations_of(view)
-    found = {name: input_of(annotations.get(name)) for name in inspect.signature(view).parameters if name not in names}
+    listed = [one.name for one in parameters_of(view) if one.name not in names]
+    found = {name: input_of(annotations.get(name)) for name in listed}
     return {name: given for name, given in found.items() if given is not None}
 
 
