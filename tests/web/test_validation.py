@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import decimal
 import enum
 import json
+from pathlib import Path
 from typing import Annotated, Any, Optional, TypedDict
 from urllib.parse import urlencode
 
@@ -335,6 +337,21 @@ def test_an_input_that_nobody_has_filled_in_stands_for_nothing_unless_it_is_a_te
     assert errors_of(form(item, ("name", "")))[0][2] == "name is too short: want a text of at least 1 character"
 
 
+@pytest.mark.parametrize("text", ["nan", "NaN", "inf", "-Infinity", "+inf", "%2Binf", "nan%20"])
+def test_what_is_not_a_number_in_json_is_none_in_a_form(text: str) -> None:
+    def measured(sizes: Query[list[float]], price: Query[decimal.Decimal] = STANDARD_PRICE) -> str:
+        return ""
+
+    assert errors_of(asked(measured, f"sizes=1.5&sizes={text}&price={text}")) == [
+        ("query", "#/sizes/1", "sizes[1] cannot be read: want a number"),
+        ("query", "#/price", "price cannot be read: want a decimal number"),
+    ]
+    assert form(item, ("name", text)).status == 200
+
+
+STANDARD_PRICE = decimal.Decimal(1)
+
+
 def test_several_values_for_one_are_refused() -> None:
     assert errors_of(form(pair, ("a", "1"), ("a", "2"), ("b", "3"))) == [
         ("body", "#/a", "a is a list: want a whole number"),
@@ -506,3 +523,12 @@ def test_what_cannot_be_read_is_told_at_the_start() -> None:
         with pytest.raises(HandlerError, match=words) as raised:
             app_of(handler).freeze()
         assert f"{handler.__name__} ({__file__}:" in str(raised.value)
+
+
+def test_the_page_shows_the_answer_that_is_given() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "web" / "validation.md").read_text(encoding="utf-8")
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(text.split("```python\n")[1].split("```")[0], "validation.md", "exec", dont_inherit=True), names)
+    shown = json.loads(text.split("```json\n")[1].split("```")[0])
+    answer = ask(names["app"], "POST", "/items", JSON, b'{"price": -1, "tags": ["a", 2]}')
+    assert json.loads(answer.body) == shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -13,6 +14,9 @@ __all__ = ["FlatField", "fields_of_record", "flat_values", "is_file"]
 
 RECORDS = (inspect.StructType, inspect.TypedDictType, inspect.DataclassType)
 TEXTS = (inspect.StrType, inspect.AnyType, inspect.RawType, inspect.BytesType, inspect.ByteArrayType)
+# msgspec reads them from texts. JSON and HTML have no such numbers, and whoever bounds a number means none of them.
+NO_NUMBERS = re.compile(r"\s*[+-]?(?:inf(?:inity)?|s?nan\d*)\s*", re.IGNORECASE)
+NO_NUMBER = "no number"
 
 
 class FlatField(NamedTuple):
@@ -21,15 +25,19 @@ class FlatField(NamedTuple):
     is_list       whether one of them is a list already
     takes_empty   whether an empty text is a value; else it stands for an input that nobody has filled in
     is_bool       whether ``on``, which HTML has for a box that is checked, is true
+    is_fraction   whether it is a number of fractions, and no text
     """
 
     is_list: bool
     takes_empty: bool
     is_bool: bool
+    is_fraction: bool
 
     def value_of(self, values: list[Any]) -> Any:
         """The value; several values where one is wanted stay several, and are refused for it."""
         kept = [one for one in values if one != "" or self.takes_empty]
+        if self.is_fraction:
+            kept = [NO_NUMBER if isinstance(one, str) and NO_NUMBERS.fullmatch(one) else one for one in kept]
         if self.is_list:
             return kept
         if self.is_bool:
@@ -45,7 +53,7 @@ def fields_of_record(node: Any) -> dict[str, FlatField]:
             found |= {field.encode_name: flat_field(field.type) for field in one.fields}
             tag_field: str | None = getattr(one, "tag_field", None)
             if tag_field is not None:
-                found[tag_field] = FlatField(False, True, False)
+                found[tag_field] = FlatField(is_list=False, takes_empty=True, is_bool=False, is_fraction=False)
     return found
 
 
@@ -53,10 +61,12 @@ def flat_field(node: Any) -> FlatField:
     kinds = parts_of(node)
     lists = [one for one in kinds if isinstance(one, LISTS)]
     inner = parts_of(getattr(lists[0], "item_type", inspect.AnyType())) if lists else kinds
+    takes_text = any(isinstance(one, TEXTS) for one in inner)
     return FlatField(
         is_list=bool(lists),
-        takes_empty=any(isinstance(one, TEXTS) or "" in choices_of(one) for one in inner),
+        takes_empty=takes_text or any("" in choices_of(one) for one in inner),
         is_bool=any(isinstance(one, inspect.BoolType) for one in kinds),
+        is_fraction=not takes_text and any(isinstance(one, inspect.FloatType | inspect.DecimalType) for one in inner),
     )
 
 

@@ -23,6 +23,8 @@ Path: TypeAlias = "tuple[str | int, ...]"
 MOST_TOLD = 20
 # Values looked at before the search is given up: a body of a megabyte has half a million, and Python looks at each.
 MOST_LOOKED_AT = 10_000
+# Levels below the top; a path of more is no help to anybody.
+MOST_DEPTH = 50
 # Of a name that a client has chosen, and of names that are told to it.
 MOST_OF_NAME = 60
 MOST_NAMES = 20
@@ -135,7 +137,11 @@ def misfits_in(value: Any, node: Any, *, strict: bool = True, error: msgspec.Val
     error    what msgspec has raised for the value: what it tells is among them
     """
     search = Search(strict)
-    search.look(value, node, ())
+    try:
+        search.look(value, node, ())
+    except RecursionError:
+        # A type that converts its own parts, in the last of the levels that Python has.
+        search.is_all = False
     if search.found and search.is_all:
         return Found(search.found, True)
     [first], _ = misfits_of(error)
@@ -155,7 +161,8 @@ class Search:
     def look(self, value: Any, node: Any, path: Path) -> None:
         """Add what is wrong with `value` and its parts."""
         node = unwrapped(node)
-        if len(self.found) >= MOST_TOLD or self.looked_at >= MOST_LOOKED_AT:
+        is_enough = len(self.found) >= MOST_TOLD or self.looked_at >= MOST_LOOKED_AT
+        if is_enough or len(path) > MOST_DEPTH:
             self.is_all = False
             return
         self.looked_at += 1
