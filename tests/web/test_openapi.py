@@ -313,7 +313,8 @@ def test_bodies_have_the_types_that_are_taken(document: dict[str, Any], paths: P
     }
     optional = paths["/notes/{id}"]["put"]["requestBody"]
     assert optional["required"] is False
-    assert optional["content"]["application/json"]["schema"]["anyOf"] == [note, {"type": "null"}]
+    kinds = optional["content"]["application/json"]["schema"]["anyOf"]
+    assert len(kinds) == 2 and note in kinds and {"type": "null"} in kinds
     assert list(paths["/shapes"]["post"]["requestBody"]["content"]) == [
         "application/json", "application/x-www-form-urlencoded",
     ]  # fmt: skip

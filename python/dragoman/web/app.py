@@ -331,7 +331,8 @@ class App(Registrations, Folders, Templates):
         servers          URLs that the paths are relative to
         tags             what each tag, which is by default a blueprint's name, stands for
         openapi_extra    further members of the document, merged into it: ``components`` with ``securitySchemes``, say
-        What `describe` says of handlers is in it. Rules that OpenAPI cannot tell apart are told in ``x-omitted``.
+        What `describe` says of handlers is in it. Rules that OpenAPI cannot tell apart are told in ``x-omitted``. It
+        wants all rules, so the application takes no more after it.
         """
         from dragoman.web.openapi import openapi_document  # noqa: PLC0415
 

@@ -21,7 +21,12 @@ SIMPLE: dict[type[Any], str] = {
     inspect.TimeDeltaType: "a duration such as PT1H30M",
     inspect.UUIDType: "a UUID",
 }
-OBJECTS = (inspect.StructType, inspect.TypedDictType, inspect.DataclassType, inspect.DictType, inspect.FrozenDictType)
+# Of frozen dicts msgspec knows since 0.21.
+OBJECTS = tuple(
+    getattr(inspect, name)
+    for name in ("StructType", "TypedDictType", "DataclassType", "DictType", "FrozenDictType")
+    if hasattr(inspect, name)
+)
 LISTS = (
     inspect.CollectionType,
     inspect.FrozenSetType,

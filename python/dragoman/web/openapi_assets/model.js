@@ -129,7 +129,7 @@ export function exampleOf(document, schema, depth = DEPTH) {
   for (const key of ["examples", "enum"]) if (Array.isArray(named[key]) && named[key].length) return named[key][0];
   if (depth === 0) return null;
   const kinds = named.anyOf ?? named.oneOf;
-  if (kinds?.length) return exampleOf(document, kinds[0], depth - 1);
+  if (kinds?.length) return exampleOf(document, kinds.find((one) => one.type !== "null") ?? kinds[0], depth - 1);
   if (named.allOf) return Object.assign({}, ...named.allOf.map((one) => exampleOf(document, one, depth - 1) ?? {}));
   const type = [named.type].flat().find((one) => one !== "null");
   if (type === "object" || named.properties) {
