@@ -331,7 +331,8 @@ class Request:
     @lazy
     def data(self) -> bytes:
         """The body, in memory. Empty for a form that was read by `form` or `files` before."""
-        return b"" if "read_form" in self.made else read_body(self.stream)
+        is_read = "read_form" in self.made and self.mimetype in FORMS
+        return b"" if is_read else read_body(self.stream)
 
     def get_data(self, as_text: bool = False) -> Any:
         """The body, as bytes or as text of UTF-8."""
