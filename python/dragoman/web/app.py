@@ -24,13 +24,14 @@ from dragoman.web.converters import CONVERTERS, Converter
 from dragoman.web.errors import HTTPException, InternalServerError, ServiceUnavailable
 from dragoman.web.folders import Folders
 from dragoman.web.handling import page
-from dragoman.web.registrations import AnyHook, Registrations
+from dragoman.web.registrations import Registrations
 from dragoman.web.request import Request
 from dragoman.web.response import Response
 from dragoman.web.results import response_of
 from dragoman.web.serving import compiled_serving
 from dragoman.web.sessioning import open_session, save_session, sessions_of
 from dragoman.web.templates import Templates, check_templates
+from dragoman.web.typing import AnyTeardown, TeardownHook
 from dragoman.web.urls import url_for as url_of
 
 __all__ = ["App"]
@@ -77,7 +78,7 @@ class App(Registrations, Folders, Templates):
         self.config = Config(self.root_path)
         self.converters: dict[str, type[Converter]] = dict(CONVERTERS)
         self.blueprints_given: list[Nested] = []
-        self.context_teardown: list[Callable[[BaseException | None], Any]] = []
+        self.context_teardown: list[TeardownHook] = []
         self.extensions: dict[str, Any] = {}
         self.sessions: Sessions | None = None
         self.logger = logging.getLogger(import_name)
@@ -189,7 +190,7 @@ class App(Registrations, Folders, Templates):
         """Call the hooks that come before the handler of the request in hand; gives the answer of one, or None."""
         return preprocessed(in_hand("preprocess_request"))
 
-    def teardown_appcontext(self, hook: AnyHook) -> AnyHook:
+    def teardown_appcontext(self, hook: AnyTeardown) -> AnyTeardown:
         """Call it when a request or an `app_context` has ended, with what was raised or None."""
         return self.noted("teardown_appcontext", self.context_teardown, hook)
 

@@ -11,6 +11,7 @@ from typing import Any
 from dragoman.web.folders import Folders
 from dragoman.web.registrations import AnyView, Registrations
 from dragoman.web.templates import Naming
+from dragoman.web.typing import AnyAfter, AnyBefore, AnyContext, AnyErrorHandler, AnyTeardown
 
 __all__ = ["Blueprint", "Nested"]
 
@@ -61,26 +62,26 @@ class Blueprint(Registrations, Folders):
 
     # What a blueprint asks of the application as a whole
 
-    def before_app_request(self, hook: AnyView) -> AnyView:
+    def before_app_request(self, hook: AnyBefore) -> AnyBefore:
         """`App.before_request`."""
         return self.for_app("before_request", hook)
 
-    def after_app_request(self, hook: AnyView) -> AnyView:
+    def after_app_request(self, hook: AnyAfter) -> AnyAfter:
         """`App.after_request`."""
         return self.for_app("after_request", hook)
 
-    def teardown_app_request(self, hook: AnyView) -> AnyView:
+    def teardown_app_request(self, hook: AnyTeardown) -> AnyTeardown:
         """`App.teardown_request`."""
         return self.for_app("teardown_request", hook)
 
-    def app_context_processor(self, hook: AnyView) -> AnyView:
+    def app_context_processor(self, hook: AnyContext) -> AnyContext:
         """`App.context_processor`."""
         return self.for_app("context_processor", hook)
 
-    def app_errorhandler(self, key: int | type[BaseException]) -> Callable[[AnyView], AnyView]:
+    def app_errorhandler(self, key: int | type[BaseException]) -> Callable[[AnyErrorHandler], AnyErrorHandler]:
         """`App.errorhandler`."""
 
-        def registered(handler: AnyView) -> AnyView:
+        def registered(handler: AnyErrorHandler) -> AnyErrorHandler:
             self.of_app.append(("register_error_handler", (key, handler)))
             return handler
 

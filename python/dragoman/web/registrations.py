@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from dragoman.types import WSGIApplication
 from dragoman.web.plan import View
-from dragoman.web.response import Response
+from dragoman.web.typing import (
+    AnyAfter,
+    AnyBefore,
+    AnyContext,
+    AnyErrorHandler,
+    AnyHandler,
+    AnyTeardown,
+    AnyUrlDefaults,
+    AnyValues,
+    ContextHook,
+    ErrorHandler,
+    Handler,
+    TeardownHook,
+    UrlDefaultsHook,
+    ValuesHook,
+)
 
 __all__ = ["AnyView", "Mounted", "Registrations", "RuleOf"]
 
 AnyView = TypeVar("AnyView", bound=Callable[..., Any])
-AnyHook = TypeVar("AnyHook", bound=Callable[..., Any])
-Hook: TypeAlias = Callable[[], Any]
-Methods: TypeAlias = "Iterable[str] | None"
-Maybe: TypeAlias = "Awaitable[None] | None"
 
 
 @dataclass(frozen=True)
@@ -45,13 +56,14 @@ class Given:
 
     rules: list[RuleOf] = field(default_factory=list)
     mounts: list[Mounted] = field(default_factory=list)
-    before: list[Hook] = field(default_factory=list)
-    after: list[Callable[[Response], Response]] = field(default_factory=list)
-    teardown: list[Callable[[BaseException | None], Any]] = field(default_factory=list)
-    values: list[Callable[[str | None, dict[str, Any]], Any]] = field(default_factory=list)
-    url_defaults: list[Callable[[str, dict[str, Any]], Any]] = field(default_factory=list)
-    errors: list[tuple[int | type[BaseException], Callable[[Any], Any]]] = field(default_factory=list)
-    context: list[Callable[[], Mapping[str, Any]]] = field(default_factory=list)
+    before: list[Callable[[], Any]] = field(default_factory=list)
+    # Those that are async def are called in the loop, where there is an answer before it goes on.
+    after: list[Callable[..., Any]] = field(default_factory=list)
+    teardown: list[TeardownHook] = field(default_factory=list)
+    values: list[ValuesHook] = field(default_factory=list)
+    url_defaults: list[UrlDefaultsHook] = field(default_factory=list)
+    errors: list[tuple[int | type[BaseException], ErrorHandler]] = field(default_factory=list)
+    context: list[ContextHook] = field(default_factory=list)
 
 
 class Registrations:
@@ -66,11 +78,11 @@ class Registrations:
         self,
         rule: str,
         *,
-        methods: Methods = None,
+        methods: Iterable[str] | None = None,
         endpoint: str | None = None,
         defaults: Mapping[str, Any] | None = None,
         strict_slashes: bool | None = None,
-    ) -> Callable[[AnyView], AnyView]:
+    ) -> Callable[[AnyHandler], AnyHandler]:
         """Answer requests for `rule` by the function below.
 
         rule             ``/user/<int:id>``, or ``/user/{id}`` with the type of the parameter's annotation
@@ -81,7 +93,7 @@ class Registrations:
                          setting STRICT_SLASHES, which is True
         """
 
-        def registered(view: AnyView) -> AnyView:
+        def registered(view: AnyHandler) -> AnyHandler:
             self.add_url_rule(rule, endpoint, view, methods=methods, defaults=defaults, strict_slashes=strict_slashes)
             return view
 
@@ -91,9 +103,9 @@ class Registrations:
         self,
         rule: str,
         endpoint: str | None = None,
-        view_func: View | None = None,
+        view_func: Handler | None = None,
         *,
-        methods: Methods = None,
+        methods: Iterable[str] | None = None,
         defaults: Mapping[str, Any] | None = None,
         strict_slashes: bool | None = None,
     ) -> None:
@@ -110,25 +122,62 @@ class Registrations:
         listed = tuple(dict.fromkeys(method.upper() for method in (kinds or ("GET",))))
         self.given.rules.append(RuleOf(rule, name, view_func, listed, defaults, strict_slashes))
 
-    def get(self, rule: str, **options: Any) -> Callable[[AnyView], AnyView]:
+    def get(
+        self,
+        rule: str,
+        *,
+        endpoint: str | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        strict_slashes: bool | None = None,
+    ) -> Callable[[AnyHandler], AnyHandler]:
         """`route` for GET."""
-        return self.route(rule, methods=("GET",), **options)
+        return self.route(rule, methods=("GET",), endpoint=endpoint, defaults=defaults, strict_slashes=strict_slashes)
 
-    def post(self, rule: str, **options: Any) -> Callable[[AnyView], AnyView]:
+    def post(
+        self,
+        rule: str,
+        *,
+        endpoint: str | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        strict_slashes: bool | None = None,
+    ) -> Callable[[AnyHandler], AnyHandler]:
         """`route` for POST."""
-        return self.route(rule, methods=("POST",), **options)
+        return self.route(rule, methods=("POST",), endpoint=endpoint, defaults=defaults, strict_slashes=strict_slashes)
 
-    def put(self, rule: str, **options: Any) -> Callable[[AnyView], AnyView]:
+    def put(
+        self,
+        rule: str,
+        *,
+        endpoint: str | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        strict_slashes: bool | None = None,
+    ) -> Callable[[AnyHandler], AnyHandler]:
         """`route` for PUT."""
-        return self.route(rule, methods=("PUT",), **options)
+        return self.route(rule, methods=("PUT",), endpoint=endpoint, defaults=defaults, strict_slashes=strict_slashes)
 
-    def patch(self, rule: str, **options: Any) -> Callable[[AnyView], AnyView]:
+    def patch(
+        self,
+        rule: str,
+        *,
+        endpoint: str | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        strict_slashes: bool | None = None,
+    ) -> Callable[[AnyHandler], AnyHandler]:
         """`route` for PATCH."""
-        return self.route(rule, methods=("PATCH",), **options)
+        return self.route(rule, methods=("PATCH",), endpoint=endpoint, defaults=defaults, strict_slashes=strict_slashes)
 
-    def delete(self, rule: str, **options: Any) -> Callable[[AnyView], AnyView]:
+    def delete(
+        self,
+        rule: str,
+        *,
+        endpoint: str | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        strict_slashes: bool | None = None,
+    ) -> Callable[[AnyHandler], AnyHandler]:
         """`route` for DELETE."""
-        return self.route(rule, methods=("DELETE",), **options)
+        return self.route(
+            rule, methods=("DELETE",), endpoint=endpoint, defaults=defaults, strict_slashes=strict_slashes
+        )
 
     def mount(self, prefix: str, app: WSGIApplication) -> None:
         """Give all paths at and below `prefix` that no rule is for to another WSGI application."""
@@ -139,45 +188,45 @@ class Registrations:
             raise TypeError(f"mount({prefix!r}): want a WSGI application, got {app!r}")
         self.given.mounts.append(Mounted(prefix, app))
 
-    def before_request(self, hook: AnyHook) -> AnyHook:
+    def before_request(self, hook: AnyBefore) -> AnyBefore:
         """Call it before the handler. What it gives, if not None, is the answer."""
         return self.noted("before_request", self.given.before, hook)
 
-    def after_request(self, hook: AnyHook) -> AnyHook:
+    def after_request(self, hook: AnyAfter) -> AnyAfter:
         """Call it with each answer, errors among them; it gives that one or another. The last one comes first."""
         return self.noted("after_request", self.given.after, hook)
 
-    def teardown_request(self, hook: AnyHook) -> AnyHook:
+    def teardown_request(self, hook: AnyTeardown) -> AnyTeardown:
         """Call it when the request has ended, a stream with its last block, with what was raised or None."""
         return self.noted("teardown_request", self.given.teardown, hook)
 
-    def url_value_preprocessor(self, hook: AnyHook) -> AnyHook:
+    def url_value_preprocessor(self, hook: AnyValues) -> AnyValues:
         """Call it with endpoint and values before `before_request`; it may change the values."""
         return self.noted("url_value_preprocessor", self.given.values, hook)
 
-    def url_defaults(self, hook: AnyHook) -> AnyHook:
+    def url_defaults(self, hook: AnyUrlDefaults) -> AnyUrlDefaults:
         """Call it with endpoint and values in `url_for`; it may add values."""
         return self.noted("url_defaults", self.given.url_defaults, hook)
 
-    def context_processor(self, hook: AnyHook) -> AnyHook:
+    def context_processor(self, hook: AnyContext) -> AnyContext:
         """Call it for each template that is rendered; it gives names and values for it."""
         return self.noted("context_processor", self.given.context, hook)
 
-    def errorhandler(self, key: int | type[BaseException]) -> Callable[[AnyHook], AnyHook]:
+    def errorhandler(self, key: int | type[BaseException]) -> Callable[[AnyErrorHandler], AnyErrorHandler]:
         """Answer exceptions of a class, or answers of a status that were raised, by the function below."""
 
-        def registered(handler: AnyHook) -> AnyHook:
+        def registered(handler: AnyErrorHandler) -> AnyErrorHandler:
             self.register_error_handler(key, handler)
             return handler
 
         return registered
 
-    def register_error_handler(self, key: int | type[BaseException], handler: Callable[[Any], Any]) -> None:
+    def register_error_handler(self, key: int | type[BaseException], handler: ErrorHandler) -> None:
         """The same, without a decorator."""
         self.refuse_when_frozen("errorhandler")
         self.given.errors.append((key, handler))
 
-    def noted(self, what: str, listed: list[Any], hook: AnyHook) -> AnyHook:
+    def noted(self, what: str, listed: list[Any], hook: AnyView) -> AnyView:
         self.refuse_when_frozen(what)
         if not callable(hook):
             raise TypeError(f"{what}: want a function, got {hook!r}")
