@@ -51,6 +51,8 @@ PUBLIC_MODULES = (
     "dragoman.testing",
     "dragoman.types",
     "dragoman.web",
+    "dragoman.web.testing",
+    "dragoman.web.typing",
 )
 NATIVE_USERS = {"worker"}
 

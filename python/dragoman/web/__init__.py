@@ -32,6 +32,7 @@ from dragoman.web.templating import (
     stream_template,
     stream_template_string,
 )
+from dragoman.web.typing import ResponseValue
 from dragoman.web.uploads import UploadedFile, secure_filename
 from dragoman.web.urls import redirect, url_for
 from dragoman.web.validation import ValidationFailed, validated
@@ -50,6 +51,7 @@ __all__ = [
     "Query",
     "Request",
     "Response",
+    "ResponseValue",
     "UploadedFile",
     "ValidationFailed",
     "abort",

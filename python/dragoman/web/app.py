@@ -7,8 +7,9 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dragoman.middleware import Sessions
 from dragoman.middleware.development import is_development
@@ -31,8 +32,12 @@ from dragoman.web.results import response_of
 from dragoman.web.serving import compiled_serving
 from dragoman.web.sessioning import open_session, save_session, sessions_of
 from dragoman.web.templates import Templates, check_templates
-from dragoman.web.typing import AnyTeardown, TeardownHook
+from dragoman.web.typing import AnyContext, AnyTeardown, ContextHook, TeardownHook
 from dragoman.web.urls import url_for as url_of
+
+if TYPE_CHECKING:
+    from dragoman.web.commands import AppCommands
+    from dragoman.web.testing import Client, CliRunner, LiveClient
 
 __all__ = ["App"]
 
@@ -57,6 +62,7 @@ class App(Registrations, Folders, Templates):
     """
 
     request_class: type[Request] = Request
+    test_client_class: type[Client] | None = None
     builtin_converters = tuple(CONVERTERS.values())
 
     def __init__(
@@ -81,6 +87,7 @@ class App(Registrations, Folders, Templates):
         self.context_teardown: list[TeardownHook] = []
         self.extensions: dict[str, Any] = {}
         self.sessions: Sessions | None = None
+        self.shell_context: list[ContextHook] = []
         self.logger = logging.getLogger(import_name)
         self.freezing = threading.RLock()
         self.compiled: Compiled | None = None
@@ -356,6 +363,54 @@ class App(Registrations, Folders, Templates):
         from dragoman.web.openapi_page import serve_openapi  # noqa: PLC0415
 
         serve_openapi(self, rule, docs, said)
+
+    # Tests, commands and the shell
+
+    @overload
+    def test_client(self, use_cookies: bool = True, *, live: Literal[False] = False) -> Client: ...
+    @overload
+    def test_client(self, use_cookies: bool = True, *, live: Literal[True], **settings: Any) -> LiveClient: ...
+    def test_client(self, use_cookies: bool = True, *, live: bool = False, **settings: Any) -> Client:
+        """A client for tests, with the contract checker around the application.
+
+        use_cookies   whether it keeps cookies
+        live          whether it asks over sockets, of the real server, which runs in a ``with`` block
+        settings      of that server, as `dragoman.testing.LiveServer` takes them
+        `test_client_class`, where it is set, makes the client that is not live.
+        """
+        from dragoman.web import testing  # noqa: PLC0415
+
+        if live:
+            return testing.LiveClient(self, use_cookies, **settings)
+        made: Client = (self.test_client_class or testing.Client)(self, use_cookies, **settings)
+        return made
+
+    def test_cli_runner(self, **options: Any) -> CliRunner:
+        """Runs commands in tests: ``app.test_cli_runner().invoke(args=["init-db"])``. `options`: those of click's."""
+        from dragoman.web.testing import CliRunner  # noqa: PLC0415
+
+        return CliRunner(self, **options)
+
+    @cached_property
+    def cli(self) -> AppCommands:
+        """The application's own commands, a group of click; ``dragoman command`` runs them."""
+        from dragoman.web.commands import AppCommands  # noqa: PLC0415
+
+        return AppCommands(self)
+
+    def shell_context_processor(self, hook: AnyContext) -> AnyContext:
+        """Call it when ``dragoman shell`` begins; it gives names and values for it."""
+        self.shell_context.append(hook)
+        return hook
+
+    def make_shell_context(self) -> dict[str, Any]:
+        """The names that ``dragoman shell`` begins with."""
+        from dragoman.web import globals  # noqa: PLC0415
+
+        names = {"app": self, "g": globals.g, "request": globals.request, "session": globals.session}
+        for hook in self.shell_context:
+            names.update(hook())
+        return names
 
     def __repr__(self) -> str:
         return f"<App {self.import_name!r}>"

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dragoman.web.folders import Folders
 from dragoman.web.registrations import AnyView, Registrations
 from dragoman.web.templates import Naming
 from dragoman.web.typing import AnyAfter, AnyBefore, AnyContext, AnyErrorHandler, AnyTeardown
+
+if TYPE_CHECKING:
+    import click
 
 __all__ = ["Blueprint", "Nested"]
 
@@ -25,6 +29,7 @@ class Blueprint(Registrations, Folders):
     static_folder, template_folder   relative to `root_path`
     static_url_path   where its static files are, below the prefix; default ``/`` with the folder's name
     root_path       default the module's directory
+    cli_group       the group of its commands in `App.cli`, default its name; None: they stand beside the application's
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class Blueprint(Registrations, Folders):
         static_folder: str | os.PathLike[str] | None = None,
         static_url_path: str | None = None,
         root_path: str | os.PathLike[str] | None = None,
+        cli_group: str | None = "",
     ) -> None:
         if not name or "." in name:
             raise ValueError(f"Blueprint({name!r}): want a name without points")
@@ -48,6 +54,7 @@ class Blueprint(Registrations, Folders):
         self.template_folder = template_folder
         self.static_folder = static_folder
         self.static_url_path = static_url_path
+        self.cli_group = cli_group
         self.nested: list[Nested] = []
         self.of_app: list[tuple[str, tuple[Any, ...]]] = []
 
@@ -59,6 +66,13 @@ class Blueprint(Registrations, Folders):
         if blueprint is self:
             raise ValueError(f"blueprint {self.name!r} cannot be put into itself")
         self.nested.append(Nested(blueprint, url_prefix, name))
+
+    @cached_property
+    def cli(self) -> click.Group:
+        """Its commands, a group of click: see `App.cli`."""
+        import click  # noqa: PLC0415
+
+        return click.Group(self.name, help=f"Commands of {self.name}.")
 
     # What a blueprint asks of the application as a whole
 
