@@ -86,7 +86,7 @@ def refusal(result: Any, what: str) -> str:
 
 
 def is_json(result: object) -> bool:
-    return isinstance(result, dict | list | msgspec.Struct) or (
+    return isinstance(result, dict | list | msgspec.Struct | Mapping) or (
         dataclasses.is_dataclass(result) and not isinstance(result, type)
     )
 
