@@ -22,6 +22,7 @@ ROWS: tuple[frozenset[str], ...] = (
     # What other programs load: Django and Flask, pytest, gunicorn; and applications, whose test client has a server.
     frozenset({"contrib", "pytest_plugin", "gunicorn", "web"}),
     frozenset({"cli", "testing"}),
+    frozenset({"tools"}),
     frozenset({"embedded"}),
     frozenset({"run", "remote", "gunicorn_import", "gunicorn_file", "config_report", "flags"}),
     frozenset({"readiness", "renewal", "layers"}),

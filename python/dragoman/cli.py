@@ -21,6 +21,7 @@ from dragoman.gunicorn_options import ARGUMENTS_VARIABLE, DEFAULT_FILE
 from dragoman.origins import Source
 from dragoman.settings import CONFIG_VARIABLE, Settings, misspelt, rows
 from dragoman.supervisor.commands import MOST_WORKERS
+from dragoman.tools import flags as tools
 from dragoman.values import cause_of, nearest, printable, whole, working_directory
 
 if TYPE_CHECKING:
@@ -248,6 +249,41 @@ def run_check(is_list: bool = False, **params: Any) -> int:
     return checking.check_loaded(load, options, params, __version__)
 
 
+def loaded(params: dict[str, Any]) -> "Loaded":
+    """The application that the parameters name, in the process as it expects it."""
+    # Imported late, as everything that a start does not need.
+    from dragoman.loader import load  # noqa: PLC0415
+
+    settings = with_application(invocation_of(params, dict(os.environ)).read())
+    enter(settings)
+    return load(settings.application)
+
+
+def run_routes(as_json: bool = False, **params: Any) -> int:
+    from dragoman.tools import routes  # noqa: PLC0415
+
+    directory = os.getcwd()
+    found = routes.routes_of(loaded(params))
+    # Files are named as they are seen from where the command was given.
+    os.chdir(directory)
+    click.echo(routes.as_json(found) if as_json else routes.as_text(found))
+    return 0
+
+
+def run_command(words: tuple[str, ...], **params: Any) -> int:
+    from dragoman.tools import commands  # noqa: PLC0415
+
+    elsewhere = invocation_of({**params, "application": None}, dict(os.environ)).read().application
+    params["application"], words = tools.parted(params["application"], words, elsewhere)
+    commands.run(loaded(params), words)
+
+
+def run_shell(**params: Any) -> int:
+    from dragoman.tools import shell  # noqa: PLC0415
+
+    return shell.run(loaded(params))
+
+
 def run_config(as_json: bool = False, **params: Any) -> int:
     # Imported late, as everything that a start does not need.
     from dragoman import config_report  # noqa: PLC0415
@@ -462,6 +498,25 @@ COMMANDS = Commands(
             run_check,
             [*check_parameters(), *loading_parameters(settings_parameters("MODULE[:ATTRIBUTE]"))],
             HELP,
+        ),
+        "routes": lambda: command(
+            run_routes,
+            [
+                click.Option(
+                    ["--json", "as_json"], is_flag=True, help="Print a list of JSON objects instead of a table."
+                ),
+                *tools.loading_parameters(settings_parameters("MODULE[:ATTRIBUTE]")),
+            ],
+            tools.ROUTES_HELP,
+        ),
+        "command": lambda: command(
+            run_command,
+            [*tools.loading_parameters(settings_parameters("MODULE[:ATTRIBUTE]")), tools.words_parameter()],
+            tools.COMMAND_HELP,
+            tools.OpenCommand,
+        ),
+        "shell": lambda: command(
+            run_shell, tools.loading_parameters(settings_parameters("MODULE[:ATTRIBUTE]")), tools.SHELL_HELP
         ),
         "explain": lambda: command(
             run_explain,
