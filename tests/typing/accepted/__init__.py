@@ -1,0 +1,1 @@
+"""Applications that type checkers accept."""
