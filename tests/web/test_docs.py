@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,9 @@ def test_an_example_runs_and_its_application_answers(
     page: Path, example: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if "@pytest.fixture" in example:
+        run_by_pytest(example, tmp_path)
+        return
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "hello.html").write_text("<h1>Hello {{ name }}</h1>")
     # The lines of the page, so that a failure says where it is.
@@ -42,3 +47,11 @@ def test_an_example_runs_and_its_application_answers(
             target = re.sub(r"<any\('([^']+)'.*?\):\w+>", r"\1", route["rule"])
             target = re.sub(r"<(?:int:)?\w+>", "7", target)
             assert ask(app, target=target).status < 400, target
+
+
+def run_by_pytest(example: str, directory: Path) -> None:
+    """Run the tests of an example as those who copy it do."""
+    (directory / "test_example.py").write_text(example)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0 and " passed" in done.stdout, done.stdout
