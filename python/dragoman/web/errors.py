@@ -37,6 +37,7 @@ __all__ = [
     "UnprocessableContent",
     "UnsupportedMediaType",
     "abort",
+    "class_for",
     "exception_for",
 ]
 
@@ -265,18 +266,32 @@ def exception_for(code: int) -> type[HTTPException]:
     return kind
 
 
+def class_for(key: object) -> type[BaseException]:
+    """The class that an error handler is for: of a status, or that class.
+
+    Raises TypeError for what is neither, ValueError for a status that is no error's.
+    """
+    if isinstance(key, int):
+        return exception_for(key)
+    if isinstance(key, type) and issubclass(key, BaseException):
+        return key
+    raise TypeError(f"errorhandler({key!r}): want a status such as 404, or a class of exceptions")
+
+
 def abort(code: int | Response, description: str | None = None, **options: Any) -> NoReturn:
     """Answer with an error now.
 
     code          400 to 599, or a response to send as it is
     description   what was wrong; clients see it
     options       those of the exception: ``headers=``, ``extensions=``, ``valid_methods=`` for 405
-    Raises the `HTTPException` of that code; ValueError for another number.
+    Raises the `HTTPException` of that code; ValueError for another number, TypeError for what is neither.
     """
     if isinstance(code, int):
         if code == 405:
             raise MethodNotAllowed(options.pop("valid_methods", ()), description, **options)
         raise exception_for(code)(description, **options)
+    if not hasattr(code, "status_code"):
+        raise TypeError(f"abort: want a status from 400 to 599, or a Response, got {code!r}")
     raise ResponseRaised(code)
 
 

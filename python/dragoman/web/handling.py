@@ -10,7 +10,7 @@ from dragoman.http import problems
 from dragoman.http.negotiation import best_media_type
 from dragoman.http.problems import Problem, one_line
 from dragoman.types import Environ
-from dragoman.web.errors import HTTPException, InternalServerError, exception_for
+from dragoman.web.errors import HTTPException, InternalServerError, class_for
 from dragoman.web.response import Response
 
 __all__ = ["ErrorHandler", "ErrorTable", "page"]
@@ -26,8 +26,8 @@ PROGRAM_OFFERS = (problems.JSON, PLAIN_JSON, HTML_TYPE, "text/plain")
 class ErrorTable:
     """Handlers of exceptions: by status or by class, for each blueprint and for the application.
 
-    A handler of an inner blueprint comes before those around it; one for a status before one for a class; one for a
-    class before those for its bases.
+    One for the status, or for a class of that status, comes before those for other classes; among these a handler of an
+    inner blueprint before those around it; there one for a class before those for its bases.
     """
 
     def __init__(self) -> None:
@@ -41,13 +41,9 @@ class ErrorTable:
         scope   the name of a blueprint; empty for the application
         Raises TypeError for a key that is neither a class of exceptions nor a status, ValueError for a wrong status.
         """
+        self.by_class[scope, class_for(key)] = handler
         if isinstance(key, int):
-            exception_for(key)
             self.by_code[scope, key] = handler
-        elif isinstance(key, type) and issubclass(key, BaseException):
-            self.by_class[scope, key] = handler
-        else:
-            raise TypeError(f"errorhandler({key!r}): want a status such as 404, or a class of exceptions")
         self.found.clear()
 
     def find(self, scopes: tuple[str, ...], error: BaseException) -> ErrorHandler | None:
@@ -59,7 +55,11 @@ class ErrorTable:
 
     def search(self, scopes: tuple[str, ...], kind: type[BaseException]) -> ErrorHandler | None:
         if issubclass(kind, HTTPException):
+            of_status = [one for one in kind.__mro__ if is_of_status(one, kind.code)]
             for scope in scopes:
+                for base in of_status:
+                    if (scope, base) in self.by_class:
+                        return self.by_class[scope, base]
                 if (scope, kind.code) in self.by_code:
                     return self.by_code[scope, kind.code]
         for scope in scopes:
@@ -67,6 +67,10 @@ class ErrorTable:
                 if (scope, base) in self.by_class:
                     return self.by_class[scope, base]
         return None
+
+
+def is_of_status(kind: type, code: int) -> bool:
+    return kind is not HTTPException and issubclass(kind, HTTPException) and kind.code == code
 
 
 def page(error: HTTPException, environ: Environ, is_development: bool = False) -> Response:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar, overload
+from typing import Any, TypeAlias, TypeVar, overload
 
 from dragoman.http import fields
 from dragoman.types import Environ
+from dragoman.web.errors import MissingKey
 
-__all__ = ["Headers", "RequestHeaders"]
+__all__ = ["GivenHeaders", "Headers", "RequestHeaders"]
 
 T = TypeVar("T")
 D = TypeVar("D")
+
+GivenHeaders: TypeAlias = "Headers | Mapping[str, str | list[str]] | Iterable[tuple[str, str]]"
+"""What header fields are made of; in a mapping a list stands for several fields of one name."""
 
 # CGI (RFC 3875 §4.1) has these two without HTTP_.
 UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -19,6 +23,8 @@ UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"
 
 class RequestHeaders(Mapping[str, str]):
     """The header fields of a request, as they stand in its environ. Fields that came several times are joined.
+
+    A field that is missing raises `MissingKey`, which is a KeyError and, if nobody catches it, the answer 400.
 
     >>> RequestHeaders({"HTTP_USER_AGENT": "curl/8"})["User-Agent"]
     'curl/8'
@@ -30,10 +36,10 @@ class RequestHeaders(Mapping[str, str]):
         self._environ = environ
 
     def __getitem__(self, name: str) -> str:
-        value: str = self._environ[environ_key(name)]
+        value: str | None = self._environ.get(environ_key(name))
         # CGI: an empty text stands for a field that is missing.
-        if not value and name.lower() in UNPREFIXED:
-            raise KeyError(name)
+        if value is None or (not value and name.lower() in UNPREFIXED):
+            raise MissingKey(name)
         return value
 
     @overload
@@ -84,7 +90,7 @@ class Headers:
 
     __slots__ = ("pairs",)
 
-    def __init__(self, given: Headers | Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(self, given: GivenHeaders = ()) -> None:
         self.pairs: list[tuple[str, str]] = []
         self.extend(given)
 
@@ -95,7 +101,7 @@ class Headers:
         return value
 
     def __setitem__(self, name: str, value: str | int) -> None:
-        fields.put(self.pairs, name, str(value))
+        fields.put(self.pairs, name, text_of(name, value))
 
     def __delitem__(self, name: str) -> None:
         fields.remove(self.pairs, name)
@@ -129,7 +135,7 @@ class Headers:
 
     def add(self, name: str, value: str | int) -> None:
         """Add a field, beside others of its name."""
-        fields.add(self.pairs, name, str(value))
+        fields.add(self.pairs, name, text_of(name, value))
 
     def set(self, name: str, value: str | int) -> None:
         """Make this the only field of its name."""
@@ -145,17 +151,17 @@ class Headers:
         """Take out all fields of that name, if there are any."""
         del self[name]
 
-    def extend(self, given: Headers | Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+    def extend(self, given: GivenHeaders) -> None:
         """Add fields, beside those of their names."""
         for name, value in items_of(given):
             self.add(name, value)
 
-    def update(self, given: Headers | Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+    def update(self, given: GivenHeaders) -> None:
         """Set fields, in place of those of their names. A name given several times keeps all that are given."""
-        listed = list(items_of(given))
-        for name in {name.lower() for name, _ in listed}:
-            fields.remove(self.pairs, name)
-        self.extend(listed)
+        # What cannot be sent is refused before anything is taken out.
+        added = Headers(given).pairs
+        names = {name.lower() for name, _ in added}
+        self.pairs[:] = [pair for pair in self.pairs if pair[0].lower() not in names] + added
 
     def vary_on(self, name: str) -> None:
         """Say in Vary that the answer depends on the request's field `name`."""
@@ -177,5 +183,18 @@ class Headers:
         return f"Headers({self.pairs!r})"
 
 
-def items_of(given: Headers | Mapping[str, str] | Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    return given.items() if isinstance(given, Mapping | Headers) else given
+def items_of(given: GivenHeaders) -> Iterable[tuple[str, str]]:
+    if isinstance(given, Mapping):
+        for name, value in given.items():
+            for one in value if isinstance(value, list | tuple) else (value,):
+                yield name, one
+    else:
+        yield from given
+
+
+def text_of(name: str, value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return str(value)
+    raise TypeError(f"{name}: want str or int, got {value!r}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from dragoman.types import WSGIApplication
+from dragoman.web.errors import class_for
 from dragoman.web.plan import View
 from dragoman.web.typing import (
     AnyAfter,
@@ -201,7 +202,11 @@ class Registrations:
         return self.noted("teardown_request", self.given.teardown, hook)
 
     def url_value_preprocessor(self, hook: AnyValues) -> AnyValues:
-        """Call it with endpoint and values before `before_request`; it may change the values."""
+        """Call it with endpoint and values before `before_request`; it may change the values, and take some out.
+
+        A handler whose rule is looked at so need not have parameters for all its variables. (Flask calls it for paths
+        that no rule is for, too.)
+        """
         return self.noted("url_value_preprocessor", self.given.values, hook)
 
     def url_defaults(self, hook: AnyUrlDefaults) -> AnyUrlDefaults:
@@ -222,8 +227,9 @@ class Registrations:
         return registered
 
     def register_error_handler(self, key: int | type[BaseException], handler: ErrorHandler) -> None:
-        """The same, without a decorator."""
+        """The same, without a decorator. Raises TypeError and ValueError for what is no class and no status."""
         self.refuse_when_frozen("errorhandler")
+        class_for(key)
         self.given.errors.append((key, handler))
 
     def noted(self, what: str, listed: list[Any], hook: AnyView) -> AnyView:
