@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote_to_bytes, urlencode
 
 from dragoman.web.converters import SAFE_IN_SEGMENT, Converter
 from dragoman.web.plan import View
+from dragoman.web.routing import Matcher
 from dragoman.web.rules import Rule
 
 __all__ = ["BuildError", "Target", "Targets"]
@@ -19,9 +20,13 @@ class BuildError(LookupError):
 
 
 class Target(NamedTuple):
-    """A rule of an endpoint, for making URLs."""
+    """A rule of an endpoint, for making URLs.
+
+    matchers   of its segments; None of those without variables
+    """
 
     rule: Rule
+    matchers: Sequence[Matcher | None]
     converters: Mapping[str, Converter]
     methods: tuple[str, ...]
     defaults: Mapping[str, Any]
@@ -32,23 +37,31 @@ class Target(NamedTuple):
         """Of its variables."""
         return {variable.name for variable in self.rule.variables}
 
+    @property
+    def order(self) -> tuple[int, int]:
+        """Of several rules that fit the one that says most is taken, and of these the one whose path says least."""
+        return -len(self.names | self.defaults.keys()), -len(self.defaults)
+
     def path(self, values: Mapping[str, Any]) -> str:
         """The path, percent-encoded. Raises ValueError for a value that the rule would not match."""
         segments = []
-        for segment in self.rule.segments:
+        for segment, match in zip(self.rule.segments, self.matchers, strict=True):
             parts = [
                 quote(piece, safe=SAFE_IN_SEGMENT)
                 if isinstance(piece, str)
                 else self.converters[piece.name].to_url(values[piece.name])
                 for piece in segment
             ]
-            segments.append("".join(parts))
+            text = "".join(parts)
+            if match is not None:
+                match(unquote_to_bytes(text).decode("latin-1"))
+            segments.append(text)
         return "/" + "/".join(segments)
 
     def fits(self, values: Mapping[str, Any], method: str | None) -> bool:
         """Whether all its variables are there, and no default is contradicted."""
         return (
-            self.names <= values.keys()
+            all(values.get(name) is not None for name in self.names)
             and (method is None or method in self.methods)
             and all(name in self.names or values.get(name, value) == value for name, value in self.defaults.items())
         )
@@ -63,8 +76,10 @@ class Targets:
         self.absent: dict[str, str] = {}
 
     def add(self, endpoint: str, target: Target) -> None:
-        """Put in a rule; of several the first one that fits is taken."""
-        self.by_endpoint.setdefault(endpoint, []).append(target)
+        """Put in a rule; of several the first one that fits is taken, in their order and then that of registration."""
+        targets = self.by_endpoint.setdefault(endpoint, [])
+        targets.append(target)
+        targets.sort(key=lambda one: one.order)
 
     def path(self, endpoint: str, values: Mapping[str, Any], method: str | None = None) -> str:
         """Path and query of an endpoint; values that the rule has no variable for go into the query.
@@ -74,18 +89,20 @@ class Targets:
         targets = self.by_endpoint.get(endpoint)
         if targets is None:
             raise BuildError(self.unknown(endpoint, self.by_endpoint))
-        for target in sorted(targets, key=lambda one: -len(one.names)):
+        for target in targets:
             if target.fits(values, method):
-                try:
-                    path = target.path(values)
-                except ValueError as error:
-                    raise BuildError(f"url_for({endpoint!r}): {target.rule.text}: {error}") from error
                 rest = {
                     name: value
                     for name, value in values.items()
                     if name not in target.names and name not in target.defaults and value is not None
                 }
-                return f"{path}?{query_of(rest)}" if rest else path
+                try:
+                    return f"{target.path(values)}?{urlencode(rest, doseq=True)}" if rest else target.path(values)
+                except (ValueError, TypeError) as error:
+                    given = {name: values[name] for name in sorted(target.names)}
+                    raise BuildError(
+                        f"url_for({endpoint!r}): {target.rule.text} would not match {given!r}: {error}"
+                    ) from error
         raise BuildError(lacking(endpoint, targets, values, method))
 
     def unknown(self, endpoint: str, known: Iterable[str]) -> str:
@@ -93,10 +110,6 @@ class Targets:
         if endpoint in self.absent:
             return f"url_for({endpoint!r}): there is no such endpoint, since {self.absent[endpoint]}"
         return unknown(endpoint, known)
-
-
-def query_of(values: Mapping[str, Any]) -> str:
-    return urlencode({name: value for name, value in values.items()}, doseq=True)
 
 
 def unknown(endpoint: str, known: Iterable[str]) -> str:
@@ -113,7 +126,8 @@ def unknown(endpoint: str, known: Iterable[str]) -> str:
 
 def lacking(endpoint: str, targets: Sequence[Target], values: Mapping[str, Any], method: str | None) -> str:
     rules = ", ".join(f"{target.rule.text} ({', '.join(target.methods)})" for target in targets)
-    fewest: set[str] = min((target.names - set(values) for target in targets), key=len)
+    given = {name for name, value in values.items() if value is not None}
+    fewest: set[str] = min((target.names - given for target in targets), key=len)
     missing = sorted(fewest)
     if missing:
         return f"url_for({endpoint!r}): {', '.join(missing)} missing; its rules: {rules}"

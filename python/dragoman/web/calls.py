@@ -48,17 +48,25 @@ def parameters_of(view: View) -> list[inspect.Parameter]:
         raise HandlerError(f"{place_of(view)}: {error}; want a function of Python around it") from error
 
 
-def compiled_call(view: View, names: Sequence[str], defaults: Mapping[str, Any], is_refusing_async: bool) -> Call:
+def compiled_call(
+    view: View,
+    names: Sequence[str],
+    defaults: Mapping[str, Any],
+    is_refusing_async: bool,
+    *,
+    may_lack_names: bool = False,
+) -> Call:
     """A function of the context that calls `view`.
 
     names      of the rule's variables, in the order of its values
     defaults   of the rule, by name
+    may_lack_names   whether the handler needs no parameter for each of them
     Raises HandlerError for a parameter that nothing gives, and for a variable that no parameter takes.
     """
     called = called_in_loop(view, is_refusing_async)
     parameters = parameters_of(view)
     annotations = annotations_of(view)
-    check(view, parameters, annotations, names, defaults)
+    check(view, parameters, annotations, names, defaults, may_lack_names)
     try:
         sources = [source_of(one, annotations, names, defaults) for one in parameters]
     except TypeError as error:
@@ -67,7 +75,7 @@ def compiled_call(view: View, names: Sequence[str], defaults: Mapping[str, Any],
     is_in_order = all(one.kind in POSITIONAL for one in parameters)
     if takes_values(view, names):
         return lambda context: called(*context[VALUES])
-    if is_in_order and sources[0] is request_of and [one.name for one in parameters[1:]] == list(names):
+    if is_in_order and sources and sources[0] is request_of and [one.name for one in parameters[1:]] == list(names):
         return lambda context: called(request_of(context), *context[VALUES])
     return general(called, parameters, sources, names, defaults, takes_rest)
 
@@ -82,9 +90,9 @@ def general(
 ) -> Call:
     """Any signature: positional-only parameters by place, others by name."""
     placed = [
-        source
+        source or of_constant(one.default)
         for one, source in zip(parameters, sources, strict=True)
-        if one.kind is inspect.Parameter.POSITIONAL_ONLY and source is not None
+        if one.kind is inspect.Parameter.POSITIONAL_ONLY
     ]
     named = {
         one.name: source
@@ -146,6 +154,7 @@ def check(
     annotations: Mapping[str, Any],
     names: Sequence[str],
     defaults: Mapping[str, Any],
+    may_lack_names: bool,
 ) -> None:
     """Raises HandlerError where handler and rule do not fit."""
     where = place_of(view)
@@ -153,7 +162,7 @@ def check(
     has_rest = inspect.Parameter.VAR_KEYWORD in kinds
     taken = {one.name for one in parameters}
     lost = [name for name in names if name not in taken]
-    if lost and not has_rest:
+    if lost and not has_rest and not may_lack_names:
         raise HandlerError(
             f"{where}: the rule has the variable {lost[0]!r}, and the handler no parameter of that name;"
             f" want def {view_name(view)}({', '.join(names)})"

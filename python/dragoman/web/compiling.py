@@ -10,12 +10,13 @@ from dragoman.web.background import called_in_loop
 from dragoman.web.blueprint import Blueprint
 from dragoman.web.building import Target, Targets
 from dragoman.web.calls import annotated_converters, compiled_call, place_of, takes_values
+from dragoman.web.context import ENVIRON, Context
 from dragoman.web.converters import Converter
 from dragoman.web.handling import ErrorTable
 from dragoman.web.plan import Hooks, Plan
 from dragoman.web.registrations import Given, Mounted, RuleOf
 from dragoman.web.response import Response
-from dragoman.web.routing import Tree
+from dragoman.web.routing import Missed, Tree, as_native, matcher_of, segments_of
 from dragoman.web.rules import Rule, RuleError, parse_rule
 from dragoman.web.static import ENDPOINT as STATIC
 from dragoman.web.static import absent_folder, static_rules
@@ -55,6 +56,15 @@ class Compiled(NamedTuple):
     parts: list[Part]
 
 
+class Loose(NamedTuple):
+    """The other form of a rule that is not strict about the slash at its end; a rule that says it comes before."""
+
+    rule: Rule
+    converters: Mapping[str, Converter]
+    methods: tuple[str, ...]
+    plan: Plan
+
+
 def compiled(app: App) -> Compiled:
     """The tables of `app`.
 
@@ -65,20 +75,35 @@ def compiled(app: App) -> Compiled:
     targets = Targets()
     errors = ErrorTable()
     rules = []
+    loose: list[Loose] = []
     mounts = []
     for part in parts:
         scope = part.scopes[0] if part.scopes else ""
         for key, handler in part.given.errors:
-            errors.add(scope, key, handler)
-        mounts += [Mounted(part.prefix + one.prefix, one.app) for one in part.given.mounts]
+            errors.add(scope, key, called_in_loop(handler))
+        mounts += [mounted(part.prefix, one) for one in part.given.mounts]
         if folder := absent_folder(part.blueprint or app):
             targets.absent[f"{scope}.{STATIC}" if scope else STATIC] = f"there is no folder {folder!r}"
         for of in (*static_rules(part.blueprint or app), *part.given.rules):
-            rules.append((of, add_rule(app, part, of, tree, targets)))
+            rules.append((of, add_rule(app, part, of, tree, targets, loose)))
+    for one in loose:
+        for method in one.methods:
+            tree.add(one.rule, one.converters, method, headless(app, one.plan) if method == "HEAD" else one.plan)
     for plans in tree.walk():
-        add_options(app, plans)
+        if "GET" in plans and "HEAD" not in plans:
+            plans["HEAD"] = headless(app, plans["GET"])
+        if "OPTIONS" not in plans:
+            plans["OPTIONS"] = options_plan(app, tree, next(iter(plans.values())))
     mounts.sort(key=lambda one: -len(one.prefix))
     return Compiled(tree, targets, errors, parts[0].hooks, rules, mounts, parts)
+
+
+def mounted(prefix: str, one: Mounted) -> Mounted:
+    """As it is asked for: at its prefix within that of its blueprint, in the form of WSGI."""
+    rule = parse_rule(prefix + one.prefix)
+    if rule.variables:
+        raise RuleError(f"mount({rule.text!r}): a prefix with variables: want one path; dispatch in a handler instead")
+    return Mounted(as_native(rule.text), one.app)
 
 
 def parts_of(app: App) -> Iterable[Part]:
@@ -106,17 +131,24 @@ def parts_within(blueprint: Blueprint, prefix: str, name: str, around: tuple[str
         yield from parts_within(nested.blueprint, prefix + nested.url_prefix, nested.name, scopes, hooks)
 
 
-def add_rule(app: App, part: Part, of: RuleOf, tree: Tree[Plan], targets: Targets) -> Plan:
+def add_rule(app: App, part: Part, of: RuleOf, tree: Tree[Plan], targets: Targets, loose: list[Loose]) -> Plan:
     text = part.prefix + of.rule if of.rule else part.prefix
     where = place_of(of.view)
     try:
         rule = parse_rule(text)
         converters = converters_of(app, rule, of)
+        matchers = [
+            matcher_of(one, converters) if any(piece in rule.variables for piece in one) else None
+            for one in rule.segments
+        ]
     except RuleError as error:
         raise RuleError(f"{where}: {error}") from error
     endpoint = f"{part.scopes[0]}.{of.endpoint}" if part.scopes else of.endpoint
     plan = Plan(rule, endpoint, of.view, defaults=of.defaults, scopes=part.scopes, hooks=part.hooks)
-    plan.call = compiled_call(of.view, plan.names, plan.defaults, not app.config["ASYNC_HANDLERS"])
+    may_lack_names = bool(part.hooks.values)
+    plan.call = compiled_call(
+        of.view, plan.names, plan.defaults, not app.config["ASYNC_HANDLERS"], may_lack_names=may_lack_names
+    )
     if takes_values(of.view, plan.names):
         plan.by_place = called_in_loop(of.view)
     if any(plan.hooks):
@@ -127,13 +159,12 @@ def add_rule(app: App, part: Part, of: RuleOf, tree: Tree[Plan], targets: Target
             f"{where}: the endpoint {endpoint!r} is that of {place_of(other.view)} already; give one of them a name:"
             f" endpoint='…'"
         )
-    targets.add(endpoint, Target(rule, converters, of.methods, plan.defaults, of.view))
+    targets.add(endpoint, Target(rule, matchers, converters, of.methods, plan.defaults, of.view))
     strict = app.config["STRICT_SLASHES"] if of.strict_slashes is None else of.strict_slashes
-    for one in (rule,) if strict or rule.text == "/" else (rule, parse_rule(with_other_end(rule.text))):
-        for method in of.methods:
-            add_plan(tree, one, converters, method, headless(app, plan) if method == "HEAD" else plan)
-        if "GET" in of.methods and "HEAD" not in of.methods:
-            add_plan(tree, one, converters, "HEAD", headless(app, plan))
+    for method in of.methods:
+        add_plan(tree, rule, converters, method, headless(app, plan) if method == "HEAD" else plan)
+    if not strict and rule.text != "/":
+        loose.append(Loose(parse_rule(with_other_end(rule.text)), converters, of.methods, plan))
     return plan
 
 
@@ -161,7 +192,7 @@ def converters_of(app: App, rule: Rule, of: RuleOf) -> dict[str, Converter]:
 
 def add_plan(tree: Tree[Plan], rule: Rule, converters: Mapping[str, Converter], method: str, plan: Plan) -> None:
     other = tree.add(rule, converters, method, plan)
-    if other is None or method in ("HEAD", "OPTIONS") or other.view is plan.view:
+    if other is None or other.view is plan.view:
         return
     raise RuleError(
         f"{place_of(plan.view)}: {method} {rule.text} is answered by {place_of(other.view)} already, by its rule"
@@ -178,21 +209,19 @@ def headless(app: App, plan: Plan) -> Plan:
     return made
 
 
-def add_options(app: App, plans: dict[str, Plan]) -> None:
-    """Let OPTIONS say what else there is."""
-    if "OPTIONS" in plans:
-        return
-    plan = next(iter(plans.values()))
-    allowed = ", ".join(sorted({*plans, "OPTIONS"}))
+def options_plan(app: App, tree: Tree[Plan], plan: Plan) -> Plan:
+    """The plan that says what a path can be asked by: all its rules count, not only that of `plan`, which has it."""
 
-    def options() -> Response:
-        response = Response(b"", headers={"Allow": allowed})
+    def call(context: Context) -> Response:
+        # No rule is for the method of no name.
+        missed = tree.find(segments_of(context[ENVIRON]), "")
+        assert isinstance(missed, Missed)
+        response = Response(b"", headers={"Allow": ", ".join(sorted(missed.allowed))})
         del response.headers["Content-Type"]
         return response
 
-    made = Plan(plan.rule, plan.endpoint, options, scopes=plan.scopes, hooks=plan.hooks)
-    made.by_place = options
-    made.call = lambda context: options()
+    made = Plan(plan.rule, plan.endpoint, plan.view, defaults=plan.defaults, scopes=plan.scopes, hooks=plan.hooks)
+    made.call = call
     if any(made.hooks):
         made.answer = hooked(app, made)
-    plans["OPTIONS"] = made
+    return made

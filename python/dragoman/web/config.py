@@ -25,6 +25,7 @@ DEFAULTS: Mapping[str, Any] = {
     "MAX_CONTENT_LENGTH": 64 << 20,
     "MAX_FORM_MEMORY_SIZE": 2 << 20,
     "MAX_FORM_PARTS": 1000,
+    "MERGE_SLASHES": True,
     "PREFERRED_URL_SCHEME": "https",
     "PROPAGATE_EXCEPTIONS": None,
     "SECRET_KEY": None,
@@ -113,21 +114,24 @@ class Config(dict[str, Any]):
                 text = os.environ[variable]
                 try:
                     value = loads(text)
-                except ValueError:
+                except (ValueError, RecursionError):
                     value = text
-                self.put(variable.removeprefix(start), value)
+                try:
+                    self.put(variable.removeprefix(start), value)
+                except TypeError as error:
+                    raise TypeError(f"{variable}: {error}") from error
         return True
 
     def put(self, name: str, value: Any) -> None:
-        """Set ``A``, or of ``A__B`` the key B of the dict A."""
-        first, *others = name.split("__")
-        if not others:
-            self[first] = value
-            return
-        place = self.setdefault(first, {})
-        for part in others[:-1]:
-            place = place.setdefault(part, {})
-        place[others[-1]] = value
+        """Set ``A``, or of ``A__B`` the key B of the dict A. Raises TypeError where A is something else."""
+        *parts, last = name.split("__")
+        place: dict[str, Any] = self
+        for part in parts:
+            inner = place.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise TypeError(f"the setting {part} is {type(inner).__name__}, want a dict to set {last!r} in")
+            place = inner
+        place[last] = value
 
     def get_namespace(self, prefix: str, lowercase: bool = True, trim_namespace: bool = True) -> dict[str, Any]:
         """The settings whose names begin with `prefix`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
@@ -33,6 +34,8 @@ class Converter:
     spans_segments   whether it matches slashes too
     python_type      of what the handler gets: a handler whose annotation says otherwise is refused at the start
     judges_text      whether `to_python` looks at the text itself: then `regex` is not asked where it stands alone
+    is_short         whether the texts that it matches have no more than some 100 characters; where several that have
+                     more stand in one segment, long segments are not matched
     weight           of several variables that could match, the lightest is tried first
     The arguments of a rule, ``<string(length=2):code>``, go to ``__init__``.
     """
@@ -41,6 +44,7 @@ class Converter:
     spans_segments: ClassVar[bool] = False
     python_type: ClassVar[type[Any]] = str
     judges_text: ClassVar[bool] = False
+    is_short: bool = False
     weight: ClassVar[int] = 100
 
     def to_python(self, text: str) -> Any:
@@ -55,10 +59,19 @@ class Converter:
 class StringConverter(Converter):
     """``<name>``, ``<string(length=2):code>``: one segment, of `minlength` to `maxlength` characters."""
 
+    judges_text = True
+
     def __init__(self, minlength: int = 1, maxlength: int | None = None, length: int | None = None) -> None:
-        least, most = (length, length) if length is not None else (minlength, maxlength)
-        self.regex = f"[^/]{{{least},{'' if most is None else most}}}"
-        self.is_any = least <= 1 and most is None
+        self.least, self.most = (length, length) if length is not None else (minlength, maxlength)
+        self.regex = f"[^/]{{{self.least},{'' if self.most is None else self.most}}}"
+        self.is_any = self.least == 1 and self.most is None
+        self.is_short = self.most is not None and self.most <= MOST_DIGITS
+
+    def to_python(self, text: str) -> str:
+        """The text, which may have slashes that were escaped."""
+        if len(text) < self.least or (self.most is not None and len(text) > self.most):
+            raise ValueError("another length")
+        return text
 
 
 class PathConverter(Converter):
@@ -77,6 +90,7 @@ class IntegerConverter(Converter):
     """``<int:id>``: digits; `signed` takes a minus too, `fixed_digits` wants so many, `min` and `max` bound it."""
 
     judges_text = True
+    is_short = True
     python_type = int
     weight = 50
 
@@ -87,7 +101,7 @@ class IntegerConverter(Converter):
         self.least = min
         self.most = max
         self.signed = signed
-        self.regex = "-?[0-9]+" if signed else "[0-9]+"
+        self.regex = f"{'-?' if signed else ''}[0-9]{{1,{MOST_DIGITS}}}"
         self.is_plain = not (fixed_digits or signed or min is not None or max is not None)
 
     def to_python(self, text: str) -> int:
@@ -101,25 +115,29 @@ class IntegerConverter(Converter):
 
     def to_url(self, value: Any) -> str:
         """The digits, with zeros before them where the rule wants so many."""
-        number = within(int(value), self.least, self.most)
+        number = int(value)
         if number < 0 and not self.signed:
             raise ValueError(f"{number} is below 0: write <int(signed=True):…>")
-        return f"{number:0{self.fixed_digits}d}" if self.fixed_digits else str(number)
+        # Python turns no number of more than 4,300 digits into text.
+        if abs(number) >= 10**MOST_DIGITS:
+            raise ValueError(f"want a number of at most {MOST_DIGITS} digits")
+        return f"{'-' if number < 0 else ''}{abs(number):0{self.fixed_digits}d}"
 
 
 class FloatConverter(Converter):
     """``<float:price>``: digits, a point, digits; `signed`, `min` and `max` as of int."""
 
     judges_text = True
+    is_short = True
     python_type = float
     weight = 50
-    FORM: ClassVar[re.Pattern[str]] = re.compile(r"-?[0-9]{1,100}\.[0-9]{1,100}")
+    FORM: ClassVar[re.Pattern[str]] = re.compile(rf"-?[0-9]{{1,{MOST_DIGITS}}}\.[0-9]{{1,{MOST_DIGITS}}}")
 
     def __init__(self, min: float | None = None, max: float | None = None, signed: bool = False) -> None:
         self.least = min
         self.most = max
         self.signed = signed
-        self.regex = r"-?[0-9]+\.[0-9]+" if signed else r"[0-9]+\.[0-9]+"
+        self.regex = self.FORM.pattern if signed else self.FORM.pattern.removeprefix("-?")
 
     def to_python(self, text: str) -> float:
         """The number."""
@@ -128,16 +146,19 @@ class FloatConverter(Converter):
         return within(float(text), self.least, self.most)
 
     def to_url(self, value: Any) -> str:
-        """The number with a point."""
-        return f"{within(float(value), self.least, self.most):f}".rstrip("0") + (
-            "0" if float(value).is_integer() else ""
-        )
+        """The number with a point, and with all its digits."""
+        number = float(value)
+        if number < 0 and not self.signed:
+            raise ValueError(f"{number} is below 0: write <float(signed=True):…>")
+        text = f"{Decimal(repr(number)):f}" if number else "0.0"
+        return text if "." in text else f"{text}.0"
 
 
 class UUIDConverter(Converter):
     """``<uuid:id>``: a UUID in its usual form."""
 
     judges_text = True
+    is_short = True
     python_type = uuid.UUID
     weight = 50
     regex = "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
@@ -158,10 +179,11 @@ class AnyConverter(Converter):
     """``<any(about, help):page>``: one of these."""
 
     judges_text = True
+    is_short = True
     weight = 40
 
     def __init__(self, *items: str) -> None:
-        if not items:
+        if not items or not all(isinstance(item, str) for item in items):
             raise ValueError("want the texts that it may be: <any(about, help):page>")
         self.items = frozenset(items)
         self.regex = "|".join(re.escape(item) for item in items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
@@ -12,14 +13,18 @@ from dragoman.types import Environ
 from dragoman.web.converters import MOST_DIGITS, Converter, IntegerConverter, StringConverter
 from dragoman.web.rules import Piece, Rule, RuleError, Segment, Variable
 
-__all__ = ["Missed", "Tree", "segments_of"]
+__all__ = ["Matcher", "Missed", "Tree", "matcher_of", "segments_of"]
 
 P = TypeVar("P")
-Match: TypeAlias = Callable[[str], "tuple[object, ...]"]
-"""Gives the values of a segment, or raises ValueError."""
+
+Matcher: TypeAlias = Callable[[str], "tuple[object, ...]"]
+"""Gives the values of a segment, in the form of WSGI, or raises ValueError."""
 
 # With a variable that spans segments in the middle of a rule, the ways to read a path grow with its segments.
 MOST_SEGMENTS_TO_SPLIT = 100
+# With several texts of any length in one segment they grow with a power of its length: with the number of the texts.
+MOST_CHARACTERS_TO_SPLIT = {2: 1000, 3: 150}
+MOST_CHARACTERS_OF_MORE_TEXTS = 60
 
 
 class Missed(NamedTuple):
@@ -43,7 +48,7 @@ class Edge(Generic[P]):
 
     order: tuple[int, ...]
     key: object
-    match: Match
+    match: Matcher
     node: Node[P]
 
 
@@ -80,7 +85,7 @@ class Tree(Generic[P]):
         # What needs no walk: the plans of whole paths, as PATH_INFO has them, and for whole beginnings of paths
         # how a variable matches the last segment, with the plans then. The walk would try them first.
         self.static: dict[str, dict[str, P]] = {}
-        self.last: dict[str, list[tuple[Match, dict[str, P]]]] = {}
+        self.last: dict[str, list[tuple[Matcher, dict[str, P]]]] = {}
 
     def add(self, rule: Rule, converters: Mapping[str, Converter], method: str, plan: P) -> P | None:
         """Put in a plan. Gives the one that is there already, which then stays."""
@@ -190,7 +195,7 @@ def step(node: Node[P], segment: Segment, converters: Mapping[str, Converter]) -
     """The place after a segment of a rule, made where there is none."""
     [first, *others] = segment
     if not others and isinstance(first, str):
-        return node.literals.setdefault(first, Node())
+        return node.literals.setdefault(as_native(first), Node())
     edge: Edge[P] = edge_of(segment, converters)
     edges = node.spans if any(converters[one.name].spans_segments for one in variables_in(segment)) else node.edges
     for other in edges:
@@ -208,12 +213,22 @@ def edge_of(segment: Segment, converters: Mapping[str, Converter]) -> Edge[Any]:
     )
     literal_length = sum(len(piece) for piece in segment if isinstance(piece, str))
     order = (-literal_length, sum(one.weight for one in made), len(made))
-    if len(segment) == 1:
-        return Edge(order, key, alone(made[0]), Node())
-    return Edge(order, key, together(segment, converters), Node())
+    return Edge(order, key, matcher_of(segment, converters), Node())
 
 
-def alone(converter: Converter) -> Match:
+def matcher_of(segment: Segment, converters: Mapping[str, Converter]) -> Matcher:
+    """What gives the values of a segment of a rule that has variables. Raises RuleError for one that cannot be."""
+    try:
+        if len(segment) > 1:
+            return together(segment, converters)
+        [variable] = variables_in(segment)
+        return alone(converters[variable.name])
+    except (re.error, OverflowError) as error:
+        names = ", ".join(one.name for one in variables_in(segment))
+        raise RuleError(f"variable {names}: no regular expression in its converter: {error}") from error
+
+
+def alone(converter: Converter) -> Matcher:
     """Matches a segment that is one variable."""
     to_python = converter.to_python
     if type(converter) is StringConverter and converter.is_any:
@@ -250,32 +265,34 @@ def text_alone(text: str) -> tuple[object, ...]:
     return (text if text.isascii() else decoded(text),)
 
 
-def together(segment: Segment, converters: Mapping[str, Converter]) -> Match:
-    """Matches a segment of variables with literals around or between them: ``@<name>``, ``<id>.json``."""
+def together(segment: Segment, converters: Mapping[str, Converter]) -> Matcher:
+    """Matches a segment of variables with literals around or between them: ``@<name>``, ``<id>.json``.
+
+    Raises RuleError where no literal stands between two variables.
+    """
     made = [converters[one.name] for one in variables_in(segment)]
     before: Piece | None = None
     for piece in segment:
         if not isinstance(piece, str) and before is not None and not isinstance(before, str):
             raise RuleError(f"variables {before.name!r} and {piece.name!r}: want a literal between them")
         before = piece
+    # A converter's own regular expression may have groups, so those of the variables have names.
     pattern = "".join(
-        re.escape(piece) if isinstance(piece, str) else f"({without_groups(converters[piece.name].regex)})"
+        re.escape(piece) if isinstance(piece, str) else f"(?P<variable_{piece.name}>{converters[piece.name].regex})"
         for piece in segment
     )
     fullmatch = re.compile(pattern, re.DOTALL).fullmatch
+    groups = [f"variable_{one.name}" for one in variables_in(segment)]
+    texts = sum(not one.is_short for one in made)
+    most = sys.maxsize if texts < 2 else MOST_CHARACTERS_TO_SPLIT.get(texts, MOST_CHARACTERS_OF_MORE_TEXTS)
 
     def matched(text: str) -> tuple[object, ...]:
-        match = fullmatch(decoded(text))
+        match = fullmatch(decoded(text)) if len(text) <= most else None
         if match is None:
             raise ValueError("another form")
-        return tuple(one.to_python(part) for one, part in zip(made, match.groups(), strict=True))
+        return tuple(one.to_python(match[group]) for one, group in zip(made, groups, strict=True))
 
     return matched
-
-
-def without_groups(regex: str) -> str:
-    """The regular expression with groups that capture nothing, so that each variable is one group."""
-    return re.sub(r"(?<!\\)\((?!\?)", "(?:", regex)
 
 
 def variables_in(segment: Segment) -> list[Variable]:

@@ -41,7 +41,9 @@ SIMPLE: dict[type, tuple[tuple[str, str], Callable[[Any], bytes]]] = {
 # The fields of bodies of less bytes are there already.
 KNOWN = 4096
 
-SAFE_IN_PATH = "/!$&'()*+,:;=@"
+SAFE_IN_SEGMENT = "!$&'()*+,:;=@"
+# A query stays as it came, but for what no header field can hold.
+SAFE_IN_QUERY = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def length_field(length_bytes: int) -> tuple[str, str]:
@@ -64,7 +66,11 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
         values: tuple[object, ...] = ()
         # Where something is escaped, a slash may be, and the path alone does not say so.
         if raw is None or "%" not in raw:
-            path = environ["PATH_INFO"]
+            try:
+                path = environ["PATH_INFO"]
+            except KeyError:
+                # PEP 3333: what is empty may be missing.
+                path = environ["PATH_INFO"] = ""
             plans = static(path)
             if plans is not None:
                 plan = plans.get(environ["REQUEST_METHOD"])
@@ -117,7 +123,7 @@ class Lookup:
     def __init__(self, app: App, tables: Compiled) -> None:
         self.tree = tables.tree
         self.mounts = tables.mounts
-        self.merges_slashes = app.config.get("MERGE_SLASHES", True)
+        self.merges_slashes = app.config["MERGE_SLASHES"]
         self.missed = missed_plan(app, tables)
 
     def search(self, environ: Environ) -> tuple[Mounted | None, Plan, tuple[object, ...]]:
@@ -149,7 +155,7 @@ def missed_plan(app: App, tables: Compiled) -> Plan:
     def missed() -> None:
         """Never called: the plan below is."""
 
-    plan = Plan(Rule("", ()), "", missed, hooks=tables.hooks)
+    plan = Plan(Rule("", ()), "", missed, hooks=tables.hooks._replace(values=()))
 
     def call(context: Context) -> Any:
         [what] = context[VALUES]
@@ -165,9 +171,9 @@ def missed_plan(app: App, tables: Compiled) -> Plan:
 
 def redirected(environ: Environ, segments: list[str]) -> Response:
     """308 to the path of `segments`, with the same query and the same method."""
-    path = "/".join(quote(one.encode("latin-1"), safe=SAFE_IN_PATH.replace("/", "")) for one in segments)
-    prefix = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"), safe=SAFE_IN_PATH)
-    query = environ.get("QUERY_STRING", "")
+    path = "/".join(quote(one.encode("latin-1"), safe=SAFE_IN_SEGMENT) for one in segments)
+    prefix = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"), safe=SAFE_IN_SEGMENT + "/")
+    query = quote(environ.get("QUERY_STRING", "").encode("latin-1"), safe=SAFE_IN_QUERY)
     # With two slashes at its beginning it would be another host's.
     location = "/" + f"{prefix}/{path}".lstrip("/") + (f"?{query}" if query else "")
     return Response(None, 308, {"Location": location})
