@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from dragoman.types import StartResponse
 from dragoman.web.background import called_in_loop
 from dragoman.web.context import ENVIRON, PLAN, REQUEST, VALUES, Context, request_of
+from dragoman.web.errors import InternalServerError
+from dragoman.web.handling import page
 from dragoman.web.plan import Answer, Plan
 from dragoman.web.response import Response
 from dragoman.web.results import response_of
@@ -60,26 +62,35 @@ def processed(
 ) -> Response:
     """The response as it goes out: after the hooks, with the session."""
     request = context[REQUEST]
-    made = {} if request is None else request.made
-    if "after" in made:
-        for function in made["after"]:
-            response = function(response) or response
-    for hook in after:
-        given: object = hook(response)
-        if not isinstance(given, Response):
-            name = getattr(hook, "__name__", hook)
-            raise TypeError(f"after_request hook {name} gave {type(given).__name__}: want the response, or another one")
-        response = given
-    if "session" in made:
-        app.save_session(request, response)
+    try:
+        if request is not None and "after" in request.made:
+            for function in request.after:
+                response = called_in_loop(function)(response) or response
+        for hook in after:
+            given: object = hook(response)
+            if not isinstance(given, Response):
+                name = getattr(hook, "__name__", hook)
+                raise TypeError(
+                    f"after_request hook {name} gave {type(given).__name__}: want the response, or another one"
+                )
+            response = given
+        # A hook may have been the first to ask for the request.
+        request = context[REQUEST]
+        if request is not None and "session" in request.made:
+            app.save_session(request, response)
+    except BaseException:
+        # Another answer takes its place.
+        response.close()
+        raise
     return response
 
 
 def failed(
     app: App, plan: Plan, context: Context, start_response: StartResponse, error: BaseException
 ) -> Iterable[bytes]:
-    """The answer to an exception; what is to be raised again is."""
+    """The answer to an exception; what is to be raised again is. Teardown is told of what nobody has handled."""
     hooks = plan.hooks
+    unhandled: Exception | None = None
     try:
         if not isinstance(error, Exception):
             raise error
@@ -87,15 +98,18 @@ def failed(
             response = app.handled(error, plan.scopes, context)
             response = processed(app, context, response, hooks.after)
         except Exception as second:
+            unhandled = second
             response = app.failed(second, plan.scopes, context)
             try:
                 response = processed(app, context, response, hooks.after)
             except Exception as third:
                 app.log_exception(third, context)
+                if response.stream is not None:
+                    response = page(InternalServerError(), context[ENVIRON])
     except BaseException as raised:
         ended(context, hooks.teardown, raised)
         raise
-    return sent(context, response, start_response, hooks.teardown, error)
+    return sent(context, response, start_response, hooks.teardown, unhandled)
 
 
 def sent(
@@ -108,24 +122,41 @@ def sent(
     """Send it; what there is to do at the request's end is done now, or with the last block of a stream."""
     environ = context[ENVIRON]
     method = environ["REQUEST_METHOD"]
-    if response.stream is None:
+    if response.stream is None or (response.is_passthrough and not response.closing):
+        # Nothing of the application's runs while the server sends it.
         try:
-            return response.sent(method, start_response)
-        finally:
-            if teardown or context[REQUEST] is not None:
-                ended(context, teardown, error)
-    if teardown or context[REQUEST] is not None:
-        response.closing.append(partial(ended, context, teardown, error))
-    return response.sent(method, start_response, copy_context())
+            blocks = response.sent(method, start_response)
+        except BaseException as raised:
+            ended(context, teardown, raised)
+            raise
+        if teardown or context[REQUEST] is not None:
+            ended(context, teardown, error)
+        return blocks
+    context.append(True)
+    at_end = partial(stream_ended, context, teardown, error)
+    return response.sent(method, start_response, copy_context(), at_end)
+
+
+def stream_ended(
+    context: Context,
+    teardown: tuple[Callable[[BaseException | None], Any], ...],
+    error: BaseException | None,
+    raised: BaseException | None,
+) -> None:
+    """The stream has ended, by what was raised meanwhile if anything was."""
+    ended(context, teardown, raised or error)
 
 
 def ended(
     context: Context, teardown: tuple[Callable[[BaseException | None], Any], ...], error: BaseException | None
 ) -> None:
     """The request has ended."""
+    left = iter(teardown)
     try:
-        for hook in teardown:
+        for hook in left:
             hook(error)
-    finally:
-        if context[REQUEST] is not None:
-            request_of(context).close()
+    except BaseException:
+        ended(context, tuple(left), error)
+        raise
+    if context[REQUEST] is not None:
+        request_of(context).close()

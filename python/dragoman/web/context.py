@@ -13,6 +13,7 @@ __all__ = [
     "APP",
     "CURRENT",
     "ENVIRON",
+    "PLACES_OF_STREAM",
     "PLAN",
     "REQUEST",
     "VALUES",
@@ -27,6 +28,8 @@ Context: TypeAlias = "list[Any]"
 """The places below. A list, since most requests need nothing of it, and nothing is made faster than one."""
 
 APP, ENVIRON, REQUEST, PLAN, VALUES = range(5)
+# A sixth place is there when the head of a stream has gone out: what it says of the session stays so.
+PLACES_OF_STREAM = 6
 
 CURRENT: ContextVar[Context | None] = ContextVar("dragoman.web.request", default=None)
 

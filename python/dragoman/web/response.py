@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context as VarContext
 from datetime import datetime, timedelta, timezone
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -15,15 +17,19 @@ from dragoman.http.conditionals import ETag, Outcome, evaluate, parse_etag
 from dragoman.http.cookies import SameSite
 from dragoman.http.dates import http_date, parse_http_date
 from dragoman.http.fields import Headers as Pairs
+from dragoman.http.fields import is_field_value
 from dragoman.http.media_types import parse_media_type
 from dragoman.http.statuses import is_bodiless, reason_phrase
 from dragoman.types import Environ, StartResponse
-from dragoman.web.headers import Headers
+from dragoman.web.headers import GivenHeaders, Headers
 
 __all__ = ["HTML", "JSON", "Response", "StreamedBody"]
 
+AtEnd: TypeAlias = Callable[[BaseException | None], object]
+
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
+STATUS_LINE = re.compile(r"([2-9][0-9]{2})(?: (.*))?")
 
 
 class Response:
@@ -47,9 +53,9 @@ class Response:
 
     def __init__(
         self,
-        response: str | bytes | bytearray | Iterable[str] | Iterable[bytes] | None = None,
+        response: str | bytes | bytearray | memoryview | Iterable[str] | Iterable[bytes] | None = None,
         status: int | str | None = None,
-        headers: Headers | Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        headers: GivenHeaders | None = None,
         mimetype: str | None = None,
         content_type: str | None = None,
     ) -> None:
@@ -69,7 +75,7 @@ class Response:
             self.mimetype = mimetype or self.default_mimetype
         if isinstance(response, str):
             self.body = response.encode()
-        elif isinstance(response, bytes | bytearray):
+        elif isinstance(response, bytes | bytearray | memoryview):
             self.body = bytes(response)
         elif response is not None:
             self.response = response
@@ -79,7 +85,9 @@ class Response:
     @property
     def status(self) -> Any:
         """The status as a line: ``"404 Not Found"``."""
-        return self._status or f"{self.status_code} {reason_phrase(self.status_code)}"
+        if self._status and self._status[:3] == str(self.status_code):
+            return self._status
+        return f"{self.status_code} {reason_phrase(self.status_code)}"
 
     @status.setter
     def status(self, status: int | str) -> None:
@@ -116,12 +124,15 @@ class Response:
 
     @response.setter
     def response(self, blocks: Iterable[Any]) -> None:
+        self.is_passthrough = False
         if isinstance(blocks, list | tuple):
             self.stream = None
             self.body = b"".join(as_bytes(block) for block in blocks)
-        else:
+        elif isinstance(blocks, Iterable):
             self.body = b""
             self.stream = blocks
+        else:
+            raise TypeError(f"a body is {type(blocks).__name__}: want text, bytes, or an iterable of either")
 
     @property
     def is_streamed(self) -> bool:
@@ -323,30 +334,53 @@ class Response:
         """Send it, as PEP 3333 has it."""
         return self.sent(environ["REQUEST_METHOD"], start_response)
 
-    def sent(self, method: str, start_response: StartResponse, context: VarContext | None = None) -> Iterable[bytes]:
+    def sent(
+        self,
+        method: str,
+        start_response: StartResponse,
+        context: VarContext | None = None,
+        at_end: AtEnd | None = None,
+    ) -> Iterable[bytes]:
         """The same.
 
         context   in which the blocks of a stream are made, so that they see what the handler saw
+        at_end    called when a stream has ended, with what was raised meanwhile or None
         """
-        pairs: Pairs = self.headers.pairs
         has_body = method != "HEAD" and not is_bodiless(self.status_code)
-        if self.stream is None:
-            if is_bodiless(self.status_code):
-                pairs = [pair for pair in pairs if pair[0].lower() not in ("content-length", "content-type")]
-            elif "Content-Length" not in self.headers:
-                pairs = [*pairs, ("Content-Length", str(len(self.body)))]
-            else:
-                pairs = pairs[:]
-            start_response(self.status, pairs)
-            blocks = [self.body] if has_body and self.body else []
-            return StreamedBody(iter(blocks), self.closing, None) if self.closing else blocks
-        start_response(self.status, pairs[:])
+        source = self.stream
+        if source is None:
+            source = [self.body] if has_body and self.body else []
+            if not self.closing:
+                start_response(self.status, self.fields(method))
+                return source
+        body = StreamedBody(source, self.closing, context, at_end)
+        try:
+            start_response(self.status, self.fields(method))
+        except BaseException as error:
+            body.raised = error
+            body.close()
+            raise
         if not has_body:
-            self.close_stream()
-            return StreamedBody(iter(()), self.closing, None) if self.closing else []
-        if self.is_passthrough and not self.closing:
-            return self.stream
-        return StreamedBody(self.stream, self.closing, context)
+            # It is there for being closed.
+            body.blocks = iter(())
+        elif self.is_passthrough and at_end is None and not self.closing:
+            return source
+        return body
+
+    def fields(self, method: str) -> Pairs:
+        """The header fields as they are sent. The length of a body in memory is what it is, whatever has been said."""
+        pairs: Pairs = self.headers.pairs
+        if is_bodiless(self.status_code):
+            return [pair for pair in pairs if pair[0].lower() not in ("content-length", "content-type")]
+        if self.stream is not None:
+            return pairs[:]
+        length = ("Content-Length", str(len(self.body)))
+        if "Content-Length" not in self.headers:
+            return [*pairs, length]
+        if method == "HEAD" and not self.body:
+            # A handler for HEAD alone says what GET would give.
+            return pairs[:]
+        return [*(pair for pair in pairs if pair[0].lower() != "content-length"), length]
 
     def close_stream(self) -> None:
         """Close the blocks, which nobody will send."""
@@ -357,7 +391,7 @@ class Response:
 
     def close(self) -> None:
         """Close the blocks, and call what waits for the end: for who has a response and does not send it."""
-        StreamedBody(() if self.stream is None else self.stream, self.closing, None).close()
+        StreamedBody(() if self.stream is None else self.stream, self.closing).close()
 
     def __repr__(self) -> str:
         size = "streamed" if self.stream is not None else f"{len(self.body)} bytes"
@@ -367,13 +401,21 @@ class Response:
 class StreamedBody:
     """Blocks that are made one by one, each in the context of the handler; close() ends all that belongs to them."""
 
-    __slots__ = ("blocks", "closing", "context", "source")
+    __slots__ = ("at_end", "blocks", "closing", "context", "raised", "source")
 
-    def __init__(self, source: Iterable[Any], closing: list[Callable[[], object]], context: VarContext | None) -> None:
+    def __init__(
+        self,
+        source: Iterable[Any],
+        closing: list[Callable[[], object]],
+        context: VarContext | None = None,
+        at_end: AtEnd | None = None,
+    ) -> None:
         self.source = source
         self.closing = closing
         self.context = context
+        self.at_end = at_end
         self.blocks: Iterator[Any] | None = None
+        self.raised: BaseException | None = None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -384,25 +426,36 @@ class StreamedBody:
         return self.step()
 
     def step(self) -> bytes:
-        if self.blocks is None:
-            self.blocks = iter(self.source)
-        return as_bytes(next(self.blocks))
+        try:
+            if self.blocks is None:
+                self.blocks = iter(self.source)
+            return as_bytes(next(self.blocks))
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self.raised = error
+            raise
 
     def close(self) -> None:
-        """Close the blocks, and then call what waits for that, whatever either raises."""
-        closing, self.closing = self.closing, []
+        """Close the blocks, and then call what waits for that, whatever either raises; the first time."""
         close = getattr(self.source, "close", None)
-        tasks = [close, *closing] if close is not None else closing
-        self.source = ()
-        self.run(tasks)
+        tasks = [close, *self.closing] if close is not None else self.closing
+        if self.at_end is not None:
+            tasks = [*tasks, partial(self.tell, self.at_end)]
+        self.source, self.closing, self.at_end = (), [], None
+        self.run(iter(tasks))
 
-    def run(self, tasks: list[Callable[[], object]]) -> None:
-        for index, task in enumerate(tasks):
-            try:
+    def run(self, tasks: Iterator[Callable[[], object]]) -> None:
+        try:
+            for task in tasks:
                 task() if self.context is None else self.context.run(task)
-            except BaseException:
-                self.run(tasks[index + 1 :])
-                raise
+        except BaseException as error:
+            self.raised = self.raised or error
+            self.run(tasks)
+            raise
+
+    def tell(self, at_end: AtEnd) -> None:
+        at_end(self.raised)
 
 
 def as_bytes(block: object) -> bytes:
@@ -417,12 +470,13 @@ def as_bytes(block: object) -> bytes:
 
 def parsed_status(status: object) -> tuple[int, str]:
     """The code of a status, and the line where it is not that of the code."""
-    if isinstance(status, int) and 100 <= status <= 999:
+    if isinstance(status, int) and 200 <= status <= 999:
         return int(status), ""
-    if isinstance(status, str) and status[:3].isascii() and status[:3].isdigit() and status[3:4] in ("", " "):
-        code, _, reason = status.partition(" ")
-        return int(code), status if reason and reason != reason_phrase(int(code)) else ""
-    raise ValueError(f"status {status!r}: want a number from 100 to 999, or a line such as '404 Not Found'")
+    if isinstance(status, str) and is_field_value(status) and (line := STATUS_LINE.fullmatch(status)):
+        return int(line[1]), status if line[2] and line[2] != reason_phrase(int(line[1])) else ""
+    raise ValueError(
+        f"status {status!r}: want a number from 200 to 999, or a line such as '404 Not Found'; 1xx are no answers"
+    )
 
 
 def seconds_of(value: float | datetime | None) -> float | None:

@@ -9,6 +9,7 @@ from dragoman.middleware import Sessions
 from dragoman.middleware.personal import personal
 from dragoman.middleware.sessions import SESSION, Session, SessionUnavailable
 from dragoman.types import Environ
+from dragoman.web.context import PLACES_OF_STREAM
 from dragoman.web.errors import ServiceUnavailable
 from dragoman.web.response import Response
 
@@ -54,7 +55,9 @@ def open_session(request: Request, sessions: Sessions | None) -> MutableMapping[
     if isinstance(of_layer, MutableMapping):
         return of_layer
     assert sessions is not None
-    return Session(sessions.keeper, sessions.cookie, environ.get("HTTP_COOKIE", ""), sessions.is_strict)
+    session = Session(sessions.keeper, sessions.cookie, environ.get("HTTP_COOKIE", ""), sessions.is_strict)
+    session.is_sealed = len(request.context) >= PLACES_OF_STREAM
+    return session
 
 
 def save_session(
@@ -64,8 +67,11 @@ def save_session(
 
     Raises ServiceUnavailable where it cannot be had, and that is what the setting wants.
     """
-    if session is environ.get(SESSION) or not isinstance(session, Session) or not session.is_touched:
+    if session is environ.get(SESSION) or not isinstance(session, Session):
         # That of a layer is the layer's to store.
+        return
+    if not session.is_touched:
+        session.is_sealed = response.stream is not None
         return
     assert sessions is not None
     try:
