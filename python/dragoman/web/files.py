@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from dragoman.http.conditionals import if_range_holds
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["safe_join", "send_file", "send_from_directory"]
 
 BLOCK_BYTES = 64 << 10
+PLAIN_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
 
 
 def send_file(
@@ -41,18 +42,20 @@ def send_file(
 ) -> Response:
     """A file as an answer.
 
-    path_or_file    a path that you trust (`send_from_directory` takes one of a client), or a binary file
+    path_or_file    a path that you trust (`send_from_directory` takes one of a client), relative to the application's
+                    root_path; or a binary file, which is sent from where it stands, and closed
     mimetype        else guessed from the name
     as_attachment   whether browsers save it instead of showing it, as `download_name`
     conditional     whether 304, 412, 206 and 416 are answered as RFC 9110 has it
     etag            True: of size and time of change; a text: that one
     last_modified   seconds since 1970, else the file's
     max_age         seconds for caches; default the setting SEND_FILE_MAX_AGE_DEFAULT, and without it they ask again
-    Raises FileNotFoundError, PermissionError, IsADirectoryError of a path.
+    Raises FileNotFoundError, PermissionError, IsADirectoryError of a path, ValueError for a file that is closed.
     """
     if environ is None:
         environ = current_context("send_file")[ENVIRON]
-    file, name, size, modified = opened(path_or_file)
+    source = opened(path_or_file)
+    file, name, size, modified, _ = source
     try:
         name = download_name or name
         response = Response(None, content_type=mimetype or guessed_type(name))
@@ -74,11 +77,24 @@ def send_file(
             response.headers["Content-Length"] = size
             if conditional:
                 response.headers["Accept-Ranges"] = "bytes"
-        fill(response, file, size, modified, environ, conditional)
+        fill(response, source, modified, environ, conditional)
     except BaseException:
         file.close()
         raise
     return response
+
+
+class Source(NamedTuple):
+    """An open file as it is sent: from `start` on.
+
+    name, size_bytes, modified   as far as they are known
+    """
+
+    file: IO[bytes]
+    name: str = ""
+    size_bytes: int | None = None
+    modified: float | None = None
+    start: int = 0
 
 
 def default_max_age(name: str) -> int | None:
@@ -87,25 +103,24 @@ def default_max_age(name: str) -> int | None:
     return None if app is None else app.get_send_file_max_age(name or None)
 
 
-def fill(
-    response: Response, file: IO[bytes], size: int | None, modified: float | None, environ: Environ, conditional: bool
-) -> None:
+def fill(response: Response, source: Source, modified: float | None, environ: Environ, conditional: bool) -> None:
     """Give the response its blocks, or the status that conditions and ranges come to."""
+    size = source.size_bytes
     if conditional:
         response.make_conditional(environ)
         if response.status_code != 200:
-            file.close()
+            source.file.close()
             return
         ranges = wanted_ranges(response, size, modified, environ)
         if ranges is not None:
-            partial(response, file, ranges, size or 0)
+            partial(response, source, ranges, size or 0)
             return
     wrapper = environ.get("wsgi.file_wrapper")
     if isinstance(wrapper, type) and size is not None:
-        response.stream = wrapper(file, BLOCK_BYTES)
+        response.stream = wrapper(source.file, BLOCK_BYTES)
         response.is_passthrough = True
     else:
-        response.stream = Blocks(file, [Piece(b"", file.tell() if file.seekable() else 0, size or 0)], size is None)
+        response.stream = Blocks(source, None if size is None else [Piece(b"", 0, size)])
 
 
 def wanted_ranges(
@@ -119,7 +134,7 @@ def wanted_ranges(
     return parse_ranges(environ["HTTP_RANGE"], size)
 
 
-def partial(response: Response, file: IO[bytes], ranges: list[ByteRange], size: int) -> None:
+def partial(response: Response, source: Source, ranges: list[ByteRange], size: int) -> None:
     if not ranges:
         # RFC 9110 §15.5.17
         raise RangeNotSatisfiable(f"The file has {size} bytes.", headers=[("Content-Range", unsatisfied(size))])
@@ -128,33 +143,33 @@ def partial(response: Response, file: IO[bytes], ranges: list[ByteRange], size: 
         [one] = ranges
         response.headers["Content-Range"] = content_range(one, size)
         response.headers["Content-Length"] = one.count
-        response.stream = Blocks(file, [Piece(b"", one.start, one.count)])
+        response.stream = Blocks(source, [Piece(b"", one.start, one.count)])
         return
     body = Multipart(ranges, size, response.content_type or "", secrets.token_hex(16))
     response.headers["Content-Type"] = body.media_type
     response.headers["Content-Length"] = body.length_bytes
-    response.stream = Blocks(file, list(body.pieces()))
+    response.stream = Blocks(source, list(body.pieces()))
 
 
 class Blocks:
     """Pieces of a file, block by block; close() closes it.
 
-    to_end   whether it is read to its end instead, for a file whose size is not known
+    pieces   None: it is read to its end, for a file whose size is not known
     """
 
-    def __init__(self, file: IO[bytes], pieces: list[Piece], to_end: bool = False) -> None:
-        self.file = file
+    def __init__(self, source: Source, pieces: list[Piece] | None) -> None:
+        self.file = source.file
+        self.start = source.start
         self.pieces = pieces
-        self.to_end = to_end
 
     def __iter__(self) -> Iterator[bytes]:
-        if self.to_end:
+        if self.pieces is None:
             yield from iter(lambda: self.file.read(BLOCK_BYTES), b"")
             return
         for head, start, count in self.pieces:
             if head:
                 yield head
-            self.file.seek(start)
+            self.file.seek(self.start + start)
             left = count
             while left > 0 and (block := self.file.read(min(BLOCK_BYTES, left))):
                 left -= len(block)
@@ -167,34 +182,45 @@ class Blocks:
         self.file.close()
 
 
-def opened(source: Any) -> tuple[IO[bytes], str, int | None, float | None]:
-    """The open file, its name, its size and when it changed, as far as they are known."""
-    if isinstance(source, str | os.PathLike):
-        file: IO[bytes] = Path(source).open("rb")  # noqa: SIM115 - the response closes it
+def opened(given: Any) -> Source:
+    """The open file, and what is known of it."""
+    if isinstance(given, str | os.PathLike):
+        file: IO[bytes] = Path(beside_application(given)).open("rb")  # noqa: SIM115 - the response closes it
         status = os.fstat(file.fileno())
-        return file, os.path.basename(source), status.st_size, status.st_mtime
-    if isinstance(source, io.TextIOBase):
+        return Source(file, os.path.basename(given), status.st_size, status.st_mtime)
+    if isinstance(given, io.TextIOBase):
         raise TypeError("send_file: the file is open as text; want one opened with mode 'rb'")
-    if isinstance(source, io.BytesIO):
-        return source, "", len(source.getbuffer()), None
-    name = getattr(source, "name", "")
-    try:
-        status = os.fstat(source.fileno())
-        if source.seekable():
-            return source, os.path.basename(name) if isinstance(name, str) else "", status.st_size, status.st_mtime
-    except (OSError, AttributeError, ValueError):
-        pass
-    return source, "", None, None
+    if getattr(given, "closed", False):
+        raise ValueError("send_file: the file is closed already: give it out of no with block; the answer closes it")
+    if isinstance(given, io.BytesIO):
+        start = given.tell()
+        return Source(given, size_bytes=max(0, len(given.getbuffer()) - start), start=start)
+    # A descriptor alone proves nothing: GzipFile has that of the packed file.
+    plain = getattr(given, "file", given)
+    raw = getattr(plain, "raw", plain)
+    if type(plain) in PLAIN_FILES and type(raw) is io.FileIO and given.seekable():
+        status = os.fstat(given.fileno())
+        name, start = getattr(given, "name", ""), given.tell()
+        name = os.path.basename(name) if isinstance(name, str) else ""
+        return Source(given, name, max(0, status.st_size - start), status.st_mtime, start)
+    return Source(given)
+
+
+def beside_application(path: str | os.PathLike[str]) -> str:
+    """The path, from the application's root_path where there is one at hand and it is relative."""
+    context = CURRENT.get()
+    return os.fspath(path) if context is None else os.path.join(context[APP].root_path, path)
 
 
 def send_from_directory(directory: str | os.PathLike[str], path: str, **options: Any) -> Response:
     """A file below `directory`, by a path that a client may have chosen.
 
+    directory   from the application's root_path
     options   those of `send_file`
     Raises NotFound for what is no file there: also for ``..``, absolute paths and symbolic links that lead elsewhere.
     """
-    found = safe_join(directory, path)
-    if found is None or not os.path.isfile(found):
+    found = safe_join(beside_application(directory), path)
+    if found is None or path.endswith("/") or not os.path.isfile(found):
         raise NotFound
     try:
         return send_file(found, **options)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -17,6 +19,8 @@ from dragoman.web.response import JSON, Response
 from dragoman.web.wsgi_results import response_from
 
 __all__ = ["encoded_json", "jsonify", "make_response", "plainer", "response_of"]
+
+HEADERS = (Mapping, Headers, list, tuple)
 
 
 def response_of(result: Any, environ: Environ, what: str = "the handler") -> Response:
@@ -32,7 +36,7 @@ def response_of(result: Any, environ: Environ, what: str = "the handler") -> Res
         return result
     if isinstance(result, tuple):
         return response_of_tuple(result, environ, what)
-    if isinstance(result, str | bytes | bytearray):
+    if isinstance(result, str | bytes | bytearray | memoryview):
         return Response(result)
     if is_json(result):
         return Response(encoded_json(result), content_type=JSON)
@@ -40,7 +44,7 @@ def response_of(result: Any, environ: Environ, what: str = "the handler") -> Res
         return send_file(result, environ=environ)
     if hasattr(result, "read"):
         return send_file(result, environ=environ, mimetype="application/octet-stream")
-    if isinstance(result, Iterator) or (isinstance(result, Iterable) and not callable(result)):
+    if isinstance(result, Iterator) or (isinstance(result, Iterable) and not (callable(result) or is_set(result))):
         return Response(result)
     if hasattr(result, "__aiter__"):
         return Response(AsyncBlocks(result.__aiter__()))
@@ -60,18 +64,25 @@ def response_of_tuple(result: tuple[Any, ...], environ: Environ, what: str) -> R
     headers: Any = None
     if len(others) == 2:
         status, headers = others
-    elif isinstance(others[0], Mapping | Headers | list | tuple):
+    elif isinstance(others[0], HEADERS):
         headers = others[0]
     else:
         status = others[0]
+    if headers is not None and not isinstance(headers, HEADERS):
+        raise TypeError(f"{what} gave a tuple whose headers are {type(headers).__name__}: want a mapping or pairs")
     response = response_of("" if body is None and status is not None else body, environ, what)
-    if response is body and (status is not None or headers is not None):
+    if response is body:
         # Somebody may give the same object for each request.
+        response = copy(response)
         response.headers = Headers(response.headers)
-    if status is not None:
-        response.status = status
-    if headers is not None:
-        response.headers.update(headers)
+    try:
+        if status is not None:
+            response.status = status
+        if headers is not None:
+            response.headers.update(headers)
+    except BaseException:
+        response.close()
+        raise
     return response
 
 
@@ -82,7 +93,16 @@ def refusal(result: Any, what: str) -> str:
     )
     if result is None:
         return f"{what} gave None: is a return missing? For an answer without a body write return '', 204; {wanted}"
+    if inspect.iscoroutine(result):
+        result.close()
+        return f"{what} gave coroutine: it is to be awaited: is a decorator around an async def no async def itself?"
+    if is_set(result):
+        return f"{what} gave {type(result).__name__}, which has no order: want sorted(…) of it; or {wanted}"
     return f"{what} gave {type(result).__name__}: {wanted}"
+
+
+def is_set(result: object) -> bool:
+    return isinstance(result, set | frozenset)
 
 
 def is_json(result: object) -> bool:
