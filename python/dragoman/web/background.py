@@ -27,32 +27,41 @@ class Loop:
         self.thread.start()
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """What `awaitable` gives, in the context of the caller. Raises what it raises."""
+        """What `awaitable` gives, in the context of the caller, which gets what is set there. Raises what it raises."""
         if threading.current_thread() is self.thread:
+            if inspect.iscoroutine(awaitable):
+                awaitable.close()
             raise RuntimeError("this is the thread of the event loop: await it instead")
         done: Future[T] = Future()
         context = contextvars.copy_context()
+        after = context
 
-        async def awaited() -> T:
-            return await awaitable
-
-        def begin() -> None:
-            task = self.loop.create_task(awaited())
-            task.add_done_callback(ended)
-
-        def ended(task: asyncio.Task[T]) -> None:
-            if task.cancelled():
+        async def awaited() -> None:
+            nonlocal after
+            try:
+                result = await awaitable
+            except asyncio.CancelledError:
                 done.cancel()
-            elif (error := task.exception()) is not None:
+            except BaseException as error:
+                # SystemExit, too, is for the thread that waits: here it would end the loop.
+                after = contextvars.copy_context()
                 done.set_exception(error)
             else:
-                done.set_result(task.result())
+                after = contextvars.copy_context()
+                done.set_result(result)
 
-        self.loop.call_soon_threadsafe(begin, context=context)
-        return done.result()
+        # `awaitable` and the task are kept by this frame, through what is awaited: asyncio itself keeps no task.
+        self.loop.call_soon_threadsafe(lambda: self.loop.create_task(awaited()), context=context)
+        try:
+            return done.result()
+        finally:
+            for variable, value in after.items():
+                if variable.get(UNSET) is not value:
+                    variable.set(value)
 
 
-LOCK = threading.Lock()
+UNSET = object()
+LOCKS = [threading.Lock()]
 RUNNING: list[Loop] = []
 
 
@@ -60,11 +69,19 @@ def loop_of_process() -> Loop:
     """The loop of this process, started when it is first wanted: not before a fork."""
     running = RUNNING[0] if RUNNING else None
     if running is None or running.pid != os.getpid():
-        with LOCK:
+        with LOCKS[0]:
             if not RUNNING or RUNNING[0].pid != os.getpid():
                 RUNNING[:] = [Loop()]
             running = RUNNING[0]
     return running
+
+
+def begin_anew() -> None:
+    """In a process that was forked: a thread that is not in it may have held the lock."""
+    LOCKS[:] = [threading.Lock()]
+
+
+os.register_at_fork(after_in_child=begin_anew)
 
 
 def called_in_loop(view: Callable[..., Any], is_refusing: bool = False) -> Callable[..., Any]:
@@ -72,14 +89,15 @@ def called_in_loop(view: Callable[..., Any], is_refusing: bool = False) -> Calla
 
     is_refusing   Raises TypeError for an ``async def`` instead: the setting ASYNC_HANDLERS
     """
-    if not (inspect.iscoroutinefunction(view) or inspect.isasyncgenfunction(view)):
+    is_coroutine = inspect.iscoroutinefunction(view) or inspect.iscoroutinefunction(type(view).__call__)
+    if not (is_coroutine or inspect.isasyncgenfunction(view)):
         return view
     if is_refusing:
         raise TypeError(
             f"{getattr(view, '__name__', view)} is an async def, and ASYNC_HANDLERS is off: a thread waits for it all"
             " the same. Write def, or set ASYNC_HANDLERS = True"
         )
-    if inspect.isasyncgenfunction(view):
+    if not is_coroutine:
         return functools.wraps(view)(lambda *args, **kwargs: AsyncBlocks(view(*args, **kwargs)))
     return functools.wraps(view)(lambda *args, **kwargs: loop_of_process().run(view(*args, **kwargs)))
 
