@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from dragoman.middleware import Sessions
 from dragoman.middleware.development import is_development
-from dragoman.middleware.sessions import SessionUnavailable
+from dragoman.middleware.sessions import SESSION, SessionUnavailable
 from dragoman.types import Environ, StartResponse, WSGIApplication
-from dragoman.web.blueprint import Blueprint, Nested, directory_of
+from dragoman.web.blueprint import Blueprint, Nested, directory_of, refuse_name_twice
 from dragoman.web.building_environ import environ_of
 from dragoman.web.compiling import Compiled, compiled
 from dragoman.web.config import Config
@@ -88,6 +88,7 @@ class App(Registrations, Folders, Templates):
         self.extensions: dict[str, Any] = {}
         self.sessions: Sessions | None = None
         self.shell_context: list[ContextHook] = []
+        self.sessions_by_settings: dict[bool, Sessions] = {}
         self.logger = logging.getLogger(import_name)
         self.freezing = threading.RLock()
         self.compiled: Compiled | None = None
@@ -134,8 +135,9 @@ class App(Registrations, Folders, Templates):
                 if is_unwrapped:
                     self.entry = serving
                 self.is_frozen = True
-                for nested in self.blueprints_given:
-                    nested.blueprint.is_frozen = True
+                for part in tables.parts:
+                    if part.blueprint is not None:
+                        part.blueprint.is_frozen = True
             return self.compiled
 
     # Parts
@@ -151,13 +153,13 @@ class App(Registrations, Folders, Templates):
         """
         self.refuse_when_frozen("register_blueprint")
         nested = Nested(blueprint, url_prefix, name)
-        if any(one.name == nested.name for one in self.blueprints_given):
-            raise ValueError(f"there is a blueprint {nested.name!r} already; give this one a name: name='…'")
+        refuse_name_twice(nested, self.blueprints_given)
         self.blueprints_given.append(nested)
         self.take_from(blueprint)
 
     def take_from(self, blueprint: Blueprint) -> None:
         """Do what a blueprint, and those in it, ask of the application as a whole."""
+        blueprint.is_put_in = True
         for method, arguments in blueprint.of_app:
             getattr(self, method)(*arguments)
         for nested in blueprint.nested:
@@ -304,14 +306,21 @@ class App(Registrations, Folders, Templates):
 
     def open_session(self, request: Request) -> MutableMapping[str, Any]:
         """The session of a request."""
-        environ = request.environ
-        if self.sessions is None and "dragoman.session" not in environ:
-            self.sessions = sessions_of(self.config, environ["wsgi.url_scheme"] == "http")
-        return open_session(request, self.sessions)
+        return open_session(request, None if SESSION in request.environ else self.sessions_for(request))
 
     def save_session(self, request: Request, response: Response) -> None:
         """Store the session of a request that has asked for it."""
-        save_session(request.session, self.sessions, request.environ, response)
+        sessions = None if SESSION in request.environ else self.sessions_for(request)
+        save_session(request.session, sessions, request.environ, response)
+
+    def sessions_for(self, request: Request) -> Sessions:
+        """`sessions`, else those that the settings describe: one may be asked by http and by https."""
+        if self.sessions is not None:
+            return self.sessions
+        is_local = request.scheme == "http"
+        if is_local not in self.sessions_by_settings:
+            self.sessions_by_settings[is_local] = sessions_of(self.config, is_local)
+        return self.sessions_by_settings[is_local]
 
     # Seeing it
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from dragoman.web.folders import Folders
 from dragoman.web.registrations import AnyView, Registrations
 from dragoman.web.templates import Naming
-from dragoman.web.typing import AnyAfter, AnyBefore, AnyContext, AnyErrorHandler, AnyTeardown
+from dragoman.web.typing import (
+    AnyAfter,
+    AnyBefore,
+    AnyContext,
+    AnyErrorHandler,
+    AnyTeardown,
+    AnyUrlDefaults,
+    AnyValues,
+)
 
 if TYPE_CHECKING:
     import click
@@ -44,8 +52,7 @@ class Blueprint(Registrations, Folders):
         root_path: str | os.PathLike[str] | None = None,
         cli_group: str | None = "",
     ) -> None:
-        if not name or "." in name:
-            raise ValueError(f"Blueprint({name!r}): want a name without points")
+        check_name(name)
         check_prefix(url_prefix)
         super().__init__(name)
         self.import_name = import_name
@@ -57,15 +64,22 @@ class Blueprint(Registrations, Folders):
         self.cli_group = cli_group
         self.nested: list[Nested] = []
         self.of_app: list[tuple[str, tuple[Any, ...]]] = []
+        self.is_put_in = False
 
     def register_blueprint(
         self, blueprint: Blueprint, *, url_prefix: str | None = None, name: str | None = None
     ) -> None:
-        """Put another one into this."""
-        self.refuse_when_frozen("register_blueprint")
-        if blueprint is self:
-            raise ValueError(f"blueprint {self.name!r} cannot be put into itself")
-        self.nested.append(Nested(blueprint, url_prefix, name))
+        """Put another one into this. Raises ValueError for a name that is there already, and for a circle."""
+        self.refuse_when_put_in("register_blueprint")
+        if blueprint.contains(self):
+            raise ValueError(f"blueprint {blueprint.name!r} cannot be put into itself, nor into one that is in it")
+        nested = Nested(blueprint, url_prefix, name)
+        refuse_name_twice(nested, self.nested)
+        self.nested.append(nested)
+
+    def contains(self, other: Blueprint) -> bool:
+        """Whether `other` is this one, or in it."""
+        return other is self or any(nested.blueprint.contains(other) for nested in self.nested)
 
     @cached_property
     def cli(self) -> click.Group:
@@ -92,26 +106,34 @@ class Blueprint(Registrations, Folders):
         """`App.context_processor`."""
         return self.for_app("context_processor", hook)
 
+    def app_url_value_preprocessor(self, hook: AnyValues) -> AnyValues:
+        """`App.url_value_preprocessor`."""
+        return self.for_app("url_value_preprocessor", hook)
+
+    def app_url_defaults(self, hook: AnyUrlDefaults) -> AnyUrlDefaults:
+        """`App.url_defaults`."""
+        return self.for_app("url_defaults", hook)
+
     def app_errorhandler(self, key: int | type[BaseException]) -> Callable[[AnyErrorHandler], AnyErrorHandler]:
         """`App.errorhandler`."""
 
         def registered(handler: AnyErrorHandler) -> AnyErrorHandler:
-            self.of_app.append(("register_error_handler", (key, handler)))
+            self.asked_of_app("register_error_handler", key, handler)
             return handler
 
         return registered
 
     def add_app_template_filter(self, function: Callable[..., Any], name: str | None = None) -> None:
         """`App.add_template_filter`."""
-        self.of_app.append(("add_template_filter", (function, name)))
+        self.asked_of_app("add_template_filter", function, name)
 
     def add_app_template_test(self, function: Callable[..., bool], name: str | None = None) -> None:
         """`App.add_template_test`."""
-        self.of_app.append(("add_template_test", (function, name)))
+        self.asked_of_app("add_template_test", function, name)
 
     def add_app_template_global(self, function: Callable[..., Any], name: str | None = None) -> None:
         """`App.add_template_global`."""
-        self.of_app.append(("add_template_global", (function, name)))
+        self.asked_of_app("add_template_global", function, name)
 
     @property
     def app_template_filter(self) -> Naming:
@@ -130,12 +152,23 @@ class Blueprint(Registrations, Folders):
 
     def record(self, function: Callable[[Any], Any]) -> None:
         """Call it with the application when this is put into one. (Flask: with a state, whose `app` that is.)"""
-        self.of_app.append(("call_with_app", (function,)))
+        self.asked_of_app("call_with_app", function)
 
     def for_app(self, method: str, hook: AnyView) -> AnyView:
-        self.refuse_when_frozen(method)
-        self.of_app.append((method, (hook,)))
+        self.asked_of_app(method, hook)
         return hook
+
+    def asked_of_app(self, method: str, *arguments: Any) -> None:
+        self.refuse_when_put_in(method)
+        self.of_app.append((method, arguments))
+
+    def refuse_when_put_in(self, what: str) -> None:
+        self.refuse_when_frozen(what)
+        if self.is_put_in:
+            raise RuntimeError(
+                f"{what}: {self.name!r} has been put into an application already, which would not hear of it; do this"
+                " before register_blueprint"
+            )
 
 
 class Nested:
@@ -143,9 +176,21 @@ class Nested:
 
     def __init__(self, blueprint: Blueprint, url_prefix: str | None, name: str | None) -> None:
         check_prefix(url_prefix or "")
+        check_name(name or blueprint.name)
         self.blueprint = blueprint
         self.url_prefix = blueprint.url_prefix if url_prefix is None else url_prefix
         self.name = name or blueprint.name
+
+
+def refuse_name_twice(nested: Nested, others: Iterable[Nested]) -> None:
+    """Raises ValueError where one of `others` has the name of `nested`."""
+    if any(one.name == nested.name for one in others):
+        raise ValueError(f"there is a blueprint {nested.name!r} already; give this one a name: name='…'")
+
+
+def check_name(name: str) -> None:
+    if not name or "." in name:
+        raise ValueError(f"blueprint {name!r}: want a name without points")
 
 
 def check_prefix(prefix: str) -> None:

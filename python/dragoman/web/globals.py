@@ -74,6 +74,7 @@ class CurrentRoom:
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
+        refuse_special(name)
         return getattr(request_of(current_context("g")).g, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -110,6 +111,7 @@ class CurrentSession(MutableMapping[str, Any]):
         return len(request_of(current_context("session")).session)
 
     def __getattr__(self, name: str) -> Any:
+        refuse_special(name)
         # rotate(), is_new and so on, of those sessions that have them.
         return getattr(request_of(current_context("session")).session, name)
 
@@ -123,6 +125,7 @@ class CurrentApp:
     __slots__ = ()
 
     def __getattr__(self, name: str) -> Any:
+        refuse_special(name)
         return getattr(current_context("current_app")[APP], name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -130,6 +133,12 @@ class CurrentApp:
 
     def _get_current_object(self) -> Any:
         return current_context("current_app")[APP]
+
+
+def refuse_special(name: str) -> None:
+    """Tools look for names such as ``__wrapped__`` in all that a module has, and there is no request then."""
+    if name.startswith("__"):
+        raise AttributeError(name)
 
 
 def has_request_context() -> bool:
