@@ -24,11 +24,13 @@ class Accept:
 
     def best_match(self, offers: Iterable[str], default: str | None = None) -> str | None:
         """The one of `offers` that the client likes best, the first among equals; `default` where it takes none."""
-        found = self._best(self.value, list(offers))
-        return default if found is None else found
+        listed = list(offers)
+        found = self._best(self.value, listed)
+        # Of encodings "identity" may be found that nobody has offered.
+        return found if found in listed else default
 
     def __contains__(self, offer: str) -> bool:
-        return self._best(self.value, [offer]) is not None
+        return self._best(self.value, [offer]) == offer
 
     def values(self) -> list[str]:
         """What is listed, the best first, without what is refused."""

@@ -35,6 +35,7 @@ __all__ = ["Request"]
 # RFC 3986 §3.3 and §3.4: what stands in a path or a query as it is.
 SAFE_IN_PATH = "/!$&'()*+,:;=@"
 SAFE_IN_QUERY = SAFE_IN_PATH + "?%"
+MOST_QUERY_FIELDS = 1000
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -144,9 +145,9 @@ class Request:
         if not query:
             return MultiDict()
         try:
-            return MultiDict(parse_urlencoded(query))
+            return MultiDict(parse_urlencoded(query, most_fields=MOST_QUERY_FIELDS))
         except FormError as error:
-            raise refusal_of(error) from error
+            raise BadRequest(f"The query has more than {MOST_QUERY_FIELDS} fields.") from error
 
     # Which of the application's handlers answers it
 
