@@ -357,6 +357,9 @@ def read_multipart(reading: Reading, body: Iterator[bytes], boundary: str) -> No
                     reading.write(event)
                 elif event is None:
                     reading.finish()
+                elif sum(name == "Content-Disposition" for name, _ in event.headerlist) > 1:
+                    # The library takes the last, and a guard before us may have taken the first.
+                    raise FormError(400, "a part of the form has two names")
                 elif event.name:
                     reading.begin(event.name, event.filename, event.content_type or "application/octet-stream")
                 else:
