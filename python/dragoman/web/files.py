@@ -55,7 +55,7 @@ def send_file(
     if environ is None:
         environ = current_context("send_file")[ENVIRON]
     source = opened(path_or_file)
-    file, name, size, modified, _ = source
+    file, name, size, modified = source[:4]
     try:
         name = download_name or name
         response = Response(None, content_type=mimetype or guessed_type(name))
@@ -88,6 +88,7 @@ class Source(NamedTuple):
     """An open file as it is sent: from `start` on.
 
     name, size_bytes, modified   as far as they are known
+    is_plain    whether a server that sends it by its descriptor begins at `start` too
     """
 
     file: IO[bytes]
@@ -95,6 +96,7 @@ class Source(NamedTuple):
     size_bytes: int | None = None
     modified: float | None = None
     start: int = 0
+    is_plain: bool = True
 
 
 def default_max_age(name: str) -> int | None:
@@ -116,7 +118,7 @@ def fill(response: Response, source: Source, modified: float | None, environ: En
             partial(response, source, ranges, size or 0)
             return
     wrapper = environ.get("wsgi.file_wrapper")
-    if isinstance(wrapper, type) and size is not None:
+    if isinstance(wrapper, type) and size is not None and source.is_plain:
         response.stream = wrapper(source.file, BLOCK_BYTES)
         response.is_passthrough = True
     else:
@@ -202,7 +204,9 @@ def opened(given: Any) -> Source:
         status = os.fstat(given.fileno())
         name, start = getattr(given, "name", ""), given.tell()
         name = os.path.basename(name) if isinstance(name, str) else ""
-        return Source(given, name, max(0, status.st_size - start), status.st_mtime, start)
+        # What a buffer has read ahead moves the descriptor's own place, which gunicorn goes by.
+        is_plain = os.lseek(given.fileno(), 0, os.SEEK_CUR) == start
+        return Source(given, name, max(0, status.st_size - start), status.st_mtime, start, is_plain)
     return Source(given)
 
 
