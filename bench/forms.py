@@ -17,11 +17,10 @@ from harness.paths import ROOT
 
 sys.path.insert(0, str(ROOT))  # the corpus is the tests' own
 
-from werkzeug.exceptions import HTTPException
-from werkzeug.wrappers import Request as WerkzeugRequest
-
 from dragoman.http.forms import FormError, Limits, parse_form
 from tests.web.hostile_forms import CASES, Case, part
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request as WerkzeugRequest
 
 PARTS, MEMORY_BYTES = 1000, 2 << 20
 LIMITS = Limits(fields=PARTS, files=PARTS, memory_bytes=MEMORY_BYTES)
