@@ -210,7 +210,7 @@ def two_bodies(a: int, b: str, c: Body, d: Struct) -> str:
         (wants_more, "nothing gives the parameter 'c': it is no variable of the rule"),
         (wants_more_by_keyword, "nothing gives the parameter 'c'"),
         (two_bodies, "c and d: a request has one body"),
-        (dict, "a builtin that tells no parameters: want a def around it"),
+        (dict, "want a function of Python around it"),
     ],
 )
 def test_a_handler_that_does_not_fit_its_rule_is_told_by_place(view: Any, said: str) -> None:

@@ -100,6 +100,17 @@ def test_without_a_host_the_servers_name_is_told() -> None:
             assert theirs.host == host
 
 
+@pytest.mark.parametrize(
+    "host", ["a b", "a/b", "a@b", "<x>", 'a"', "a:b", "a:99999", "[::1", "a\\b", "é", "a,b", "a" * 1000]
+)
+def test_what_is_no_host_is_in_no_url(host: str) -> None:
+    made = Request(environ_of(headers={"Host": host}))
+    assert (made.host, made.url) == ("", "http:///")
+    app = App(__name__)
+    app.add_url_rule("/", "here", lambda: app.url_for("here", _external=True))
+    assert ask(app, "GET", "/", {"Host": host}).status == 400
+
+
 FIELDS: list[tuple[str, Callable[[Request], Any], dict[str, str], Any]] = [
     ("user_agent", lambda r: r.user_agent, {"User-Agent": "curl/8"}, "curl/8"),
     ("user_agent", lambda r: r.user_agent, {}, ""),

@@ -13,6 +13,7 @@ import msgspec
 from dragoman.http.cookies import parse_cookies
 from dragoman.http.dates import parse_http_date
 from dragoman.http.forms import Form, FormError, parse_form, parse_urlencoded
+from dragoman.http.hosts import parse_host
 from dragoman.http.media_types import MediaType, parse_media_type
 from dragoman.types import Environ, InputStream
 from dragoman.web.accept import Accept, accept_encodings, accept_languages, accept_mimetypes
@@ -97,9 +98,14 @@ class Request:
 
     @lazy
     def host(self) -> str:
-        """Host and port as the client says them; without the port that the scheme has. TrustedHosts judges it."""
+        """Host and port as the client says them; without the port that the scheme has. TrustedHosts judges it.
+
+        Empty where the client says what is no host.
+        """
         host: str = self.environ.get("HTTP_HOST", "")
         port = DEFAULT_PORTS.get(self.scheme, "")
+        if host and parse_host(host) is None:
+            return ""
         if not host:
             host = self.environ["SERVER_NAME"]
             host = f"[{host}]" if ":" in host and not host.startswith("[") else host
@@ -124,7 +130,7 @@ class Request:
     @lazy
     def base_url(self) -> str:
         """The URL without the query."""
-        return self.url_root.rstrip("/") + quote(self.path, safe=SAFE_IN_PATH)
+        return self.url_root[:-1] + quote(self.path, safe=SAFE_IN_PATH)
 
     @lazy
     def url(self) -> str:

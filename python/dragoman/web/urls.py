@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from dragoman.web.building import BuildError
 from dragoman.web.context import APP, CURRENT, current_context, has_request, request_of
+from dragoman.web.errors import BadRequest
 from dragoman.web.response import Response
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def url_for(
     path = (quote(prefix, safe=SAFE_IN_PATH) if prefix else "") + tables.targets.path(endpoint, values, _method)
     if _external or _scheme is not None:
         host = app.config["SERVER_NAME"] if request is None else request.host
+        if not host and request is not None:
+            raise BadRequest("Host: want a name or an address, and a port if need be.")
         if not host:
             raise BuildError(f"url_for({endpoint!r}): there is no request that says the host: set SERVER_NAME")
         scheme = app.config["PREFERRED_URL_SCHEME"] if request is None else request.scheme
