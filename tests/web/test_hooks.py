@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.web import App, Blueprint, HTTPException, Response, abort, g, request, send_file
+from dragoman.web import App, Blueprint, HTTPException, Response, abort, after_this_request, g, request, send_file
 from tests.middleware.kit import ask, environ_of
 from tests.web.kit import opened
 
@@ -414,6 +414,22 @@ def test_call_on_close_is_called_when_the_answer_has_been_sent() -> None:
         assert calls == []
         answer.close()
         assert calls == ["closed"]
+
+
+def test_what_is_to_be_called_with_an_answer_is_told_where_its_head_has_gone_out() -> None:
+    app = App(__name__)
+
+    @app.get("/")
+    def view() -> Iterator[str]:
+        yield "a"
+        after_this_request(lambda response: response)
+        yield "b"
+
+    answer = opened(app, environ_of())
+    assert next(answer.blocks) == b"a"
+    with pytest.raises(RuntimeError, match="the head of the answer has gone out"):
+        next(answer.blocks)
+    answer.close()
 
 
 # Faults within faults

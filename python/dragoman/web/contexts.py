@@ -15,6 +15,7 @@ from dragoman.web.context import (
     APP,
     CURRENT,
     ENVIRON,
+    PLACES_OF_STREAM,
     PLAN,
     REQUEST,
     VALUES,
@@ -173,8 +174,12 @@ def after_this_request(hook: AfterHook) -> AfterHook:
     """Call it with the answer to the request in hand, before the hooks of `after_request`.
 
     It gives the response, or another one; None stands for the same. An error's answer comes by it too.
+    Raises RuntimeError in a stream, whose head has gone out.
     """
-    request_of(in_hand("after_this_request")).after.append(hook)
+    context = in_hand("after_this_request")
+    if len(context) >= PLACES_OF_STREAM:
+        raise RuntimeError("after_this_request: the head of the answer has gone out; call it before the first block")
+    request_of(context).after.append(hook)
     return hook
 
 
