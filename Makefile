@@ -23,10 +23,18 @@ help: ## Show what there is.
 serve: $(VENV)/.built ## Build, and serve examples/plain; the URL is printed. PORT=8080 make serve takes another port.
 	@exec $(BIN)/dragoman app:app --chdir examples/plain
 
+# These two at a time; the others measure, or have servers that all of them share. 5 is "none of that name".
+SIDE_BY_SIDE := $(addprefix tests/,apps contract middleware unit web)
+
 .PHONY: test
 test: $(VENV)/.equipped ## Build, and run all tests, Rust's and Python's. ARGS="-k drain" goes to pytest.
 	cargo test --quiet
+ifneq ($(filter tests/%,$(ARGS)),)
 	$(BIN)/python -m pytest $(ARGS)
+else
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(SIDE_BY_SIDE) $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE:%=--ignore=%) $(ARGS) || [ $$? -eq 5 ]
+endif
 
 # In a target directory of its own, because every crate is built anew; without the optimiser's last minutes, which models
 # do not need. The library alone: nothing else has models.
