@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context as VarContext
 from datetime import datetime, timedelta, timezone
 from functools import partial
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -22,6 +22,9 @@ from dragoman.http.media_types import parse_media_type
 from dragoman.http.statuses import is_bodiless, reason_phrase
 from dragoman.types import Environ, StartResponse
 from dragoman.web.headers import GivenHeaders, Headers
+
+if TYPE_CHECKING:
+    from dragoman.web.request import Request
 
 __all__ = ["HTML", "JSON", "Response", "StreamedBody"]
 
@@ -298,11 +301,9 @@ class Response:
         if "ETag" not in self.headers and self.stream is None:
             self.set_etag(hashlib.blake2b(self.body, digest_size=16).hexdigest())
 
-    def make_conditional(self, environ: Environ) -> Response:
-        """Become 304 or 412 where the request's conditions say so, by ETag and Last-Modified. Gives the same object.
-
-        environ   of the request: ``request.environ``
-        """
+    def make_conditional(self, request_or_environ: Request | Environ) -> Response:
+        """Become 304 or 412 where the request's conditions say so, by ETag and Last-Modified. Gives the same object."""
+        environ = request_or_environ if isinstance(request_or_environ, dict) else request_or_environ.environ
         if not 200 <= self.status_code < 300:
             return self
         modified = parse_http_date(self.headers.get("Last-Modified", "") or "")
