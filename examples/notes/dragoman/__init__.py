@@ -1,0 +1,1 @@
+"""The notes as an application of dragoman.web."""

@@ -1,0 +1,1 @@
+"""The streams as an application of Flask."""
