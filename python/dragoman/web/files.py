@@ -17,7 +17,8 @@ from dragoman.http.ranges import ByteRange, Multipart, Piece, content_range, par
 from dragoman.types import Environ
 from dragoman.web.context import APP, CURRENT, ENVIRON, current_context
 from dragoman.web.errors import NotFound, RangeNotSatisfiable
-from dragoman.web.response import Response, seconds_of
+from dragoman.web.response import Response
+from dragoman.web.response_fields import seconds_of
 
 if TYPE_CHECKING:
     from dragoman.web.app import App

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from dragoman.web.context import APP, CURRENT, current_context, has_request, request_of
 from dragoman.web.lazy import lazy
 from dragoman.web.request import Request
+from dragoman.web.request_fields import limit
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
@@ -48,7 +49,10 @@ class CurrentRequest:
 
 
 def passing(name: str, doc: str | None) -> property:
-    return property(lambda self: getattr(request_of(current_context("request")), name), doc=doc)
+    def put(self: CurrentRequest, value: Any) -> None:
+        setattr(request_of(current_context("request")), name, value)
+
+    return property(lambda self: getattr(request_of(current_context("request")), name), put, doc=doc)
 
 
 def passing_method(name: str, doc: str | None) -> Any:
@@ -63,7 +67,7 @@ def passing_method(name: str, doc: str | None) -> Any:
 for name in dir(Request):
     if not name.startswith("__"):
         of_class = getattr(Request, name)
-        is_method = callable(of_class) and not isinstance(of_class, property | lazy)
+        is_method = callable(of_class) and not isinstance(of_class, property | lazy | limit)
         make = passing_method if is_method else passing
         setattr(CurrentRequest, name, make(name, of_class.__doc__))
 

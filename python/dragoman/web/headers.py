@@ -55,6 +55,13 @@ class RequestHeaders(Mapping[str, str]):
         except (KeyError, ValueError, TypeError):
             return default
 
+    def getlist(self, name: str) -> list[str]:
+        """The value of the field, which is that of all of its name, joined with commas by WSGI; empty without it."""
+        value = self.get(name)
+        return [] if value is None else [value]
+
+    get_all = getlist
+
     def __iter__(self) -> Iterator[str]:
         for key, value in self._environ.items():
             if key.startswith("HTTP_"):
@@ -124,22 +131,45 @@ class Headers:
     def get(self, name: str) -> str | None: ...
     @overload
     def get(self, name: str, default: str | D) -> str | D: ...
-    def get(self, name: str, default: object = None) -> object:
-        """The value of the first field of that name, else `default`."""
+    @overload
+    def get(self, name: str, default: D = ..., *, type: Callable[[str], T]) -> T | D: ...
+    def get(self, name: str, default: Any = None, type: Callable[[str], Any] | None = None) -> Any:
+        """The value of the first field of that name, else `default`; `type` makes something of it."""
         value = fields.get(self.pairs, name)
-        return default if value is None else value
+        if value is None or type is None:
+            return default if value is None else value
+        try:
+            return type(value)
+        except (ValueError, TypeError):
+            return default
 
     def getlist(self, name: str) -> list[str]:
         """The values of all fields of that name."""
         return fields.get_all(self.pairs, name)
 
-    def add(self, name: str, value: str | int) -> None:
-        """Add a field, beside others of its name."""
-        fields.add(self.pairs, name, text_of(name, value))
+    get_all = getlist
 
-    def set(self, name: str, value: str | int) -> None:
-        """Make this the only field of its name."""
-        self[name] = value
+    def add(self, name: str, value: str | int, /, **parameters: str | int | None) -> None:
+        """Add a field, beside others of its name; `parameters` come after the value, as of Content-Disposition.
+
+        >>> headers = Headers()
+        >>> headers.add("Content-Disposition", "attachment", filename="a b.txt")
+        >>> headers["Content-Disposition"]
+        'attachment; filename="a b.txt"'
+        """
+        fields.add(self.pairs, name, with_parameters(text_of(name, value), parameters))
+
+    add_header = add
+
+    def set(self, name: str, value: str | int, /, **parameters: str | int | None) -> None:
+        """Make this the only field of its name; `parameters` as of `add`."""
+        self[name] = with_parameters(text_of(name, value), parameters)
+
+    def setlist(self, name: str, values: Iterable[str | int]) -> None:
+        """Make these the only fields of their name."""
+        self.remove(name)
+        for value in values:
+            self.add(name, value)
 
     def setdefault(self, name: str, value: str | int) -> str:
         """The field's value; it is set where there is none."""
@@ -150,6 +180,24 @@ class Headers:
     def remove(self, name: str) -> None:
         """Take out all fields of that name, if there are any."""
         del self[name]
+
+    def pop(self, name: str, *default: Any) -> Any:
+        """The value of the first field of that name; all are taken out. Raises KeyError without one and a default."""
+        value = fields.get(self.pairs, name)
+        if value is None:
+            if default:
+                return default[0]
+            raise KeyError(name)
+        del self[name]
+        return value
+
+    def clear(self) -> None:
+        """Take out all fields."""
+        self.pairs.clear()
+
+    def copy(self) -> Headers:
+        """Other fields with the same names and values."""
+        return Headers(self)
 
     def extend(self, given: GivenHeaders) -> None:
         """Add fields, beside those of their names."""
@@ -179,6 +227,10 @@ class Headers:
         """The fields, in the order of sending."""
         return list(self.pairs)
 
+    def to_wsgi_list(self) -> list[tuple[str, str]]:
+        """The fields as PEP 3333 wants them."""
+        return list(self.pairs)
+
     def __repr__(self) -> str:
         return f"Headers({self.pairs!r})"
 
@@ -198,3 +250,13 @@ def text_of(name: str, value: object) -> str:
     if isinstance(value, int):
         return str(value)
     raise TypeError(f"{name}: want str or int, got {value!r}")
+
+
+def with_parameters(value: str, parameters: Mapping[str, str | int | None]) -> str:
+    """A value with parameters; of their names ``_`` stands for ``-``, and one that is None is left out."""
+    written = [
+        f"{name.replace('_', '-')}={fields.quote_unless_token(str(given))}"
+        for name, given in parameters.items()
+        if given is not None
+    ]
+    return "; ".join([value, *written])

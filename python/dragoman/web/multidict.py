@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic, TypeVar, overload
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
+from typing import Any, Generic, Literal, TypeVar, overload
 
 from dragoman.web.errors import MissingKey
 
@@ -87,6 +87,18 @@ class MultiDict(Mapping[str, V], Generic[V]):
             except (ValueError, TypeError):
                 continue
         return made
+
+    @overload
+    def items(self) -> ItemsView[str, V]: ...
+    @overload
+    def items(self, multi: Literal[True]) -> list[tuple[str, V]]: ...
+    def items(self, multi: bool = False) -> Any:
+        """Each name with its first value; `multi`: each value with its name, as `pairs`."""
+        return self.pairs() if multi else super().items()
+
+    def listvalues(self) -> list[list[V]]:
+        """For each name all its values."""
+        return [list(values) for values in self._values.values()]
 
     def lists(self) -> list[tuple[str, list[V]]]:
         """Each name with all its values."""

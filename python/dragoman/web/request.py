@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from datetime import datetime, timezone
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
 
 from dragoman.http.cookies import parse_cookies
-from dragoman.http.dates import parse_http_date
 from dragoman.http.forms import Form, FormError, parse_form, parse_urlencoded
 from dragoman.http.hosts import parse_host
 from dragoman.http.media_types import MediaType, parse_media_type
@@ -24,6 +22,7 @@ from dragoman.web.errors import BadRequest, UnsupportedMediaType, exception_for
 from dragoman.web.headers import RequestHeaders
 from dragoman.web.lazy import lazy
 from dragoman.web.multidict import MultiDict
+from dragoman.web.request_fields import RequestFields, limit, number_for
 from dragoman.web.uploads import UploadedFile
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
-class Request:
+class Request(RequestFields):
     """A request. All its attributes are read-only, and worked out when they are first asked for.
 
     environ   of WSGI; `Request(environ)` can be made by anybody
@@ -49,8 +48,9 @@ class Request:
 
     __slots__ = ("context", "environ", "made")
 
-    #: Of bodies, forms and JSON; the application's settings of these names come first.
-    max_content_length: ClassVar[int] = 64 << 20
+    max_content_length = limit("MAX_CONTENT_LENGTH", 64 << 20)
+    max_form_memory_size = limit("MAX_FORM_MEMORY_SIZE", 2 << 20)
+    max_form_parts = limit("MAX_FORM_PARTS", 1000)
 
     def __init__(self, environ: Environ, context: Context | None = None) -> None:
         self.environ = environ
@@ -230,27 +230,6 @@ class Request:
         """The cookies; of two of one name the first counts."""
         return MultiDict(parse_cookies(self.environ.get("HTTP_COOKIE", "")).items())
 
-    @property
-    def user_agent(self) -> str:
-        """The field User-Agent; empty without it."""
-        agent: str = self.environ.get("HTTP_USER_AGENT", "")
-        return agent
-
-    @property
-    def referrer(self) -> str | None:
-        """The field Referer."""
-        return self.environ.get("HTTP_REFERER") or None
-
-    @property
-    def origin(self) -> str | None:
-        """The field Origin."""
-        return self.environ.get("HTTP_ORIGIN") or None
-
-    @lazy
-    def date(self) -> datetime | None:
-        """The field Date."""
-        return date_of(self.environ.get("HTTP_DATE"))
-
     # What it would take
 
     @lazy
@@ -267,36 +246,6 @@ class Request:
     def accept_encodings(self) -> Accept:
         """The field Accept-Encoding."""
         return accept_encodings(self.environ.get("HTTP_ACCEPT_ENCODING"))
-
-    @property
-    def if_none_match(self) -> str | None:
-        """The field If-None-Match; `Response.make_conditional` looks at it."""
-        return self.environ.get("HTTP_IF_NONE_MATCH")
-
-    @property
-    def if_match(self) -> str | None:
-        """The field If-Match."""
-        return self.environ.get("HTTP_IF_MATCH")
-
-    @lazy
-    def if_modified_since(self) -> datetime | None:
-        """The field If-Modified-Since."""
-        return date_of(self.environ.get("HTTP_IF_MODIFIED_SINCE"))
-
-    @lazy
-    def if_unmodified_since(self) -> datetime | None:
-        """The field If-Unmodified-Since."""
-        return date_of(self.environ.get("HTTP_IF_UNMODIFIED_SINCE"))
-
-    @property
-    def range(self) -> str | None:
-        """The field Range."""
-        return self.environ.get("HTTP_RANGE")
-
-    @property
-    def if_range(self) -> str | None:
-        """The field If-Range."""
-        return self.environ.get("HTTP_IF_RANGE")
 
     @property
     def last_event_id(self) -> str | None:
@@ -333,7 +282,7 @@ class Request:
     @lazy
     def stream(self) -> InputStream:
         """The body as it comes, for reading once; what is longer than MAX_CONTENT_LENGTH raises ContentTooLarge."""
-        return body_stream(self.environ, self.limit("MAX_CONTENT_LENGTH", self.max_content_length))
+        return body_stream(self.environ, number_for(self.max_content_length))
 
     @lazy
     def data(self) -> bytes:
@@ -341,8 +290,14 @@ class Request:
         is_read = "read_form" in self.made and self.mimetype in FORMS
         return b"" if is_read else read_body(self.stream)
 
-    def get_data(self, as_text: bool = False) -> Any:
-        """The body, as bytes or as text of UTF-8."""
+    def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> Any:
+        """The body, as bytes or as text of UTF-8.
+
+        cache             without effect, for Flask's callers: it is kept
+        parse_form_data   whether a form is read as `form` instead, and is empty here
+        """
+        if parse_form_data and self.mimetype in FORMS:
+            _ = self.read_form
         return self.data.decode("utf-8", "replace") if as_text else self.data
 
     @property
@@ -397,12 +352,12 @@ class Request:
         """How much of a form is taken: settings MAX_CONTENT_LENGTH, MAX_FORM_MEMORY_SIZE and MAX_FORM_PARTS."""
         from dragoman.http.forms import Limits  # noqa: PLC0415
 
-        parts = self.limit("MAX_FORM_PARTS", 1000)
+        parts = number_for(self.max_form_parts)
         return Limits(
-            body_bytes=self.limit("MAX_CONTENT_LENGTH", self.max_content_length),
+            body_bytes=number_for(self.max_content_length),
             fields=parts,
             files=parts,
-            memory_bytes=self.limit("MAX_FORM_MEMORY_SIZE", 2 << 20),
+            memory_bytes=number_for(self.max_form_memory_size),
         )
 
     @lazy
@@ -446,12 +401,6 @@ class Request:
         """What `after_this_request` has been given."""
         return []
 
-    def limit(self, setting: str, default: int) -> int:
-        """A limit of the application's settings; None there stands for no limit."""
-        app: App | None = self.context[APP]
-        value = default if app is None else app.config.get(setting, default)
-        return 1 << 62 if value is None else int(value)
-
     def close(self) -> None:
         """The request has ended: close its files."""
         form: Form | None = self.made.get("read_form")
@@ -471,11 +420,6 @@ def decoded_json(data: bytes) -> Any:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"The body is no JSON: {error}.") from error
-
-
-def date_of(value: str | None) -> datetime | None:
-    seconds = None if value is None else parse_http_date(value)
-    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
 
 
 def refusal_of(error: FormError) -> Exception:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context as VarContext
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -15,13 +15,14 @@ import msgspec
 from dragoman.http import cookies
 from dragoman.http.conditionals import ETag, Outcome, evaluate, parse_etag
 from dragoman.http.cookies import SameSite
-from dragoman.http.dates import http_date, parse_http_date
+from dragoman.http.dates import parse_http_date
 from dragoman.http.fields import Headers as Pairs
 from dragoman.http.fields import is_field_value
 from dragoman.http.media_types import parse_media_type
 from dragoman.http.statuses import is_bodiless, reason_phrase
 from dragoman.types import Environ, StartResponse
 from dragoman.web.headers import GivenHeaders, Headers
+from dragoman.web.response_fields import ResponseFields, seconds_of
 
 if TYPE_CHECKING:
     from dragoman.web.request import Request
@@ -35,7 +36,7 @@ JSON = "application/json"
 STATUS_LINE = re.compile(r"([2-9][0-9]{2})(?: (.*))?")
 
 
-class Response:
+class Response(ResponseFields):
     r"""An answer.
 
     response      text, bytes, an iterable of either, or None for nothing. A generator is sent block by block.
@@ -118,6 +119,12 @@ class Response:
         is_text = value.startswith("text/") or value in ("application/javascript", "application/xml")
         self.headers["Content-Type"] = f"{value}; charset=utf-8" if is_text and "charset" not in value else value
 
+    @property
+    def mimetype_params(self) -> dict[str, str]:
+        """The type's parameters."""
+        media_type = parse_media_type(self.content_type or "")
+        return {} if media_type is None else dict(media_type.parameters)
+
     # Body
 
     @property
@@ -141,6 +148,23 @@ class Response:
     def is_streamed(self) -> bool:
         """Whether the blocks come one by one, so that their number and length are not known."""
         return self.stream is not None
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the body is in memory, so that its length is known."""
+        return self.stream is None
+
+    def make_sequence(self) -> None:
+        """Read a stream to its end, so that the body is in memory."""
+        self.get_data()
+
+    def calculate_content_length(self) -> int | None:
+        """Bytes of the body; None for a stream."""
+        return len(self.body) if self.stream is None else None
+
+    def iter_encoded(self) -> Iterator[bytes]:
+        """The body's blocks as bytes; a stream is read by that."""
+        return map(as_bytes, self.response)
 
     @property
     def data(self) -> bytes:
@@ -212,15 +236,6 @@ class Response:
 
     # Fields
 
-    @property
-    def location(self) -> str | None:
-        """The field Location."""
-        return self.headers.get("Location")
-
-    @location.setter
-    def location(self, value: str) -> None:
-        self.headers["Location"] = value
-
     def set_cookie(
         self,
         key: str,
@@ -277,16 +292,6 @@ class Response:
                 partitioned=partitioned,
             ),
         )
-
-    @property
-    def last_modified(self) -> datetime | None:
-        """The field Last-Modified."""
-        seconds = parse_http_date(self.headers.get("Last-Modified", "") or "")
-        return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
-
-    @last_modified.setter
-    def last_modified(self, value: float | datetime) -> None:
-        self.headers["Last-Modified"] = http_date(seconds_of(value) or 0)
 
     def get_etag(self) -> ETag | None:
         """The field ETag, read."""
@@ -478,9 +483,3 @@ def parsed_status(status: object) -> tuple[int, str]:
     raise ValueError(
         f"status {status!r}: want a number from 200 to 999, or a line such as '404 Not Found'; 1xx are no answers"
     )
-
-
-def seconds_of(value: float | datetime | None) -> float | None:
-    if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp()
-    return value
