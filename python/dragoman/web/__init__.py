@@ -21,10 +21,11 @@ from dragoman.web.flashing import flash, get_flashed_messages
 from dragoman.web.globals import current_app, g, has_app_context, has_request_context, request, session
 from dragoman.web.headers import Headers
 from dragoman.web.inputs import Body, HeaderFields, Query
+from dragoman.web.json import jsonify
 from dragoman.web.multidict import MultiDict
 from dragoman.web.request import Request
 from dragoman.web.response import Response
-from dragoman.web.results import jsonify, make_response
+from dragoman.web.results import make_response
 from dragoman.web.templating import (
     get_template_attribute,
     render_template,

@@ -14,7 +14,6 @@ from dragoman.web.errors import InternalServerError
 from dragoman.web.handling import page
 from dragoman.web.plan import Answer, Plan
 from dragoman.web.response import Response
-from dragoman.web.results import response_of
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
@@ -36,6 +35,7 @@ def hooked(app: App, plan: Plan) -> Answer:
     """How a plan with hooks answers."""
     before, after, teardown, values = (tuple(map(called_in_loop, one)) for one in plan.hooks)
     call = plan.call
+    response_for = app.json.response_maker()
 
     def answer(context: Context, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -49,7 +49,7 @@ def hooked(app: App, plan: Plan) -> Answer:
                     break
             else:
                 result = call(context)
-            response = processed(app, context, response_of(result, context[ENVIRON], plan.endpoint), after)
+            response = processed(app, context, response_for(result, context[ENVIRON], plan.endpoint), after)
         except BaseException as error:
             return failed(app, plan, context, start_response, error)
         return sent(context, response, start_response, teardown)

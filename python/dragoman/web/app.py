@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequenc
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
 from dragoman.middleware import Sessions
 from dragoman.middleware.development import is_development
@@ -25,6 +25,8 @@ from dragoman.web.converters import CONVERTERS, Converter
 from dragoman.web.errors import HTTPException, InternalServerError, ServiceUnavailable
 from dragoman.web.folders import Folders
 from dragoman.web.handling import page
+from dragoman.web.instance import instance_folder_of
+from dragoman.web.json import Json
 from dragoman.web.registrations import Registrations
 from dragoman.web.request import Request
 from dragoman.web.response import Response
@@ -53,6 +55,8 @@ class App(Registrations, Folders, Templates):
     static_url_path   default ``/`` with the folder's name
     template_folder   of Jinja2's templates
     root_path         what folders are relative to; default the module's directory
+    instance_path     where files are that are no part of the code; default ``instance`` beside module or package
+    instance_relative_config   whether `Config.from_file` and its like look there
 
         app = App(__name__)
 
@@ -63,6 +67,7 @@ class App(Registrations, Folders, Templates):
 
     request_class: type[Request] = Request
     test_client_class: type[Client] | None = None
+    response_class: type[Response] = Response
     builtin_converters = tuple(CONVERTERS.values())
 
     def __init__(
@@ -73,6 +78,8 @@ class App(Registrations, Folders, Templates):
         static_url_path: str | None = None,
         template_folder: str | os.PathLike[str] | None = "templates",
         root_path: str | os.PathLike[str] | None = None,
+        instance_path: str | None = None,
+        instance_relative_config: bool = False,
     ) -> None:
         Registrations.__init__(self, import_name)
         Templates.__init__(self)
@@ -81,11 +88,15 @@ class App(Registrations, Folders, Templates):
         self.static_folder = static_folder
         self.static_url_path = static_url_path
         self.template_folder = template_folder
-        self.config = Config(self.root_path)
+        if instance_path is not None and not os.path.isabs(instance_path):
+            raise ValueError(f"instance_path={instance_path!r}: want an absolute path")
+        self.instance_path = instance_path or str(instance_folder_of(import_name))
+        self.config = Config(self.instance_path if instance_relative_config else self.root_path)
         self.converters: dict[str, type[Converter]] = dict(CONVERTERS)
         self.blueprints_given: list[Nested] = []
         self.context_teardown: list[TeardownHook] = []
         self.extensions: dict[str, Any] = {}
+        self.json = Json()
         self.sessions: Sessions | None = None
         self.shell_context: list[ContextHook] = []
         self.sessions_by_settings: dict[bool, Sessions] = {}
@@ -125,6 +136,8 @@ class App(Registrations, Folders, Templates):
         """
         with self.freezing:
             if self.compiled is None:
+                for sentence in self.config.without_effect():
+                    self.logger.warning(sentence)
                 tables = compiled(self)
                 if self.config["CHECK_TEMPLATES"]:
                     check_templates(self, tables)
@@ -172,6 +185,16 @@ class App(Registrations, Folders, Templates):
     def blueprints(self) -> dict[str, Blueprint]:
         """Those that were put in, by name."""
         return {nested.name: nested.blueprint for nested in self.blueprints_given}
+
+    def iter_blueprints(self) -> Iterable[Blueprint]:
+        """Those that were put in, in that order."""
+        return self.blueprints.values()
+
+    # Files
+
+    def open_instance_resource(self, resource: str, mode: str = "rb", encoding: str | None = "utf-8") -> IO[Any]:
+        """A file of the instance folder; in another mode than ``"rb"`` and ``"r"`` it may be written, too."""
+        return open(Path(self.instance_path) / resource, mode, encoding=None if "b" in mode else encoding)
 
     # Contexts
 
@@ -274,7 +297,7 @@ class App(Registrations, Folders, Templates):
             return error.response
         handler = errors.find(scopes, error)
         if handler is not None:
-            return response_of(handler(error), context[ENVIRON], "the error handler")
+            return response_of(handler(error), context[ENVIRON], "the error handler", self.json.encode)
         if isinstance(error, HTTPException):
             return page(error, context[ENVIRON])
         raise error
@@ -291,7 +314,7 @@ class App(Registrations, Folders, Templates):
         handler = self.freeze().errors.find(scopes, fault)
         if handler is not None:
             try:
-                return response_of(handler(fault), environ, "the error handler")
+                return response_of(handler(fault), environ, "the error handler", self.json.encode)
             except Exception as second:
                 self.log_exception(second, context)
         return page(fault, environ, self.debug)
@@ -321,6 +344,21 @@ class App(Registrations, Folders, Templates):
         if is_local not in self.sessions_by_settings:
             self.sessions_by_settings[is_local] = sessions_of(self.config, is_local)
         return self.sessions_by_settings[is_local]
+
+    # Serving it
+
+    def run(self, host: str = "127.0.0.1", port: int = 8000, debug: bool | None = None, **settings: Any) -> None:
+        """Serve it by Dragoman in this process until Ctrl-C: for a file that is run as a program.
+
+        debug      sets `App.debug`
+        settings   those of `dragoman.serve`
+        Nothing is loaded anew when a file changes: ``dragoman --dev app:app`` does that.
+        """
+        from dragoman.embedded import serve  # noqa: PLC0415
+
+        if debug is not None:
+            self.debug = debug
+        serve(self, bind=f"[{host}]:{port}" if ":" in host else f"{host}:{port}", **settings)
 
     # Seeing it
 

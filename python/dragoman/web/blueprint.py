@@ -154,6 +154,17 @@ class Blueprint(Registrations, Folders):
         """Call it with the application when this is put into one. (Flask: with a state, whose `app` that is.)"""
         self.asked_of_app("call_with_app", function)
 
+    def record_once(self, function: Callable[[Any], Any]) -> None:
+        """`record`, for the first time alone that this is put in."""
+        seen: list[Any] = []
+
+        def once(app: Any) -> None:
+            if not seen:
+                seen.append(app)
+                function(app)
+
+        self.record(once)
+
     def for_app(self, method: str, hook: AnyView) -> AnyView:
         self.asked_of_app(method, hook)
         return hook

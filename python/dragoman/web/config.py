@@ -15,7 +15,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["DEFAULTS", "Config"]
+__all__ = ["DEFAULTS", "OF_FLASK", "Config"]
 
 DEFAULTS: Mapping[str, Any] = {
     "APPLICATION_ROOT": "/",
@@ -46,6 +46,21 @@ DEFAULTS: Mapping[str, Any] = {
 """Each setting of the library with its default; an application adds its own, in capitals."""
 
 
+OF_FLASK: Mapping[str, str] = {
+    "EXPLAIN_TEMPLATE_LOADING": "a template that is not found says where it was looked for",
+    "MAX_COOKIE_SIZE": "a cookie of more than 4096 bytes is refused",
+    "PERMANENT_SESSION_LIFETIME": "set SESSION_IDLE_S, in seconds",
+    "PROVIDE_AUTOMATIC_OPTIONS": "OPTIONS is answered for each rule; a rule with methods=['OPTIONS'] comes before that",
+    "SESSION_COOKIE_PARTITIONED": "set app.sessions to dragoman.middleware.Sessions(…)",
+    "SESSION_REFRESH_EACH_REQUEST": "a session lives on while it is used",
+    "TRAP_BAD_REQUEST_ERRORS": "the page of a 400 says which key is missing",
+    "TRAP_HTTP_EXCEPTIONS": "errorhandler(HTTPException) has all of them",
+    "TRUSTED_HOSTS": "put dragoman.middleware.TrustedHosts around the application",
+    "USE_X_SENDFILE": "the server sends files itself",
+}
+"""Settings of Flask that do nothing here, with what there is instead."""
+
+
 class Config(dict[str, Any]):
     """Settings by name. Names are in capitals; what has other names in an object or file is left out.
 
@@ -70,12 +85,16 @@ class Config(dict[str, Any]):
     def from_file(
         self,
         path: str | os.PathLike[str],
-        load: Callable[[IO[bytes]], Mapping[str, Any]] = tomllib.load,
+        load: Callable[[IO[Any]], Mapping[str, Any]] = tomllib.load,
         silent: bool = False,
+        text: bool = False,
     ) -> bool:
-        """The items of a file, of TOML unless `load` reads another kind. `silent`: False where there is no file."""
+        """The items of a file, of TOML unless `load` reads another kind. `silent`: False where there is no file.
+
+        text   whether `load` wants the file open as text. (Flask: True by default; json.load and tomllib take bytes.)
+        """
         try:
-            with (self.root_path / path).open("rb") as file:
+            with (self.root_path / path).open("r" if text else "rb", encoding="utf-8" if text else None) as file:
                 return self.from_mapping(load(file))
         except FileNotFoundError:
             if silent:
@@ -132,6 +151,12 @@ class Config(dict[str, Any]):
                 raise TypeError(f"the setting {part} is {type(inner).__name__}, want a dict to set {last!r} in")
             place = inner
         place[last] = value
+
+    def without_effect(self) -> list[str]:
+        """A sentence for each setting of Flask that was made and does nothing here."""
+        return [
+            f"the setting {name} does nothing here: {instead}" for name, instead in OF_FLASK.items() if name in self
+        ]
 
     def get_namespace(self, prefix: str, lowercase: bool = True, trim_namespace: bool = True) -> dict[str, Any]:
         """The settings whose names begin with `prefix`."""

@@ -9,6 +9,7 @@ from dragoman.http.statuses import reason_phrase
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from dragoman.types import Environ
     from dragoman.web.response import Response
 
 __all__ = [
@@ -81,6 +82,15 @@ class HTTPException(Exception):
     def name(self) -> str:
         """The reason phrase of the status."""
         return reason_phrase(self.code)
+
+    def get_response(self, environ: Environ | None = None) -> Response:
+        """The page that it is where no handler makes another one, to be changed; `environ` decides of HTML or JSON."""
+        from dragoman.web.context import CURRENT, ENVIRON  # noqa: PLC0415
+        from dragoman.web.handling import page  # noqa: PLC0415
+
+        context = CURRENT.get()
+        here = {} if context is None else context[ENVIRON]
+        return page(self, here if environ is None else environ)
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}" + (f": {self.description}" if self.description else "")

@@ -94,6 +94,16 @@ class CurrentRoom:
         return iter(cast(Room, request_of(current_context("g")).g))
 
 
+# What Flask's sessions have by other names. They are set to True without any need and any effect.
+OF_FLASK = {"accessed": "is_touched", "modified": "is_changed", "new": "is_new", "permanent": "permanent"}
+NEVER = {
+    "accessed": "that is seen by itself",
+    "modified": "what was changed is stored; request.session.clear() ends the session",
+    "new": "that is seen by itself",
+    "permanent": "each session lives for SESSION_IDLE_S after its last use",
+}
+
+
 class CurrentSession(MutableMapping[str, Any]):
     """The session of the request in hand."""
 
@@ -114,13 +124,25 @@ class CurrentSession(MutableMapping[str, Any]):
     def __len__(self) -> int:
         return len(request_of(current_context("session")).session)
 
+    def clear(self) -> None:
+        """End it, as the session itself does it: not only its items."""
+        request_of(current_context("session")).session.clear()
+
     def __getattr__(self, name: str) -> Any:
         refuse_special(name)
         # rotate(), is_new and so on, of those sessions that have them.
-        return getattr(request_of(current_context("session")).session, name)
+        return getattr(request_of(current_context("session")).session, OF_FLASK.get(name, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(request_of(current_context("session")).session, name, value)
+        if name not in OF_FLASK:
+            setattr(request_of(current_context("session")).session, name, value)
+        elif not value:
+            raise AttributeError(f"session.{name} = {value!r}: {NEVER[name]}")
+
+    @property
+    def permanent(self) -> bool:
+        """True: each session lives for SESSION_IDLE_S after its last use, also when the browser is closed."""
+        return True
 
 
 class CurrentApp:

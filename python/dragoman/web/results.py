@@ -18,28 +18,31 @@ from dragoman.web.headers import Headers
 from dragoman.web.response import JSON, Response
 from dragoman.web.wsgi_results import response_from
 
-__all__ = ["encoded_json", "jsonify", "make_response", "plainer", "response_of"]
+__all__ = ["encoded_json", "make_response", "plainer", "response_of"]
 
 HEADERS = (Mapping, Headers, list, tuple)
 
 
-def response_of(result: Any, environ: Environ, what: str = "the handler") -> Response:
+def response_of(
+    result: Any, environ: Environ, what: str = "the handler", encode: Callable[[Any], bytes] | None = None
+) -> Response:
     """The response that `result` stands for.
 
     result   a Response; str or bytes; dict, list, dataclass or msgspec.Struct, sent as JSON; an iterator or generator,
              sent block by block; an open binary file or a pathlib.Path; a WSGI application, which is called; or a tuple
              (result, status), (result, headers) or (result, status, headers)
     what     gave it: for the error
+    encode   makes JSON; default `encoded_json`
     Raises TypeError for anything else, None among it.
     """
     if isinstance(result, Response):
         return result
     if isinstance(result, tuple):
-        return response_of_tuple(result, environ, what)
+        return response_of_tuple(result, environ, what, encode)
     if isinstance(result, str | bytes | bytearray | memoryview):
         return Response(result)
     if is_json(result):
-        return Response(encoded_json(result), content_type=JSON)
+        return Response((encode or encoded_json)(result), content_type=JSON)
     if isinstance(result, os.PathLike):
         return send_file(result, environ=environ)
     if hasattr(result, "read"):
@@ -53,7 +56,9 @@ def response_of(result: Any, environ: Environ, what: str = "the handler") -> Res
     raise TypeError(refusal(result, what))
 
 
-def response_of_tuple(result: tuple[Any, ...], environ: Environ, what: str) -> Response:
+def response_of_tuple(
+    result: tuple[Any, ...], environ: Environ, what: str, encode: Callable[[Any], bytes] | None
+) -> Response:
     if len(result) not in (2, 3):
         raise TypeError(
             f"{what} gave a tuple of {len(result)}: want (result, status), (result, headers) or"
@@ -70,7 +75,7 @@ def response_of_tuple(result: tuple[Any, ...], environ: Environ, what: str) -> R
         status = others[0]
     if headers is not None and not isinstance(headers, HEADERS):
         raise TypeError(f"{what} gave a tuple whose headers are {type(headers).__name__}: want a mapping or pairs")
-    response = response_of("" if body is None and status is not None else body, environ, what)
+    response = response_of("" if body is None and status is not None else body, environ, what, encode)
     if response is body:
         # Somebody may give the same object for each request.
         response = copy(response)
@@ -135,19 +140,12 @@ def plainer(value: Any, default: Callable[[Any], Any] | None = None) -> Any:
     raise TypeError(f"{type(value).__name__} is nothing that JSON knows: {value!r:.100}")
 
 
-def jsonify(*args: Any, **kwargs: Any) -> Response:
-    """A response of JSON: of one value, of several as a list, or of names and values as an object."""
-    if args and kwargs:
-        raise TypeError("jsonify: want values, or names with values, not both")
-    value = kwargs if kwargs or not args else args[0] if len(args) == 1 else list(args)
-    return Response(encoded_json(value), content_type=JSON)
-
-
 def make_response(*args: Any) -> Response:
     """The response that a handler would make by giving `args` back, to be changed before it is given back."""
-    from dragoman.web.context import ENVIRON, current_context  # noqa: PLC0415
+    from dragoman.web.context import APP, ENVIRON, current_context  # noqa: PLC0415
 
     if not args:
         return Response()
-    environ = current_context("make_response")[ENVIRON]
-    return response_of(args[0] if len(args) == 1 else args, environ, "make_response")
+    context = current_context("make_response")
+    result = args[0] if len(args) == 1 else args
+    return response_of(result, context[ENVIRON], "make_response", context[APP].json.encode)

@@ -14,7 +14,7 @@ from dragoman.web.context import CURRENT, REQUEST, VALUES, Context
 from dragoman.web.errors import HTTPException, MethodNotAllowed, NotFound
 from dragoman.web.plan import Plan
 from dragoman.web.response import HTML, JSON, Response
-from dragoman.web.results import plainer, response_of
+from dragoman.web.results import plainer
 from dragoman.web.routing import Missed, segments_of
 from dragoman.web.rules import Rule
 
@@ -55,7 +55,8 @@ LENGTHS = tuple(length_field(length) for length in range(KNOWN))
 
 def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
     """The WSGI application that answers by `tables`."""
-    simple = SIMPLE.get
+    simple = simple_kinds(app).get
+    response_for = app.json.response_maker()
     static, last = tables.tree.static.get, tables.tree.last.get
     enter, leave = CURRENT.set, CURRENT.reset
     search = Lookup(app, tables).search
@@ -103,7 +104,7 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
                     request = context[REQUEST]
                     response = None if request is None or not request.made else Response(body, content_type=field[1])
                 else:
-                    response = response_of(result, environ, plan.endpoint)
+                    response = response_for(result, environ, plan.endpoint)
             except BaseException as error:
                 return failed(app, plan, context, start_response, error)
             if response is not None:
@@ -115,6 +116,13 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
             leave(token)
 
     return serve
+
+
+def simple_kinds(app: App) -> dict[type, tuple[tuple[str, str], Callable[[Any], bytes]]]:
+    """`SIMPLE`, with the application's own way to write JSON."""
+    if app.json.default is None:
+        return SIMPLE
+    return SIMPLE | dict.fromkeys((dict, list), (JSON_FIELD, app.json.encode))
 
 
 class Lookup:
