@@ -12,6 +12,7 @@ def user(id: int) -> dict:
 from dragoman.web.app import App
 from dragoman.web.blueprint import Blueprint
 from dragoman.web.building import BuildError
+from dragoman.web.config import Config
 from dragoman.web.contexts import after_this_request, copy_current_request_context, stream_with_context
 from dragoman.web.describing import describe
 from dragoman.web.errors import HTTPException, abort
@@ -43,6 +44,7 @@ __all__ = [
     "Blueprint",
     "Body",
     "BuildError",
+    "Config",
     "Event",
     "EventStream",
     "HTTPException",

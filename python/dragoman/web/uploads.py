@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -76,6 +77,13 @@ class UploadedFile:
                 shutil.copyfileobj(self._upload.file, file, BLOCK_BYTES)
         else:
             shutil.copyfileobj(self._upload.file, target, BLOCK_BYTES)
+
+    def close(self) -> None:
+        """Close it now; it is removed."""
+        self._upload.file.close()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._upload.file)
 
     def __repr__(self) -> str:
         return f"<UploadedFile {self.filename!r} ({self.content_type})>"
