@@ -1,0 +1,16 @@
+DROP TABLE IF EXISTS post;
+DROP TABLE IF EXISTS author;
+
+CREATE TABLE author (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    password TEXT NOT NULL
+);
+
+CREATE TABLE post (
+    id INTEGER PRIMARY KEY,
+    author INTEGER NOT NULL REFERENCES author (id),
+    written TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    title TEXT NOT NULL,
+    text TEXT NOT NULL
+);
