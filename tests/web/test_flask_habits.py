@@ -257,7 +257,7 @@ def test_resources_are_beside_the_module_and_are_read_only() -> None:
             assert file.read().startswith(b'"""Environs')
         with part.open_resource("environs.py", "r") as file:
             assert file.read().startswith('"""Environs')
-        with pytest.raises(ValueError, match="resources are read"):
+        with pytest.raises(ValueError, match="want 'r' or 'rb'"):
             part.open_resource("environs.py", "w")
 
 
@@ -397,6 +397,23 @@ def test_a_session_cannot_be_made_to_end_with_the_browser(visited: App) -> None:
 
 
 # Serving
+
+
+def test_what_is_wrong_with_an_application_is_on_its_page_where_somebody_works_on_it() -> None:
+    app = App()
+    app.debug = True
+
+    @app.get("/double/<int:number>")
+    def double(number: str) -> str:
+        return number
+
+    for accepted in ("text/html", "application/json"):
+        status, _, body = answer(app, HTTP_ACCEPT=accepted)
+        assert status.startswith("500")
+        assert "is int by the rule, and str by the annotation" in body.decode()
+    app.debug = False
+    with pytest.raises(ValueError, match="is int by the rule"):
+        app(environ_for(), lambda status, headers, exc_info=None: lambda block: None)
 
 
 def test_run_serves_at_the_address_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,7 +125,15 @@ class App(Registrations, Folders, Templates):
         return self.own_entry(environ, start_response)
 
     def first_request(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        self.freeze()
+        try:
+            self.freeze()
+        except Exception as error:
+            if not self.debug or self.testing:
+                raise
+            # Who works on it has a browser in front, and not the log.
+            self.logger.error("the application cannot be had", exc_info=error)
+            fault = InternalServerError("The application cannot be had.", original_exception=error)
+            return page(fault, environ, is_development=True)(environ, start_response)
         return self.own_entry(environ, start_response)
 
     def freeze(self) -> Compiled:
