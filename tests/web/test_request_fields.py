@@ -133,3 +133,14 @@ def test_all_values_of_a_multidict_come_with_their_names() -> None:
 def test_a_field_of_a_request_is_a_list_of_one_value() -> None:
     headers = Request(environ_for(HTTP_ACCEPT="a, b")).headers
     assert headers.getlist("Accept") == ["a, b"] and headers.getlist("X-None") == []
+
+
+def test_a_request_is_made_of_values() -> None:
+    asked = Request.from_values("/a?b=c", method="POST", json={"d": 1}, headers={"X-A": "e"})
+    assert (asked.method, asked.path, asked.args["b"], asked.json, asked.headers["X-A"]) == (
+        "POST",
+        "/a",
+        "c",
+        {"d": 1},
+        "e",
+    )

@@ -21,7 +21,8 @@ from dragoman.web import (
     session,
     url_for,
 )
-from dragoman.web.errors import HTTPException, Unauthorized, UnprocessableContent
+from dragoman.web.errors import HTTPException, Unauthorized
+from dragoman.web.validation import ValidationFailed
 from notes.store import Missing, NameTaken, Store, secret_of
 
 people = Blueprint("people", __name__)
@@ -47,14 +48,13 @@ def create_app(folder: str | None = None) -> App:
 
 def refused(error: HTTPException) -> tuple[dict[str, Any], int, list[tuple[str, str]]]:
     told: dict[str, Any] = {"error": error.description or error.name}
-    if isinstance(error, UnprocessableContent):
-        told["fields"] = {one["field"]: one["message"] for one in error.extensions["errors"]}
+    if isinstance(error, ValidationFailed):
+        told["fields"] = {one["field"]: one["detail"] for one in error.errors}
     return told, error.code, error.headers
 
 
-def invalid(**fields: str) -> UnprocessableContent:
-    errors = [{"field": name, "message": wanted} for name, wanted in fields.items()]
-    return UnprocessableContent("Some fields are wrong.", extensions={"errors": errors})
+def invalid(**fields: str) -> ValidationFailed:
+    return ValidationFailed([{"in": "query", "field": name, "detail": wanted} for name, wanted in fields.items()])
 
 
 def missing(error: Missing) -> tuple[dict[str, Any], int]:

@@ -57,6 +57,13 @@ class Request(RequestFields):
         self.context: Context = [None, environ, self, None, ()] if context is None else context
         self.made: dict[str, Any] = {}
 
+    @classmethod
+    def from_values(cls, path: str = "/", **options: Any) -> Request:
+        """A request that nobody has sent; path and `options` are those of `environ_of`: method, headers, data, json."""
+        from dragoman.web.building_environ import environ_of  # noqa: PLC0415
+
+        return cls(environ_of(path, **options))
+
     # What was asked for
 
     @property
