@@ -81,7 +81,8 @@ class Store:
 
     def notes(self, person: int, words: str, tag: str, page: int, per_page: int) -> tuple[list[dict[str, Any]], int]:
         """The notes of a page, the newest first, and how many there are on all pages."""
-        where, values = "person = ?", [person]
+        where = "person = ?"
+        values: list[Any] = [person]
         if words:
             where += " AND (instr(lower(title), lower(?)) OR instr(lower(text), lower(?)))"
             values += [words, words]

@@ -131,10 +131,19 @@ def test_who_comes_back_gets_what_has_been_missed(site: Site) -> None:
         assert [next_event(answer)["data"] for _ in range(2)] == ["b", "c"]
 
 
+def test_a_last_event_that_is_none_is_passed_over(site: Site) -> None:
+    site.post("/events", body=b"before")
+    with site.asked("GET", "/events", headers={"Last-Event-ID": "none"}) as answer:
+        answer.readline()
+        wait_until(lambda: open_streams(site, "events") == 1)
+        site.post("/events", body=b"after")
+        assert next_event(answer)["data"] == "after"
+
+
 def test_a_listener_that_goes_leaves_no_stream_behind(site: Site) -> None:
     with site.asked("GET", "/events") as answer:
         answer.readline()
-        assert open_streams(site, "events") == 1
+        wait_until(lambda: open_streams(site, "events") == 1)
     wait_until(lambda: open_streams(site, "events") == 0)
 
 

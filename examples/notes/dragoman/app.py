@@ -157,7 +157,7 @@ def listed(request: Request) -> Response:
     pages = max(1, -(-total // per_page))
     response = jsonify(items=found, page=page, pages=pages, total=total)
     if page < pages:
-        asked = {"q": words or None, "tag": tag or None, "per_page": per_page, "page": page + 1}
+        asked: dict[str, Any] = {"q": words or None, "tag": tag or None, "per_page": per_page, "page": page + 1}
         response.headers["Link"] = f'<{url_for(".listed", **asked)}>; rel="next"'
     return response
 

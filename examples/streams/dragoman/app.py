@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from dragoman.web import App, Blueprint, Request, Response, abort, current_app, send_file
+from dragoman.web import App, Blueprint, Event, EventStream, Request, Response, abort, current_app, send_file
 from streams.sources import Feed, Job, Jobs, Open, large_file, measurements
 
 streams = Blueprint("streams", __name__)
@@ -90,20 +90,18 @@ def events(request: Request) -> Response:
     feed = current_app.extensions["feed"]
     last = request.headers.get("Last-Event-ID", feed.last, type=int)
 
-    def told() -> Iterator[str]:
+    def told() -> Iterator[Event | None]:
         number = last
         with current_app.extensions["open"].counted("events"):
-            yield ": welcome\n\n"
             while True:
                 found = feed.after(number, current_app.config["HEARTBEAT_S"])
                 if not found:
-                    yield ": still here\n\n"
+                    # A comment: says that we are still there.
+                    yield None
                 for number, text in found:
-                    lines = "".join(f"data: {line}\n" for line in text.splitlines() or [""])
-                    yield f"id: {number}\n{lines}\n"
+                    yield Event(text, id=number)
 
-    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return Response(told(), mimetype="text/event-stream", headers=headers)
+    return EventStream(told())
 
 
 # An export
