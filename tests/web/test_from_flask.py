@@ -95,6 +95,8 @@ def names_of_flask() -> dict[str, set[str]]:
         "werkzeug.datastructures.Headers": public(werkzeug.datastructures.Headers),
         "werkzeug.datastructures.MultiDict": public(werkzeug.datastructures.MultiDict),
         "werkzeug.datastructures.FileStorage": public(upload),
+        "werkzeug.datastructures.MIMEAccept": public(werkzeug.datastructures.MIMEAccept),
+        "werkzeug.datastructures.Authorization": public(werkzeug.datastructures.Authorization("basic", {})),
         "werkzeug.exceptions": exceptions,
         "werkzeug.exceptions.HTTPException": public(kinds.HTTPException, without=dir(Exception)),
     }
@@ -116,6 +118,7 @@ def names_of_ours() -> dict[str, set[str]]:
     for _ in app(environ_for(), lambda status, headers, exc_info=None: lambda block: None):
         pass
     client = app.test_client()
+    asked = web.Request(environ_for(HTTP_AUTHORIZATION="Bearer x"))
     return {
         "flask": set(web.__all__) | {"json"},
         "Flask": public(app),
@@ -134,6 +137,8 @@ def names_of_ours() -> dict[str, set[str]]:
         "werkzeug.datastructures.Headers": public(web.Headers),
         "werkzeug.datastructures.MultiDict": public(web.MultiDict),
         "werkzeug.datastructures.FileStorage": public(web.UploadedFile),
+        "werkzeug.datastructures.MIMEAccept": public(asked.accept_mimetypes),
+        "werkzeug.datastructures.Authorization": public(asked.authorization),
         "werkzeug.exceptions": public(web.errors),
         "werkzeug.exceptions.HTTPException": public(web.errors.HTTPException()),
     }

@@ -144,3 +144,23 @@ def test_a_request_is_made_of_values() -> None:
         {"d": 1},
         "e",
     )
+
+
+@pytest.mark.parametrize("value", ["text/html, application/json;q=0.5, */*;q=0.1", "application/json", "", None])
+def test_what_a_client_would_take_is_listed_as_in_werkzeug(value: str | None) -> None:
+    environ = environ_for() if value is None else environ_for(HTTP_ACCEPT=value)
+    ours, theirs = Request(environ).accept_mimetypes, werkzeug.Request(environ).accept_mimetypes
+    assert list(ours) == list(theirs) and list(ours.values()) == list(theirs.values())
+    assert (len(ours), ours.best) == (len(theirs), theirs.best)
+    if value:
+        assert (ours.accept_html, ours.accept_xhtml, ours.accept_json) == (
+            theirs.accept_html,
+            theirs.accept_xhtml,
+            theirs.accept_json,
+        )
+        assert werkzeug.Request(environ_for(HTTP_ACCEPT=ours.to_header())).accept_mimetypes == theirs
+
+
+def test_json_is_read_with_flasks_arguments() -> None:
+    asked = Request(environ_for("/", "POST", b"[1]"))
+    assert asked.get_json(force=True, silent=True, cache=False) == [1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dragoman.http.negotiation import best_encoding, best_language, best_media_type, qualities
 
@@ -37,6 +37,18 @@ class Accept:
         listed = [(quality, name) for name, quality in qualities(self.value or "") if quality > 0]
         return [name for _, name in sorted(listed, key=lambda one: -one[0])]
 
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        """What is listed with its quality, the best first."""
+        return iter(sorted(qualities(self.value or ""), key=lambda one: -one[1]))
+
+    def __len__(self) -> int:
+        return len(qualities(self.value or ""))
+
+    @property
+    def best(self) -> str | None:
+        """What is listed as the best; None where nothing is."""
+        return next(iter(self.values()), None)
+
     @property
     def accept_json(self) -> bool:
         """Whether JSON is taken."""
@@ -47,8 +59,16 @@ class Accept:
         """Whether HTML is taken."""
         return "text/html" in self
 
-    def __str__(self) -> str:
+    @property
+    def accept_xhtml(self) -> bool:
+        """Whether XHTML is taken."""
+        return "application/xhtml+xml" in self
+
+    def to_header(self) -> str:
+        """The field's value."""
         return self.value or ""
+
+    __str__ = to_header
 
 
 def accept_mimetypes(value: str | None) -> Accept:

@@ -319,11 +319,12 @@ class Request(RequestFields):
         """What the body says in JSON. Raises UnsupportedMediaType for another type, BadRequest for what is no JSON."""
         return self.get_json()
 
-    def get_json(self, force: bool = False, silent: bool = False) -> Any:
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """The same.
 
         force    whatever the type says
         silent   None instead of an exception
+        cache    without effect, for Flask's callers: it is kept
         """
         if not (force or self.is_json):
             if silent:
