@@ -57,3 +57,9 @@ def run_by_pytest(example: str, directory: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0 and " passed" in done.stdout, done.stdout
+
+
+def test_the_index_has_each_page() -> None:
+    index = next(page for page in PAGES if page.name == "README.md")
+    linked = set(re.findall(r"\]\((\w+\.md)\)", index.read_text(encoding="utf-8")))
+    assert linked == {page.name for page in PAGES} - {index.name}
