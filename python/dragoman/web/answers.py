@@ -14,6 +14,7 @@ from dragoman.web.errors import InternalServerError
 from dragoman.web.handling import page
 from dragoman.web.plan import Answer, Plan
 from dragoman.web.response import Response
+from dragoman.web.simple import simple_kinds, simple_response
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
@@ -35,6 +36,7 @@ def hooked(app: App, plan: Plan) -> Answer:
     """How a plan with hooks answers."""
     before, after, teardown, values = (tuple(map(called_in_loop, one)) for one in plan.hooks)
     call = plan.call
+    simple = simple_kinds(app).get
     response_for = app.json.response_maker()
 
     def answer(context: Context, start_response: StartResponse) -> Iterable[bytes]:
@@ -49,7 +51,12 @@ def hooked(app: App, plan: Plan) -> Answer:
                     break
             else:
                 result = call(context)
-            response = processed(app, context, response_for(result, context[ENVIRON], plan.endpoint), after)
+            kind = simple(type(result))
+            if kind is not None:
+                response = simple_response(kind, result)
+            else:
+                response = response_for(result, context[ENVIRON], plan.endpoint)
+            response = processed(app, context, response, after)
         except BaseException as error:
             return failed(app, plan, context, start_response, error)
         return sent(context, response, start_response, teardown)

@@ -51,9 +51,17 @@ class Response(ResponseFields):
     'text/plain; charset=utf-8'
     """
 
-    __slots__ = ("__dict__", "_status", "body", "closing", "headers", "is_passthrough", "status_code", "stream")
-
     default_mimetype: ClassVar[str] = "text/html"
+
+    # What is so until something else is set.
+    status_code: int = 200
+    _status: str = ""
+    body: bytes = b""
+    stream: Iterable[Any] | None = None
+    closing: tuple[Callable[[], object], ...] = ()
+    # The server's own file wrapper goes out as it is.
+    is_passthrough: bool = False
+    headers: Headers
 
     def __init__(
         self,
@@ -64,13 +72,6 @@ class Response(ResponseFields):
         content_type: str | None = None,
     ) -> None:
         self.headers = Headers() if headers is None else Headers(headers)
-        self.closing: list[Callable[[], object]] = []
-        # The server's own file wrapper goes out as it is.
-        self.is_passthrough = False
-        self.body: bytes = b""
-        self.stream: Iterable[Any] | None = None
-        self._status = ""
-        self.status_code = 200
         if status is not None:
             self.status = status
         if content_type is not None:
@@ -89,6 +90,8 @@ class Response(ResponseFields):
     @property
     def status(self) -> Any:
         """The status as a line: ``"404 Not Found"``."""
+        if self.status_code == 200 and not self._status:
+            return "200 OK"
         if self._status and self._status[:3] == str(self.status_code):
             return self._status
         return f"{self.status_code} {reason_phrase(self.status_code)}"
@@ -333,7 +336,7 @@ class Response(ResponseFields):
 
     def call_on_close(self, function: Callable[[], object]) -> Callable[[], object]:
         """Have `function` called when the answer has been sent, or never will be."""
-        self.closing.append(function)
+        self.closing = (*self.closing, function)
         return function
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -352,7 +355,7 @@ class Response(ResponseFields):
         context   in which the blocks of a stream are made, so that they see what the handler saw
         at_end    called when a stream has ended, with what was raised meanwhile or None
         """
-        has_body = method != "HEAD" and not is_bodiless(self.status_code)
+        has_body = method != "HEAD" and (self.status_code == 200 or not is_bodiless(self.status_code))
         source = self.stream
         if source is None:
             source = [self.body] if has_body and self.body else []
@@ -376,12 +379,15 @@ class Response(ResponseFields):
     def fields(self, method: str) -> Pairs:
         """The header fields as they are sent. The length of a body in memory is what it is, whatever has been said."""
         pairs: Pairs = self.headers.pairs
-        if is_bodiless(self.status_code):
+        if self.status_code != 200 and is_bodiless(self.status_code):
             return [pair for pair in pairs if pair[0].lower() not in ("content-length", "content-type")]
         if self.stream is not None:
             return pairs[:]
-        length = ("Content-Length", str(len(self.body)))
-        if "Content-Length" not in self.headers:
+        length = length_field(len(self.body))
+        for name, _ in pairs:
+            if name.lower() == "content-length":
+                break
+        else:
             return [*pairs, length]
         if method == "HEAD" and not self.body:
             # A handler for HEAD alone says what GET would give.
@@ -412,7 +418,7 @@ class StreamedBody:
     def __init__(
         self,
         source: Iterable[Any],
-        closing: list[Callable[[], object]],
+        closing: tuple[Callable[[], object], ...],
         context: VarContext | None = None,
         at_end: AtEnd | None = None,
     ) -> None:
@@ -448,7 +454,7 @@ class StreamedBody:
         tasks = [close, *self.closing] if close is not None else self.closing
         if self.at_end is not None:
             tasks = [*tasks, partial(self.tell, self.at_end)]
-        self.source, self.closing, self.at_end = (), [], None
+        self.source, self.closing, self.at_end = (), (), None
         self.run(iter(tasks))
 
     def run(self, tasks: Iterator[Callable[[], object]]) -> None:
@@ -462,6 +468,11 @@ class StreamedBody:
 
     def tell(self, at_end: AtEnd) -> None:
         at_end(self.raised)
+
+
+def length_field(length_bytes: int) -> tuple[str, str]:
+    """The field that says how long a body is."""
+    return ("Content-Length", str(length_bytes))
 
 
 def as_bytes(block: object) -> bytes:

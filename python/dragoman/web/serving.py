@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-
-import msgspec
 
 from dragoman.types import Environ, StartResponse, WSGIApplication
 from dragoman.web.answers import completed, failed, hooked
 from dragoman.web.context import CURRENT, REQUEST, VALUES, Context
 from dragoman.web.errors import HTTPException, MethodNotAllowed, NotFound
 from dragoman.web.plan import Plan
-from dragoman.web.response import HTML, JSON, Response
-from dragoman.web.results import plainer
+from dragoman.web.response import Response, length_field
 from dragoman.web.routing import Missed, segments_of
 from dragoman.web.rules import Rule
+from dragoman.web.simple import KNOWN, LENGTHS, simple_kinds
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
@@ -28,29 +26,9 @@ __all__ = ["compiled_serving"]
 MATCHED = "dragoman.web.plan"
 """The environ's key for the `Plan` of a request: its `route` is for those who count."""
 
-HTML_FIELD = ("Content-Type", HTML)
-JSON_FIELD = ("Content-Type", JSON)
-
-encode_json = msgspec.json.Encoder(enc_hook=plainer).encode
-# What most results are: their type, the field that says so, and how they become bytes.
-SIMPLE: dict[type, tuple[tuple[str, str], Callable[[Any], bytes]]] = {
-    str: (HTML_FIELD, str.encode),
-    dict: (JSON_FIELD, encode_json),
-    list: (JSON_FIELD, encode_json),
-}
-# The fields of bodies of less bytes are there already.
-KNOWN = 4096
-
 SAFE_IN_SEGMENT = "!$&'()*+,:;=@"
 # A query stays as it came, but for what no header field can hold.
 SAFE_IN_QUERY = "".join(map(chr, range(0x21, 0x7F)))
-
-
-def length_field(length_bytes: int) -> tuple[str, str]:
-    return ("Content-Length", str(length_bytes))
-
-
-LENGTHS = tuple(length_field(length) for length in range(KNOWN))
 
 
 def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
@@ -116,13 +94,6 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
             leave(token)
 
     return serve
-
-
-def simple_kinds(app: App) -> dict[type, tuple[tuple[str, str], Callable[[Any], bytes]]]:
-    """`SIMPLE`, with the application's own way to write JSON."""
-    if app.json.default is None:
-        return SIMPLE
-    return SIMPLE | dict.fromkeys((dict, list), (JSON_FIELD, app.json.encode))
 
 
 class Lookup:
