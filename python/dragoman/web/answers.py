@@ -14,7 +14,7 @@ from dragoman.web.errors import InternalServerError
 from dragoman.web.handling import page
 from dragoman.web.plan import Answer, Plan
 from dragoman.web.response import Response
-from dragoman.web.simple import simple_kinds, simple_response
+from dragoman.web.simple import simple_kinds
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
@@ -35,11 +35,13 @@ def completed(app: App, context: Context, response: Response, start_response: St
 def hooked(app: App, plan: Plan) -> Answer:
     """How a plan with hooks answers."""
     before, after, teardown, values = (tuple(map(called_in_loop, one)) for one in plan.hooks)
-    call = plan.call
+    call, by_place = plan.call, plan.by_place
     simple = simple_kinds(app).get
     response_for = app.json.response_maker()
+    new = Response.__new__
 
     def answer(context: Context, start_response: StartResponse) -> Iterable[bytes]:
+        response = None
         try:
             for hook in values:
                 named = plan.named(context[VALUES])
@@ -50,16 +52,40 @@ def hooked(app: App, plan: Plan) -> Answer:
                 if result is not None:
                     break
             else:
-                result = call(context)
+                result = call(context) if by_place is None else by_place(*context[VALUES])
             kind = simple(type(result))
-            if kind is not None:
-                response = simple_response(kind, result)
-            else:
+            if kind is None:
                 response = response_for(result, context[ENVIRON], plan.endpoint)
-            response = processed(app, context, response, after)
+            else:
+                field, encode = kind
+                response = new(Response)
+                response.body = encode(result)
+                response.pairs = [field]
+            if context[REQUEST] is not None:
+                response = processed(app, context, response, after)
+            else:
+                for change in after:
+                    given = change(response)
+                    if given is not response:
+                        response = checked(given, change)
+                if context[REQUEST] is not None:
+                    # A hook was the first to ask for the request.
+                    response = processed(app, context, response, ())
         except BaseException as error:
+            if response is not None:
+                # Another answer takes its place.
+                response.close()
             return failed(app, plan, context, start_response, error)
-        return sent(context, response, start_response, teardown)
+        if response.stream is not None or context[REQUEST] is not None:
+            return sent(context, response, start_response, teardown)
+        try:
+            blocks = response.sent(context[ENVIRON]["REQUEST_METHOD"], start_response)
+        except BaseException as raised:
+            ended(context, teardown, raised)
+            raise
+        if teardown:
+            ended(context, teardown, None)
+        return blocks
 
     return answer
 
@@ -74,13 +100,9 @@ def processed(
             for function in request.after:
                 response = called_in_loop(function)(response) or response
         for hook in after:
-            given: object = hook(response)
-            if not isinstance(given, Response):
-                name = getattr(hook, "__name__", hook)
-                raise TypeError(
-                    f"after_request hook {name} gave {type(given).__name__}: want the response, or another one"
-                )
-            response = given
+            given = hook(response)
+            if given is not response:
+                response = checked(given, hook)
         # A hook may have been the first to ask for the request.
         request = context[REQUEST]
         if request is not None and "session" in request.made:
@@ -90,6 +112,14 @@ def processed(
         response.close()
         raise
     return response
+
+
+def checked(given: object, hook: object) -> Response:
+    """What an after_request hook gives, if it is a response."""
+    if isinstance(given, Response):
+        return given
+    name = getattr(hook, "__name__", hook)
+    raise TypeError(f"after_request hook {name} gave {type(given).__name__}: want the response, or another one")
 
 
 def failed(

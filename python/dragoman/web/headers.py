@@ -101,6 +101,13 @@ class Headers:
         self.pairs: list[tuple[str, str]] = []
         self.extend(given)
 
+    @classmethod
+    def of(cls, pairs: list[tuple[str, str]]) -> Headers:
+        """A view of fields that are known to be right: what is set goes into that very list."""
+        made = cls.__new__(cls)
+        made.pairs = pairs
+        return made
+
     def __getitem__(self, name: str) -> str:
         value = fields.get(self.pairs, name)
         if value is None:

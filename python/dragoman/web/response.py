@@ -61,7 +61,8 @@ class Response(ResponseFields):
     closing: tuple[Callable[[], object], ...] = ()
     # The server's own file wrapper goes out as it is.
     is_passthrough: bool = False
-    headers: Headers
+    pairs: Pairs
+    """The header fields themselves; `headers` is a view of them."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class Response(ResponseFields):
         mimetype: str | None = None,
         content_type: str | None = None,
     ) -> None:
-        self.headers = Headers() if headers is None else Headers(headers)
+        self.pairs = [] if headers is None else Headers(headers).pairs
         if status is not None:
             self.status = status
         if content_type is not None:
@@ -100,7 +101,16 @@ class Response(ResponseFields):
     def status(self, status: int | str) -> None:
         self.status_code, self._status = parsed_status(status)
 
-    # Type
+    # Fields
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields."""
+        return Headers.of(self.pairs)
+
+    @headers.setter
+    def headers(self, given: GivenHeaders) -> None:
+        self.pairs = Headers(given).pairs
 
     @property
     def content_type(self) -> str | None:
@@ -355,30 +365,39 @@ class Response(ResponseFields):
         context   in which the blocks of a stream are made, so that they see what the handler saw
         at_end    called when a stream has ended, with what was raised meanwhile or None
         """
-        has_body = method != "HEAD" and (self.status_code == 200 or not is_bodiless(self.status_code))
+        if self.status_code == 200 and self.stream is None and not (self.closing or self._status):
+            # As most are: what is below comes to the same.
+            for name, _ in self.pairs:
+                if name.lower() == "content-length":
+                    break
+            else:
+                body = self.body
+                start_response("200 OK", [*self.pairs, ("Content-Length", str(len(body)))])
+                return [body] if body and method != "HEAD" else []
+        has_body = method != "HEAD" and not is_bodiless(self.status_code)
         source = self.stream
         if source is None:
             source = [self.body] if has_body and self.body else []
             if not self.closing:
                 start_response(self.status, self.fields(method))
                 return source
-        body = StreamedBody(source, self.closing, context, at_end)
+        blocks = StreamedBody(source, self.closing, context, at_end)
         try:
             start_response(self.status, self.fields(method))
         except BaseException as error:
-            body.raised = error
-            body.close()
+            blocks.raised = error
+            blocks.close()
             raise
         if not has_body:
             # It is there for being closed.
-            body.blocks = iter(())
+            blocks.blocks = iter(())
         elif self.is_passthrough and at_end is None and not self.closing:
             return source
-        return body
+        return blocks
 
     def fields(self, method: str) -> Pairs:
         """The header fields as they are sent. The length of a body in memory is what it is, whatever has been said."""
-        pairs: Pairs = self.headers.pairs
+        pairs = self.pairs
         if self.status_code != 200 and is_bodiless(self.status_code):
             return [pair for pair in pairs if pair[0].lower() not in ("content-length", "content-type")]
         if self.stream is not None:
@@ -402,8 +421,10 @@ class Response(ResponseFields):
             close()
 
     def close(self) -> None:
-        """Close the blocks, and call what waits for the end: for who has a response and does not send it."""
-        StreamedBody(() if self.stream is None else self.stream, self.closing).close()
+        """Close the blocks, and call what waits for the end, once: for who has a response and does not send it."""
+        blocks = StreamedBody(() if self.stream is None else self.stream, self.closing)
+        self.closing, self.stream = (), None if self.stream is None else ()
+        blocks.close()
 
     def __repr__(self) -> str:
         size = "streamed" if self.stream is not None else f"{len(self.body)} bytes"

@@ -238,7 +238,9 @@ class ResponseFields:
     __slots__ = ()
 
     if TYPE_CHECKING:
-        headers: Headers
+
+        @property
+        def headers(self) -> Headers: ...
 
     accept_ranges = text_field("Accept-Ranges")
     age: field[timedelta, int | timedelta] = field("Age", span_of, span_text)

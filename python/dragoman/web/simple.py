@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from dragoman.web.headers import Headers
 from dragoman.web.response import HTML, JSON, Response, length_field
 from dragoman.web.results import plainer
 
@@ -46,6 +45,5 @@ def simple_response(kind: Kind, result: Any) -> Response:
     field, encode = kind
     response = Response.__new__(Response)
     response.body = encode(result)
-    response.headers = headers = Headers.__new__(Headers)
-    headers.pairs = [field]
+    response.pairs = [field]
     return response
