@@ -41,6 +41,14 @@ class MediaType:
         """Type and subtype without parameters: ``"text/html"``."""
         return f"{self.type}/{self.subtype}"
 
+    @property
+    def is_json(self) -> bool:
+        """Whether it is JSON: ``application/json``, or a type of its own in that form, ``application/…+json``.
+
+        Source: RFC 8259 §11, RFC 6839 §3.1.
+        """
+        return self.type == "application" and (self.subtype == "json" or self.subtype.endswith("+json"))
+
     def __str__(self) -> str:
         given = (f"; {name}={quote_unless_token(value)}" for name, value in self.parameters.items())
         return self.essence + "".join(given)

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
-from dragoman.web.converters import SAFE_IN_SEGMENT, Converter
+from dragoman.web.converters import Converter
 from dragoman.web.plan import View
+from dragoman.web.quoting import SAFE_IN_VALUE
 from dragoman.web.routing import Matcher
 from dragoman.web.rules import Rule
 
@@ -47,7 +48,7 @@ class Target(NamedTuple):
         segments = []
         for segment, match in zip(self.rule.segments, self.matchers, strict=True):
             parts = [
-                quote(piece, safe=SAFE_IN_SEGMENT)
+                quote(piece, safe=SAFE_IN_VALUE)
                 if isinstance(piece, str)
                 else self.converters[piece.name].to_url(values[piece.name])
                 for piece in segment

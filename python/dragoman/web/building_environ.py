@@ -13,6 +13,7 @@ import msgspec
 from dragoman.types import Environ
 from dragoman.web.building_form import Form, encoded_form
 from dragoman.web.headers import Headers
+from dragoman.web.quoting import SAFE_IN_PATH, SAFE_IN_QUERY
 
 __all__ = ["Data", "Fields", "Query", "environ_of"]
 
@@ -20,9 +21,8 @@ Data: TypeAlias = "str | bytes | bytearray | Form | IO[bytes] | None"
 Query: TypeAlias = "str | bytes | Mapping[str, Any] | None"
 Fields: TypeAlias = "Headers | Mapping[str, str] | Iterable[tuple[str, str]] | None"
 
-# RFC 3986 §3.3 and §3.4: what stands in a path or a query as it is; what is escaped stays so.
-SAFE_IN_PATH = "/!$&'()*+,:;=@~%"
-SAFE_IN_QUERY = SAFE_IN_PATH + "?"
+# What is escaped stays so.
+ESCAPED = "%"
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -59,7 +59,7 @@ def environ_of(
     if base.scheme not in DEFAULT_PORTS or not base.hostname or base.query or base.fragment:
         raise ValueError(f"base_url {base_url!r}: want scheme, host and path: 'http://localhost/'")
     target, query = target_of(path, query_string)
-    prefix = quote(base.path.rstrip("/"), safe=SAFE_IN_PATH)
+    prefix = quote(base.path.rstrip("/"), safe=SAFE_IN_PATH + ESCAPED)
     uri = prefix + target + (f"?{query}" if query else "")
     body, length, of_body = body_of(data, json, content_type)
     environ: Environ = {
@@ -109,8 +109,8 @@ def target_of(path: str, query_string: Query) -> tuple[str, str]:
             query = urlencode({name: value for name, value in query_string.items() if value is not None}, doseq=True)
         else:
             query = query_string.decode("latin-1") if isinstance(query_string, bytes) else query_string
-    target = quote(path if path.startswith("/") else "/" + path, safe=SAFE_IN_PATH)
-    return target, quote(query, safe=SAFE_IN_QUERY)
+    target = quote(path if path.startswith("/") else "/" + path, safe=SAFE_IN_PATH + ESCAPED)
+    return target, quote(query, safe=SAFE_IN_QUERY + ESCAPED)
 
 
 def unescaped(target: str) -> str:

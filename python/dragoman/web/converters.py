@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
+from dragoman.web.quoting import SAFE_IN_VALUE
+
 __all__ = [
     "CONVERTERS",
     "AnyConverter",
@@ -21,8 +23,6 @@ __all__ = [
 
 N = TypeVar("N", int, float)
 
-# RFC 3986 §3.3: pchar, but "%" and "/", and the ";" and "=" that some servers take for parameters.
-SAFE_IN_SEGMENT = "!$&'()*+,:@"
 # More digits than any key of a database has; int() takes time with the square of their number.
 MOST_DIGITS = 100
 
@@ -53,7 +53,7 @@ class Converter:
 
     def to_url(self, value: Any) -> str:
         """The text for a URL, percent-encoded."""
-        return quote(str(value), safe=SAFE_IN_SEGMENT)
+        return quote(str(value), safe=SAFE_IN_VALUE)
 
 
 class StringConverter(Converter):
@@ -83,7 +83,7 @@ class PathConverter(Converter):
 
     def to_url(self, value: Any) -> str:
         """The text for a URL; slashes stay."""
-        return quote(str(value), safe=SAFE_IN_SEGMENT + "/")
+        return quote(str(value), safe=SAFE_IN_VALUE + "/")
 
 
 class IntegerConverter(Converter):

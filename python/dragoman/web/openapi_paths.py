@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote
 
 from dragoman.web.converters import (
-    SAFE_IN_SEGMENT,
     AnyConverter,
     Converter,
     FloatConverter,
@@ -16,6 +15,7 @@ from dragoman.web.converters import (
     StringConverter,
     UUIDConverter,
 )
+from dragoman.web.quoting import SAFE_IN_VALUE
 from dragoman.web.rules import Rule
 
 __all__ = ["schema_of_converter", "shape_of", "template_of"]
@@ -36,7 +36,7 @@ def template_of(rule: Rule, names: Sequence[str] | None = None) -> str:
     own = [variable.name for variable in rule.variables]
     shown = dict(zip(own, own if names is None else names, strict=True))
     segments = (
-        "".join(quote(one, safe=SAFE_IN_SEGMENT) if isinstance(one, str) else f"{{{shown[one.name]}}}" for one in part)
+        "".join(quote(one, safe=SAFE_IN_VALUE) if isinstance(one, str) else f"{{{shown[one.name]}}}" for one in part)
         for part in rule.segments
     )
     return "/" + "/".join(segments)

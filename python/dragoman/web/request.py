@@ -22,6 +22,7 @@ from dragoman.web.errors import BadRequest, UnsupportedMediaType, exception_for
 from dragoman.web.headers import RequestHeaders
 from dragoman.web.lazy import lazy
 from dragoman.web.multidict import MultiDict
+from dragoman.web.quoting import SAFE_IN_PATH, SAFE_IN_QUERY
 from dragoman.web.request_fields import RequestFields, limit, number_for
 from dragoman.web.uploads import UploadedFile
 
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Request"]
 
-# RFC 3986 §3.3 and §3.4: what stands in a path or a query as it is.
-SAFE_IN_PATH = "/!$&'()*+,:;=@"
-SAFE_IN_QUERY = SAFE_IN_PATH + "?%"
 MOST_QUERY_FIELDS = 1000
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -142,7 +140,7 @@ class Request(RequestFields):
     @lazy
     def url(self) -> str:
         """The URL."""
-        query = quote(self.query_string, safe=SAFE_IN_QUERY)
+        query = quote(self.query_string, safe=SAFE_IN_QUERY + "%")
         return f"{self.base_url}?{query}" if query else self.base_url
 
     @property
@@ -310,9 +308,7 @@ class Request(RequestFields):
     @property
     def is_json(self) -> bool:
         """Whether Content-Type says JSON: ``application/json`` or ``application/…+json``."""
-        return self.mimetype == "application/json" or (
-            self.mimetype.startswith("application/") and self.mimetype.endswith("+json")
-        )
+        return self.media_type is not None and self.media_type.is_json
 
     @property
     def json(self) -> Any:

@@ -233,9 +233,8 @@ class Response(ResponseFields):
     @property
     def is_json(self) -> bool:
         """Whether the type says JSON."""
-        return self.mimetype == "application/json" or (
-            self.mimetype.startswith("application/") and self.mimetype.endswith("+json")
-        )
+        media_type = parse_media_type(self.content_type or "")
+        return media_type is not None and media_type.is_json
 
     @property
     def content_length(self) -> int | None:

@@ -11,6 +11,7 @@ from dragoman.web.answers import completed, failed, hooked
 from dragoman.web.context import CURRENT, REQUEST, VALUES, Context
 from dragoman.web.errors import HTTPException, MethodNotAllowed, NotFound
 from dragoman.web.plan import Plan
+from dragoman.web.quoting import SAFE_IN_PATH, SAFE_IN_SEGMENT
 from dragoman.web.response import Response, length_field
 from dragoman.web.routing import Missed, segments_of
 from dragoman.web.rules import Rule
@@ -26,9 +27,8 @@ __all__ = ["compiled_serving"]
 MATCHED = "dragoman.web.plan"
 """The environ's key for the `Plan` of a request: its `route` is for those who count."""
 
-SAFE_IN_SEGMENT = "!$&'()*+,:;=@"
 # A query stays as it came, but for what no header field can hold.
-SAFE_IN_QUERY = "".join(map(chr, range(0x21, 0x7F)))
+VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 
 def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
@@ -151,8 +151,8 @@ def missed_plan(app: App, tables: Compiled) -> Plan:
 def redirected(environ: Environ, segments: list[str]) -> Response:
     """308 to the path of `segments`, with the same query and the same method."""
     path = "/".join(quote(one.encode("latin-1"), safe=SAFE_IN_SEGMENT) for one in segments)
-    prefix = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"), safe=SAFE_IN_SEGMENT + "/")
-    query = quote(environ.get("QUERY_STRING", "").encode("latin-1"), safe=SAFE_IN_QUERY)
+    prefix = quote(environ.get("SCRIPT_NAME", "").encode("latin-1"), safe=SAFE_IN_PATH)
+    query = quote(environ.get("QUERY_STRING", "").encode("latin-1"), safe=VISIBLE)
     # With two slashes at its beginning it would be another host's.
     location = "/" + f"{prefix}/{path}".lstrip("/") + (f"?{query}" if query else "")
     return Response(None, 308, {"Location": location})

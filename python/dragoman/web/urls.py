@@ -8,6 +8,7 @@ from urllib.parse import quote
 from dragoman.web.building import BuildError
 from dragoman.web.context import APP, CURRENT, current_context, has_request, request_of
 from dragoman.web.errors import BadRequest
+from dragoman.web.quoting import SAFE_IN_PATH, SAFE_IN_QUERY
 from dragoman.web.response import Response
 
 if TYPE_CHECKING:
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["redirect", "url_for"]
 
-SAFE_IN_PATH = "/!$&'()*+,:;=@"
 # A location as a program writes it: what is escaped stays so.
-SAFE_IN_LOCATION = SAFE_IN_PATH + "?#%[]"
+SAFE_IN_LOCATION = SAFE_IN_QUERY + "#%[]"
 
 
 def url_for(
