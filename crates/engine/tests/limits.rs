@@ -359,10 +359,11 @@ fn many_slow_clients_together_hold_no_more_memory_than_the_bound_and_a_quick_one
     let paces = Options { body_pace: patient(600_000), write_pace: patient(600_000), ..Options::default() };
     let running = start(Options { held_memory: 8_000_000, ..paces });
     let readers: Vec<_> = (0..40).map(|_| deaf(&running, "/big/2000000")).collect();
-    wait_for(&running, "memory_cuts", 37);
+    // Four of them are just not more than the bound.
+    wait_for(&running, "memory_cuts", 36);
     assert_eq!(Client::connect(running.address).get("/big/2000000").body.len(), 2_000_000);
-    // Three of the slow ones, and perhaps the quick one.
-    assert!(count(&running, "open") <= 4, "{:?}", running.engine.stats());
+    // Four of the slow ones, or three and the quick one, which may have made the fourth one go.
+    assert!(count(&running, "open") <= 5, "{:?}", running.engine.stats());
     drop(readers);
     // Bodies that fit into memory one by one do not all of them.
     let mut uploads: Vec<_> = (0..400).map(|_| Client::connect(running.address)).collect();
@@ -370,7 +371,7 @@ fn many_slow_clients_together_hold_no_more_memory_than_the_bound_and_a_quick_one
         client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n");
         client.send(&[b'x'; 59_000]);
     }
-    wait_for(&running, "memory_cuts", 37 + 260);
+    wait_for(&running, "memory_cuts", 36 + 260);
     assert_eq!(upload(&running, 900_000), 200);
 }
 
