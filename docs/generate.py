@@ -289,7 +289,10 @@ SHOWN_BY = {
         " bodies_on_disk_share_a_quota_and_give_their_room_back"
     ),
     "held_memory": "many_slow_clients_together_hold_no_more_memory_than_the_bound_and_a_quick_one_is_served",
-    "output_buffer": "a_producer_waits_when_its_client_has_left_more_than_the_output_buffer_and_not_before",
+    "output_buffer": (
+        "a_producer_waits_when_its_client_has_left_more_than_the_output_buffer_and_not_before"
+        " a_producer_of_single_bytes_comes_to_its_bound_though_each_block_goes_out_by_itself"
+    ),
 }
 
 RATES = (

@@ -15,6 +15,8 @@ const FILE_SLICE: u64 = 512 * 1024;
 const SHARE: u64 = 4 * FILE_SLICE;
 /// Runs given to one sendmsg.
 const RUNS: usize = 16;
+/// Small pieces become one up to this: each for itself takes many times its size, and a send of 16 of them moves nothing.
+const JOINED_BYTES: usize = 16 * 1024;
 
 /// A run of output.
 #[derive(Debug)]
@@ -41,6 +43,28 @@ impl AsFd for Source {
         match self {
             Source::Given(file) => file.as_fd(),
             Source::Spooled(file) => file.file().as_fd(),
+        }
+    }
+}
+
+impl Piece {
+    /// Takes up `next`, which follows directly, if the two can be one; else gives it back.
+    fn join(&mut self, next: Piece) -> Option<Piece> {
+        match (self, next) {
+            (Piece::Bytes { data, .. }, Piece::Bytes { data: more, at })
+                if data.len() + more.len() - at <= JOINED_BYTES =>
+            {
+                data.extend_from_slice(&more[at..]);
+                None
+            }
+            (
+                Piece::File { file: Source::Spooled(file), offset, left },
+                Piece::File { file: Source::Spooled(same), offset: next, left: more },
+            ) if Arc::ptr_eq(file, &same) && *offset + *left == next => {
+                *left += more;
+                None
+            }
+            (_, next) => Some(next),
         }
     }
 }
@@ -76,6 +100,8 @@ impl From<Piece> for Entry {
 pub struct Output {
     entries: VecDeque<Entry>,
     bytes: usize,
+    /// Bytes of files that are still to be sent.
+    of_files: u64,
 }
 
 impl Output {
@@ -91,22 +117,28 @@ impl Output {
 
     /// Bytes that are still to be sent, those of files included.
     pub fn left(&self) -> u64 {
-        self.pieces().fold(self.bytes as u64, |left, piece| match piece {
-            Piece::File { left: of_file, .. } => left + of_file,
-            Piece::Bytes { .. } | Piece::Held { .. } => left,
-        })
+        self.bytes as u64 + self.of_files
     }
 
     /// Counts what has begun to wait. A piece counts whole until its last byte has left: so long it is in memory.
     pub fn count(&mut self, memory: &Arc<Quota>) {
-        for Entry { piece, holding } in self.entries.iter_mut().rev().take_while(|entry| entry.holding.is_none()) {
-            *holding = Some(match piece {
-                Piece::Bytes { data, .. } => Holding::new(memory, size_of::<Entry>() + data.capacity()),
-                Piece::Held { held, .. } => {
-                    Holding::of_object(memory, held.bytes().as_ptr().addr(), held.bytes().len())
+        for Entry { piece, holding } in self.entries.iter_mut().rev() {
+            let is_counted = holding.is_some();
+            match piece {
+                // The last one of those that wait may have grown.
+                Piece::Bytes { data, .. } => {
+                    holding.get_or_insert_default().set(memory, size_of::<Entry>() + data.capacity());
                 }
-                Piece::File { .. } => Holding::new(memory, size_of::<Entry>()),
-            });
+                Piece::Held { held, .. } if !is_counted => {
+                    let (address, len) = (held.bytes().as_ptr().addr(), held.bytes().len());
+                    *holding = Some(Holding::of_object(memory, address, len));
+                }
+                Piece::File { .. } if !is_counted => *holding = Some(Holding::new(memory, size_of::<Entry>())),
+                Piece::Held { .. } | Piece::File { .. } => {}
+            }
+            if is_counted {
+                break;
+            }
         }
     }
 
@@ -134,16 +166,28 @@ impl Output {
             Piece::Bytes { data, at } => data.len() - at,
             Piece::Held { held, at } => held.bytes().len() - at,
             Piece::File { left, .. } => {
+                self.of_files += left;
                 if *left > 0 {
-                    self.entries.push_back(piece.into());
+                    self.add(piece.into());
                 }
                 return;
             }
         };
         if len > 0 {
             self.bytes += len;
-            self.entries.push_back(piece.into());
+            self.add(piece.into());
         }
+    }
+
+    /// Puts an entry at the end that is among the bytes already.
+    fn add(&mut self, mut entry: Entry) {
+        if let (Some(last), None) = (self.entries.back_mut(), &entry.holding) {
+            match last.piece.join(entry.piece) {
+                None => return,
+                Some(piece) => entry.piece = piece,
+            }
+        }
+        self.entries.push_back(entry);
     }
 
     /// Output of plain bytes.
@@ -168,6 +212,11 @@ impl Output {
     /// Moves everything of `other` to the end.
     pub fn append(&mut self, other: &mut Output) {
         self.bytes += std::mem::take(&mut other.bytes);
+        self.of_files += std::mem::take(&mut other.of_files);
+        // What `other` holds is joined already: only where the two meet can there be more of it.
+        if let Some(first) = other.entries.pop_front() {
+            self.add(first);
+        }
         self.entries.append(&mut other.entries);
     }
 
@@ -185,7 +234,10 @@ impl Output {
         let count = self.runs().count();
         self.bytes -= self.runs().map(<[u8]>::len).sum::<usize>();
         drop(self.entries.drain(..count));
-        self.entries.push_front(range.into());
+        let mut replaced = Self::default();
+        replaced.push(range);
+        replaced.append(self);
+        *self = replaced;
     }
 
     /// Sends what the socket takes.
@@ -202,6 +254,7 @@ impl Output {
                         Transfer::WouldBlock => return Flushed::Blocked,
                         Transfer::Bytes(count) => {
                             *left -= count as u64;
+                            self.of_files -= count as u64;
                             sent += count as u64;
                         }
                     }
@@ -260,5 +313,63 @@ impl Output {
                 self.entries.pop_front();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{JOINED_BYTES, Output, Piece, Source};
+    use crate::counters::Counters;
+    use crate::quota::Quota;
+    use crate::spool::{SpoolFile, SpoolPlan};
+    use std::sync::Arc;
+
+    fn bytes(data: &[u8]) -> Piece {
+        Piece::Bytes { data: data.to_vec(), at: 0 }
+    }
+
+    #[test]
+    fn blocks_of_one_byte_wait_as_few_pieces_and_in_order() {
+        let sent: Vec<u8> = (0..100_000_u32).map(|number| number as u8).collect();
+        let (mut waiting, memory) = (Output::default(), Quota::new(u64::MAX));
+        for block in sent.chunks(1) {
+            waiting.append(&mut Output::of(block.to_vec()));
+            waiting.count(&memory);
+        }
+        assert_eq!((waiting.bytes(), waiting.left()), (sent.len(), sent.len() as u64));
+        assert_eq!(waiting.runs().flatten().copied().collect::<Vec<_>>(), sent);
+        assert!(waiting.entries.len() <= sent.len() / JOINED_BYTES + 1, "{} pieces", waiting.entries.len());
+        let held: usize = waiting.runs().map(<[u8]>::len).sum();
+        assert!(memory.used() >= held as u64, "what has grown is counted as it is now");
+        assert!(memory.used() < 2 * held as u64 + 10_000, "{} for {held}", memory.used());
+        drop(waiting);
+        assert_eq!(memory.used(), 0);
+    }
+
+    #[test]
+    fn a_piece_that_has_left_in_part_takes_up_the_next_one() {
+        let mut waiting = Output::of(b"abc".to_vec());
+        waiting.consume(2);
+        waiting.push(bytes(b"de"));
+        assert_eq!(waiting.runs().collect::<Vec<_>>(), [b"cde"]);
+        waiting.consume(3);
+        assert!(waiting.is_empty() && waiting.left() == 0);
+    }
+
+    #[test]
+    fn ranges_of_one_file_of_ours_that_follow_each_other_are_one() {
+        let (quota, counters, directory) = (Quota::new(1_000), Counters::default(), std::env::temp_dir());
+        let count = Counters::answer_spilled;
+        let plan = SpoolPlan { memory: 0, directory: &directory, quota: &quota, counters: &counters, count };
+        let files = [(); 2].map(|()| Arc::new(SpoolFile::new(plan).expect("a file")));
+        let range =
+            |file: usize, offset, left| Piece::File { file: Source::Spooled(Arc::clone(&files[file])), offset, left };
+        let mut waiting = Output::default();
+        for piece in [range(0, 0, 6), range(0, 6, 4), bytes(b"a"), range(0, 10, 5), range(0, 16, 5), range(1, 21, 1)] {
+            let mut more = Output::default();
+            more.push(piece);
+            waiting.append(&mut more);
+        }
+        assert_eq!((waiting.entries.len(), waiting.bytes(), waiting.left()), (5, 1, 22));
     }
 }

@@ -60,6 +60,17 @@ fn a_producer_waits_when_its_client_has_left_more_than_the_output_buffer_and_not
 }
 
 #[test]
+fn a_producer_of_single_bytes_comes_to_its_bound_though_each_block_goes_out_by_itself() {
+    let running = start(Options::default());
+    let mut client = Client::connect(running.address);
+    client.send(b"GET /stream/1000000/1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    // A million bytes for a client that does not read cost a look at each of them, not at all that wait for each.
+    wait_for(&running, "producer_waits", 1);
+    assert!(received(&mut client) > 6_000_000);
+    assert_eq!(count(&running, "requests"), 1);
+}
+
+#[test]
 fn a_pipelining_client_has_a_share_of_sixteen_requests_before_the_next_one_has_its_turn() {
     let running = start(Options { tick_us: NO_DEPOSITION_US, ..Options::default() });
     let [mut busy, mut flood, mut other] = [(); 3].map(|()| Client::connect(running.address));
