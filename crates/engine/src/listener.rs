@@ -47,6 +47,8 @@ impl Listener {
         if sockopt::socket_domain(&socket)? != AddressFamily::UNIX {
             sockopt::set_tcp_nodelay(&socket, true)?;
             sockopt::set_socket_keepalive(&socket, true)?;
+            // RFC 6093 §4: urgent data stays in its place, as for whoever looks at the bytes on their way.
+            sockopt::set_socket_oobinline(&socket, true)?;
             sys::limit_unsent(socket.as_fd(), NARROW_BYTES)?;
         }
         Ok(Self { socket })

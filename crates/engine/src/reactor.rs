@@ -155,8 +155,9 @@ impl<G: Gateway> Engine<G> {
             let flags = event.flags;
             match Token::of(event.data) {
                 Token::Connection { descriptor, generation } => {
+                    // Urgent data cuts a read short, as the peer's end does: what lies behind it is told of no more.
                     let hangup = epoll::EventFlags::RDHUP | epoll::EventFlags::HUP | epoll::EventFlags::ERR;
-                    let is_hangup = flags.intersects(hangup);
+                    let is_hangup = flags.intersects(hangup | epoll::EventFlags::PRI);
                     self.reactor(lead).batch.push_back(Ready::Event { descriptor, generation, is_hangup });
                 }
                 Token::Listener(index) => self.accept(lead, index as usize, ACCEPTS),

@@ -227,7 +227,8 @@ impl<G: Gateway> Engine<G> {
         // Registering reports what is there already, so nothing that came before is missed.
         let token = Token::Connection { descriptor: connection.descriptor(), generation: connection.generation };
         let interest = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP;
-        let added = epoll::add(&self.poll, &connection.stream, token.data(), interest | epoll::EventFlags::ET);
+        let interest = interest | epoll::EventFlags::PRI | epoll::EventFlags::ET;
+        let added = epoll::add(&self.poll, &connection.stream, token.data(), interest);
         connection.is_registered = added.is_ok();
         connection.is_registered
     }

@@ -5,8 +5,10 @@ mod common;
 use common::client::Client;
 use common::{patient, start, start_on};
 use dragoman_engine::Options;
+use rustix::net::SendFlags;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 const CHUNKED: &[u8] = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -139,6 +141,24 @@ fn a_listener_that_was_shut_down_elsewhere_neither_spins_nor_stops_the_drain() {
     drop(client);
     running.engine.drain();
     running.join();
+}
+
+#[test]
+fn a_request_with_urgent_data_in_it_is_read_to_its_end_and_nothing_of_it_is_left_out() {
+    // A read ends at urgent data, however much lies behind it, and takes it out of the order unless told not to.
+    let running = start(Options { tick_us: 1_000_000, ..Options::default() });
+    let [mut busy, mut client] = [(); 2].map(|()| Client::connect(running.address));
+    assert_eq!((busy.get("/").status, client.get("/").status), (200, 200));
+    busy.send(b"GET /spin/500 HTTP/1.1\r\nHost: a\r\n\r\n");
+    while running.engine.gateway().running.load(SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe");
+    rustix::net::send(&client.stream, b"l", SendFlags::OOB).expect("room for a byte");
+    client.send(b"lo");
+    // All of it is there when the leader comes to look.
+    assert_eq!(running.engine.gateway().running.load(SeqCst), 1, "the call has ended too soon");
+    assert_eq!(client.response().body, b"hello");
 }
 
 #[test]
