@@ -224,6 +224,12 @@ FIXED = (
         "uploads_that_fill_the_table_make_room_for_a_new_client_and_the_one_at_normal_speed_is_not_among_them",
     ),
     (
+        "files of bodies, and as many of answers", "a tenth of the descriptors that the process may open",
+        "as when --spool-quota is used up", "spool_cuts, spool_refusals",
+        "it follows from the limit of open files; with what ends the waits of calls they count as connections do",
+        "test_a_fifth_of_the_descriptors_is_left_to_the_application",
+    ),
+    (
         "output that the kernel holds unsent", "512 KiB (TCP_NOTSENT_LOWAT)", "the rest waits in the process",
         "none: every large answer", "measured: more keeps newcomers waiting, by copying",
         "test_the_kernel_holds_little_for_a_client_that_does_not_read",

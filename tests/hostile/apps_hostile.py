@@ -54,6 +54,13 @@ def long_stream(environ: Environ, start_response: StartResponse) -> Iterator[byt
 
 
 @app.view
+def opened(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Needs a descriptor of its own."""
+    with open("/dev/null", "rb"):
+        return small(environ, start_response)
+
+
+@app.view
 def held(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Tells its call and waits for the test."""
     probe = Probe(environ)

@@ -9,12 +9,15 @@ import pytest
 from tests.hostile.apps_hostile import LONG_PIECES, PIECE
 from tests.hostile.attacks import ATTACKS
 from tests.hostile.yardstick import ANSWER_S, Onslaught, Prober, await_that
+from tests.support.open_files import descriptors
 from tests.support.server import Server
 from tests.support.wire import DEADLINE_S, chunked_request_bytes, request_bytes
 
 APP = "tests.hostile.apps_hostile:app"
 CONNECTIONS = 128
 WAITING = 32
+FILES = 256
+"""Open files that the process may have."""
 LAST_S = 4.0
 UPLOAD = [b"x" * 8192] * 25
 TRIES = 5
@@ -66,6 +69,27 @@ def test_a_normal_upload_finds_room_on_the_disk_though_others_hoard_it() -> None
             for _ in range(TRIES):
                 # While all who hold room have only begun, the next one is told to come again.
                 assert await_that(lambda: upload(server) == 200, DEADLINE_S)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("spool-hoards", "a request body could not be kept"), ("slow-stream-readers", "accepting pauses")],
+)
+def test_a_fifth_of_the_descriptors_is_left_to_the_application(name: str, line: str) -> None:
+    """A file for each body, or what ends each wait, are as many as the connections, and count with them."""
+    with Server(APP, "--chunked-memory", "64K", wrapper=["prlimit", f"--nofile={FILES}:{FILES}"]) as server:
+        own = descriptors(server.pid)
+        with Onslaught(address_of(server), name, clients=160):
+            server.log.wait_for(line)
+            held = []
+            for _ in range(20 * TRIES):
+                with server.connect() as wire:
+                    assert wire.request("GET", "/opened").status == 200
+                held.append(descriptors(server.pid) - own)
+                time.sleep(0.02)  # for the attack to go on
+            # For a moment there may be more, of connections that were there before.
+            assert sorted(held)[len(held) // 2] <= FILES * 4 // 5, held
+            assert await_that(lambda: upload(server) == 200, DEADLINE_S)
 
 
 def upload(server: Server) -> int:

@@ -309,7 +309,7 @@ impl<G: Gateway> Engine<G> {
         let Some(lead) = lead else { return Fill::Short };
         self.relieve(lead, Store::Bodies);
         let Some(spool) = &mut connection.spool else { return Fill::More };
-        match spool.write_out() {
+        match spool.write_out(self.spool_plan()) {
             Err(error) => Fill::Refused(self.spool_refusal(&connection.peer, error)),
             Ok(()) if spool.is_short_of_room() => {
                 Fill::Refused(self.spool_refusal(&connection.peer, SpoolError::Io(self.quota.error())))

@@ -29,10 +29,13 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
-    Ordering::{Acquire, Release},
+    Ordering::{Acquire, Relaxed, Release},
 };
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
+
+/// One in so many descriptors may be a file with bodies, and as many files with answers.
+const FILES_SHARE: usize = 10;
 
 /// What threads that are not the leader put down for it.
 #[derive(Debug)]
@@ -73,6 +76,8 @@ pub struct Engine<G: Gateway> {
     pub(crate) way_out: WayOut,
     pub(crate) poll: OwnedFd,
     pub(crate) connections: usize,
+    /// Descriptors that clients may use up: the others are the application's.
+    share: usize,
     pub(crate) signal_reader: OwnedFd,
     /// The process has a forked child that may hold copies of our descriptors.
     pub(crate) has_forked: AtomicBool,
@@ -103,7 +108,9 @@ impl<G: Gateway> Engine<G> {
     ) -> io::Result<Arc<Self>> {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
         let descriptors = limit.clamp(64, 1 << 20) as usize;
-        let connections = if options.connections > 0 { options.connections } else { descriptors / 5 * 4 };
+        let share = descriptors / 5 * 4;
+        let connections = if options.connections > 0 { options.connections } else { share };
+        let files = (descriptors / FILES_SHARE) as u64;
         let clock = Clock::new();
         let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
@@ -133,14 +140,15 @@ impl<G: Gateway> Engine<G> {
             sentinel: Sentinel::new(Duration::from_micros(options.tick_us.max(100))),
             counters: Counters::default(),
             notices: Notices::default(),
-            quota: Quota::new(options.spool_quota),
-            answer_quota: Quota::new(options.spool_quota),
+            quota: Quota::of_files(options.spool_quota, files),
+            answer_quota: Quota::of_files(options.spool_quota, files),
             memory: Quota::new(options.held_memory),
             wide_queues: WideQueues::default(),
             access_log,
             way_out: WayOut::default(),
             poll,
             connections,
+            share,
             signal_reader,
             has_forked: AtomicBool::new(false),
             is_child: AtomicBool::new(false),
@@ -193,6 +201,13 @@ impl<G: Gateway> Engine<G> {
     /// Whether this is a forked child of the process that serves.
     pub(crate) fn is_child(&self) -> bool {
         self.is_child.load(Acquire)
+    }
+
+    /// Whether clients have so many connections, or descriptors with them, that a new one has to find room.
+    pub(crate) fn is_full(&self) -> bool {
+        let open = self.counters.open.load(Relaxed);
+        let files = self.quota.open_files() + self.answer_quota.open_files();
+        open >= self.connections || open + files as usize + self.scheduler.peer_waits() as usize >= self.share
     }
 
     /// Serving threads that have entered and not left.

@@ -361,7 +361,7 @@ mod tests {
         let (quota, counters, directory) = (Quota::new(1_000), Counters::default(), std::env::temp_dir());
         let count = Counters::answer_spilled;
         let plan = SpoolPlan { memory: 0, directory: &directory, quota: &quota, counters: &counters, count };
-        let files = [(); 2].map(|()| Arc::new(SpoolFile::new(plan).expect("a file")));
+        let files = [(); 2].map(|()| Arc::new(SpoolFile::new(plan).expect("a file").expect("room")));
         let range =
             |file: usize, offset, left| Piece::File { file: Source::Spooled(Arc::clone(&files[file])), offset, left };
         let mut waiting = Output::default();

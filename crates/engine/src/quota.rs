@@ -11,11 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// So much of a quota is made free at once when it is short: a look at all connections pays for many newcomers.
 const RELIEF_SHARE: u64 = 8;
 
-/// A number of bytes, and how many of them are in use.
+/// A number of bytes, perhaps in files, and how many of them are in use.
 #[derive(Debug)]
 pub struct Quota {
     bytes: u64,
     used: AtomicU64,
+    files: u64,
+    open_files: AtomicU64,
     is_wanted: AtomicBool,
     /// How often each object is held that more than one holder may have, by its address.
     objects: Mutex<HashMap<usize, u64>>,
@@ -24,9 +26,16 @@ pub struct Quota {
 impl Quota {
     /// Room for `bytes`.
     pub fn new(bytes: u64) -> Arc<Self> {
+        Self::of_files(bytes, u64::MAX)
+    }
+
+    /// Room for `bytes` in so many files at most.
+    pub(crate) fn of_files(bytes: u64, files: u64) -> Arc<Self> {
         Arc::new(Self {
             bytes,
             used: AtomicU64::new(0),
+            files,
+            open_files: AtomicU64::new(0),
             is_wanted: AtomicBool::new(false),
             objects: Mutex::new(HashMap::new()),
         })
@@ -41,6 +50,22 @@ impl Quota {
     /// Gives room back.
     pub(crate) fn give(&self, bytes: u64) {
         self.used.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Takes a file, if there may be one more.
+    pub(crate) fn take_file(&self) -> Result<(), Exhausted> {
+        let more = |open: u64| (open < self.files).then_some(open + 1);
+        self.open_files.fetch_update(Relaxed, Relaxed, more).map(drop).map_err(|_| Exhausted)
+    }
+
+    /// Gives a file back.
+    pub(crate) fn give_file(&self) {
+        self.open_files.fetch_sub(1, Relaxed);
+    }
+
+    /// Files in use.
+    pub(crate) fn open_files(&self) -> u64 {
+        self.open_files.load(Relaxed)
     }
 
     /// Bytes in use.
@@ -60,7 +85,8 @@ impl Quota {
 
     /// Whether so much is free that those who hold it are left alone.
     pub(crate) fn is_relieved(&self) -> bool {
-        self.used() <= self.bytes - self.bytes / RELIEF_SHARE
+        let is_free = |used: u64, most: u64| used <= most - most / RELIEF_SHARE;
+        is_free(self.used(), self.bytes) && is_free(self.open_files(), self.files.saturating_sub(1))
     }
 
     /// Says that room is missing, to the one who can make some.
@@ -80,7 +106,11 @@ impl Quota {
 
     /// Why there is none, for a log line.
     pub(crate) fn error(&self) -> io::Error {
-        io::Error::new(io::ErrorKind::QuotaExceeded, format!("the quota of {} bytes is used up", self.bytes))
+        let text = match self.open_files() < self.files {
+            true => format!("the quota of {} bytes is used up", self.bytes),
+            false => format!("the {} files that the number of open files allows are in use", self.files),
+        };
+        io::Error::new(io::ErrorKind::QuotaExceeded, text)
     }
 
     fn hold_object(&self, address: usize, bytes: u64) {
@@ -182,6 +212,16 @@ mod tests {
         assert_eq!((quota.take(u64::MAX), quota.is_over(), quota.is_relieved()), (Err(Exhausted), false, false));
         quota.give(60);
         assert_eq!((quota.used(), quota.is_short(), quota.is_relieved()), (40, false, true));
+    }
+
+    #[test]
+    fn files_are_taken_up_to_the_last_one_and_room_is_made_for_more_than_one() {
+        let quota = Quota::of_files(100, 2);
+        assert_eq!((quota.take_file(), quota.take_file(), quota.take_file()), (Ok(()), Ok(()), Err(Exhausted)));
+        assert!(!quota.is_relieved() && quota.error().to_string().contains("2 files"));
+        quota.give_file();
+        assert!(quota.is_relieved() && quota.error().to_string().contains("100 bytes"));
+        assert_eq!((quota.take_file(), quota.open_files()), (Ok(()), 2));
     }
 
     #[test]

@@ -301,7 +301,7 @@ impl<G: Gateway> Engine<G> {
     fn accept(&self, lead: &mut Lead, index: usize, most: usize) {
         let mut has_made_room = false;
         for _ in 0..most {
-            if self.counters.open.load(Relaxed) >= self.connections {
+            if self.is_full() {
                 if !self.listeners[index].has_waiting() {
                     return;
                 }

@@ -37,7 +37,14 @@ impl Spill {
     fn write(&mut self, output: &mut Output, plan: SpoolPlan<'_>) -> io::Result<()> {
         let file = match &self.file {
             Some(file) => file,
-            None => self.file.insert(Arc::new(SpoolFile::new(plan)?)),
+            None => match SpoolFile::new(plan)? {
+                Some(file) => self.file.insert(Arc::new(file)),
+                None => {
+                    self.is_short = true;
+                    plan.quota.want();
+                    return Ok(());
+                }
+            },
         };
         let (offset, left) = (self.len, output.runs().map(|run| run.len() as u64).sum());
         if left == 0 {

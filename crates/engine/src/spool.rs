@@ -22,11 +22,14 @@ pub struct SpoolFile {
 }
 
 impl SpoolFile {
-    /// An empty one.
-    pub(crate) fn new(plan: SpoolPlan<'_>) -> io::Result<Self> {
-        let file = unlinked(plan.directory)?;
+    /// An empty one; `None` while so many are open that others need the descriptor.
+    pub(crate) fn new(plan: SpoolPlan<'_>) -> io::Result<Option<Self>> {
+        if plan.quota.take_file().is_err() {
+            return Ok(None);
+        }
+        let file = unlinked(plan.directory).inspect_err(|_| plan.quota.give_file())?;
         (plan.count)(plan.counters);
-        Ok(Self { file, len: AtomicU64::new(0), quota: Arc::clone(plan.quota) })
+        Ok(Some(Self { file, len: AtomicU64::new(0), quota: Arc::clone(plan.quota) }))
     }
 
     /// The file.
@@ -50,6 +53,7 @@ impl SpoolFile {
 impl Drop for SpoolFile {
     fn drop(&mut self) {
         self.quota.give(*self.len.get_mut());
+        self.quota.give_file();
     }
 }
 
@@ -140,12 +144,12 @@ impl Spool {
 
     /// Takes body bytes from the front of `input`; returns how many were used. All are, unless the body ended.
     pub fn feed(&mut self, input: &[u8], limits: &Limits, plan: SpoolPlan<'_>) -> Result<usize, SpoolError> {
-        let used = self.decode(input, limits, plan)?;
-        self.write_out()?;
+        let used = self.decode(input, limits)?;
+        self.write_out(plan)?;
         Ok(used)
     }
 
-    fn decode(&mut self, input: &[u8], limits: &Limits, plan: SpoolPlan<'_>) -> Result<usize, SpoolError> {
+    fn decode(&mut self, input: &[u8], limits: &Limits) -> Result<usize, SpoolError> {
         let mut used = 0;
         while !self.is_complete {
             let rest = &input[used..];
@@ -155,14 +159,14 @@ impl Spool {
                     *left -= count as u64;
                     self.is_complete = *left == 0;
                     used += count;
-                    self.keep(&rest[..count], plan)?;
+                    self.keep(&rest[..count]);
                     break;
                 }
                 Decoder::Chunked(decoder) => {
                     let piece = decoder.decode(rest, limits).map_err(SpoolError::Reject)?;
                     used += piece.consumed;
                     self.is_complete = piece.is_end;
-                    self.keep(piece.data, plan)?;
+                    self.keep(piece.data);
                     if piece.consumed == 0 {
                         break;
                     }
@@ -179,19 +183,19 @@ impl Spool {
         Ok(Collected::File(file, self.len))
     }
 
-    /// Keeps a run of data in memory, which is written out when a file is there.
-    fn keep(&mut self, data: &[u8], plan: SpoolPlan<'_>) -> Result<(), SpoolError> {
+    /// Keeps a run of data in memory until it is written out.
+    fn keep(&mut self, data: &[u8]) {
         self.len += data.len() as u64;
-        if self.file.is_none() && self.len > plan.memory as u64 {
-            self.file = Some(SpoolFile::new(plan).map_err(SpoolError::Io)?);
-        }
         self.memory.extend_from_slice(data);
-        Ok(())
     }
 
     /// One write for all runs of an input: a write for each would let a client that sends chunks of one byte make a system
     /// call of each. Where the quota has no room the bytes stay in memory.
-    pub fn write_out(&mut self) -> Result<(), SpoolError> {
+    pub fn write_out(&mut self, plan: SpoolPlan<'_>) -> Result<(), SpoolError> {
+        if self.file.is_none() && self.len > plan.memory as u64 {
+            self.file = SpoolFile::new(plan).map_err(SpoolError::Io)?;
+            self.is_short = self.file.is_none();
+        }
         let Some(file) = &mut self.file else { return Ok(()) };
         self.is_short = file.make_room(self.memory.len() as u64).is_err();
         if !self.is_short {
@@ -239,9 +243,31 @@ fn unlinked_later(directory: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use super::{unlinked, unlinked_later};
+    use super::{Decoder, Spool, SpoolPlan, unlinked, unlinked_later};
+    use crate::counters::Counters;
+    use crate::quota::Quota;
+    use dragoman_http1::Limits;
     use std::io::Write;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    #[test]
+    fn a_body_for_which_there_may_be_no_file_waits_in_memory_for_one() {
+        let (quota, counters, directory) = (Quota::of_files(1_000, 1), Counters::default(), std::env::temp_dir());
+        let count = Counters::body_spooled;
+        let plan = SpoolPlan { memory: 4, directory: &directory, quota: &quota, counters: &counters, count };
+        let [mut first, mut second] = [(); 2].map(|()| Spool::new(Decoder::Length(10)));
+        for spool in [&mut first, &mut second] {
+            assert_eq!(spool.feed(b"0123456789", &Limits::default(), plan).expect("nothing refused"), 10);
+        }
+        assert!(first.is_complete() && first.has_file() && !first.is_short_of_room());
+        assert!(!second.is_complete() && !second.has_file() && second.is_short_of_room());
+        drop(first);
+        second.write_out(plan).expect("a file");
+        assert!(second.is_complete() && second.has_file());
+        assert_eq!((quota.open_files(), quota.used()), (1, 10));
+        drop(second);
+        assert_eq!((quota.open_files(), quota.used()), (0, 0));
+    }
 
     #[test]
     fn a_file_of_a_body_has_no_name_and_is_its_owners_alone() {

@@ -129,6 +129,11 @@ impl<T, S: Starter> ReadyQueue<T, S> {
         self.locked().threads
     }
 
+    /// Calls that wait for their peers, each with a descriptor of its own that ends the wait.
+    pub fn peer_waits(&self) -> u32 {
+        self.waiting_for_peers.load(Relaxed)
+    }
+
     /// Whether so many threads wait for peers that further bodies had better be collected before the call.
     pub fn is_crowded_with_waits(&self) -> bool {
         self.waiting_for_peers.load(Relaxed) > self.bounds.peer_waits / 2
