@@ -134,7 +134,11 @@ impl Spool {
 
     /// Memory in use.
     pub fn memory(&self) -> usize {
-        self.memory.capacity()
+        let of_decoder = match &self.decoder {
+            Decoder::Length(_) => 0,
+            Decoder::Chunked(decoder) => decoder.memory(),
+        };
+        self.memory.capacity() + of_decoder
     }
 
     /// Whether it has a file.

@@ -376,6 +376,20 @@ fn many_slow_clients_together_hold_no_more_memory_than_the_bound_and_a_quick_one
 }
 
 #[test]
+fn trailers_that_do_not_end_count_with_the_memory_of_all_clients() {
+    let running = start(Options { body_pace: patient(600_000), held_memory: 1_000_000, ..Options::default() });
+    let head = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ";
+    let _clients: Vec<_> = (0..100)
+        .map(|_| {
+            let mut client = Client::connect(running.address);
+            client.send(&[head.as_slice(), &[b'x'; 15_000]].concat());
+            client
+        })
+        .collect();
+    wait_for(&running, "memory_cuts", 34);
+}
+
+#[test]
 fn while_memory_is_short_bodies_go_to_files_and_producers_wait_soon() {
     let running = start(Options { held_memory: 4_000_000, ..Options::default() });
     let _reader = deaf(&running, "/big/3000000");

@@ -98,6 +98,11 @@ impl ChunkedDecoder {
         }
     }
 
+    /// Memory in use: that of a trailer section on its way.
+    pub fn memory(&self) -> usize {
+        self.trailers.capacity()
+    }
+
     /// Decodes at most one run of data from the front of `input`. `consumed == 0 && !is_end`: more input is needed.
     /// Bytes that were consumed must not be given again.
     ///
