@@ -276,8 +276,10 @@ fn begin_upload(running: &Running, bytes: usize, more: usize) -> Client {
 }
 
 fn upload(running: &Running, bytes: usize) -> u16 {
-    let mut client = begin_upload(running, bytes, 0);
-    client.send(b"\r\n0\r\n\r\n");
+    let mut client = Client::connect(running.address);
+    let head = format!("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{bytes:x}\r\n");
+    // One that is refused is not read to its end.
+    let _ = client.stream.write_all(&[head.as_bytes(), &vec![b'x'; bytes], b"\r\n0\r\n\r\n"].concat());
     client.response().status
 }
 
