@@ -5,7 +5,7 @@ use crate::environ::Environs;
 use crate::gil::drop_released;
 use crate::raw;
 use crate::template::{Constants, Place};
-use crate::wsgi::{Shared, Wsgi};
+use crate::wsgi::{Shared, Wsgi, call_of};
 use dragoman_engine::access_log::AccessLog;
 use dragoman_engine::{Account, Engine, Event, Level, Listener, Options, PaceRule, Trusted, bound_heaps};
 use dragoman_http1::Limits;
@@ -61,6 +61,7 @@ impl Server {
             additions: options.get("environ")?,
         };
         let shared = Arc::new(Shared {
+            call: call_of(&application)?,
             application: application.unbind(),
             report: report.unbind(),
             exception: exception.unbind(),

@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub struct Shared {
     /// The WSGI application.
     pub application: Py<PyAny>,
+    /// What is called for a request: the application, or its class's `__call__` bound to it.
+    pub call: Py<PyAny>,
     /// Called with (rule id, facts) at a breach of the contract.
     pub report: Py<PyAny>,
     /// Called with (environ, exception) when the application raises.
@@ -27,6 +29,19 @@ pub struct Shared {
     pub context: Py<PyContext>,
     /// Makes environs.
     pub environs: Environs,
+}
+
+/// What calling `application` comes to. An instance of a class in Python costs a lookup, a tuple and a stack for each call;
+/// its method, bound once, none of them: Flask, Django and Falcon are such, and most layers.
+pub fn call_of(application: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+    let types = application.py().import("types")?;
+    let Ok(call) = application.get_type().getattr("__call__") else {
+        return Ok(application.clone().unbind());
+    };
+    if !call.is_instance(&types.getattr("FunctionType")?)? {
+        return Ok(application.clone().unbind());
+    }
+    Ok(types.getattr("MethodType")?.call1((call, application))?.unbind())
 }
 
 /// The gateway.
@@ -121,7 +136,7 @@ impl Wsgi {
         // SAFETY: `exchange` is borrowed for the whole call and not used before `end`; `tools` keeps `write`.
         unsafe { lease.begin(NonNull::from(&mut *exchange).cast::<WsgiExchange>(), &tools.write) };
         match EnteredContext::copy_of(self.shared.context.bind(py)) {
-            Ok(_context) => match self.shared.application.bind(py).call1((&environ, &tools.start_response)) {
+            Ok(_context) => match self.shared.call.bind(py).call1((&environ, &tools.start_response)) {
                 Ok(iterable) => body::respond(lease, &environ, iterable),
                 Err(error) => errors::application_failed(lease, &environ, error),
             },
