@@ -12,7 +12,7 @@ from dragoman.web.background import called_in_loop
 from dragoman.web.context import ENVIRON, PLAN, REQUEST, VALUES, Context, request_of
 from dragoman.web.errors import InternalServerError
 from dragoman.web.handling import page
-from dragoman.web.plan import Answer, Plan
+from dragoman.web.plan import Answer, Plan, View
 from dragoman.web.response import Response
 from dragoman.web.simple import simple_kinds
 
@@ -32,10 +32,13 @@ def completed(app: App, context: Context, response: Response, start_response: St
     return sent(context, response, start_response, ())
 
 
-def hooked(app: App, plan: Plan) -> Answer:
-    """How a plan with hooks answers."""
+def hooked(app: App, plan: Plan, by_place: View | None = None) -> Answer:
+    """How a plan with hooks answers.
+
+    by_place   its handler, where the values of the path are all that it takes
+    """
     before, after, teardown, values = (tuple(map(called_in_loop, one)) for one in plan.hooks)
-    call, by_place = plan.call, plan.by_place
+    call = plan.call
     simple = simple_kinds(app).get
     response_for = app.json.response_maker()
     new = Response.__new__

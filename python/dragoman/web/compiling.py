@@ -149,10 +149,11 @@ def add_rule(app: App, part: Part, of: RuleOf, tree: Tree[Plan], targets: Target
     plan.call = compiled_call(
         of.view, plan.names, plan.defaults, not app.config["ASYNC_HANDLERS"], may_lack_names=may_lack_names
     )
-    if takes_values(of.view, plan.names):
-        plan.by_place = called_in_loop(of.view)
+    by_place = called_in_loop(of.view) if takes_values(of.view, plan.names) else None
     if any(plan.hooks):
-        plan.answer = hooked(app, plan)
+        plan.answer = hooked(app, plan, by_place)
+    else:
+        plan.by_place = by_place
     other = next((one for one in targets.by_endpoint.get(endpoint, ()) if one.view is not of.view), None)
     if other is not None:
         raise RuleError(

@@ -42,7 +42,8 @@ class Hooks(NamedTuple):
 class Plan:
     """One rule for one method.
 
-    by_place   the handler, where the values of the path are all that it takes: then nothing stands in between
+    by_place   the handler, where the values of the path are all that it takes, and there are no hooks: then nothing
+               stands in between
     call       calls the handler with what it takes of the context
     answer     does it all, where there are hooks; None where there are none, and `serving` does it
     route      the text of its rule

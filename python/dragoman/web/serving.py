@@ -15,7 +15,7 @@ from dragoman.web.quoting import SAFE_IN_PATH, SAFE_IN_SEGMENT
 from dragoman.web.response import Response, length_field
 from dragoman.web.routing import Missed, segments_of
 from dragoman.web.rules import Rule
-from dragoman.web.simple import KNOWN, LENGTHS, simple_kinds
+from dragoman.web.simple import KNOWN, LENGTHS, simple_kinds, simple_response
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
@@ -40,16 +40,15 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
     search = Lookup(app, tables).search
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        raw = environ.get("RAW_URI")
+        try:
+            raw, path = environ["RAW_URI"], environ["PATH_INFO"]
+        except KeyError:
+            # PEP 3333 does not know the one, and the other may be missing where it is empty.
+            raw, path = environ.get("RAW_URI", ""), environ.setdefault("PATH_INFO", "")
         plan = None
         values: tuple[object, ...] = ()
         # Where something is escaped, a slash may be, and the path alone does not say so.
-        if raw is None or "%" not in raw:
-            try:
-                path = environ["PATH_INFO"]
-            except KeyError:
-                # PEP 3333: what is empty may be missing.
-                path = environ["PATH_INFO"] = ""
+        if "%" not in raw:
             plans = static(path)
             if plans is not None:
                 plan = plans.get(environ["REQUEST_METHOD"])
@@ -71,18 +70,26 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
         context: Context = [app, environ, None, plan, values]
         token = enter(context)
         try:
-            if plan.answer is not None:
+            view = plan.by_place
+            if view is None and plan.answer is not None:
                 return plan.answer(context, start_response)
             try:
-                result = plan.call(context) if plan.by_place is None else plan.by_place(*values)
+                if view is None:
+                    result = plan.call(context)
+                elif values:
+                    result = view(*values)
+                else:
+                    # Without a star the interpreter goes on where it is, and need not begin anew.
+                    result = view()
                 kind = simple(type(result))
-                if kind is not None:
+                if kind is None:
+                    response = response_for(result, environ, plan.endpoint)
+                elif context[REQUEST] is None or not context[REQUEST].made:
+                    response = None
                     field, encode = kind
                     body = encode(result)
-                    request = context[REQUEST]
-                    response = None if request is None or not request.made else Response(body, content_type=field[1])
                 else:
-                    response = response_for(result, environ, plan.endpoint)
+                    response = simple_response(kind, result)
             except BaseException as error:
                 return failed(app, plan, context, start_response, error)
             if response is not None:
