@@ -119,10 +119,47 @@ def wrapped(*args: Any, **kwargs: Any) -> Any:
     return plain(*args, **kwargs)
 
 
+@functools.wraps(plain)
+def wrapped_by_name(**kwargs: Any) -> Any:
+    return plain(**kwargs)
+
+
+@functools.wraps(with_request)
+def wrapped_with_request_by_name(**kwargs: Any) -> Any:
+    return with_request(**kwargs)
+
+
+def takes_more(user: str, a: int, b: str) -> list[Any]:
+    assert user == "Ann"
+    return [a, b]
+
+
+@functools.wraps(takes_more)
+def wrapped_with_more(*args: Any, **kwargs: Any) -> Any:
+    return takes_more("Ann", *args, **kwargs)
+
+
+@functools.wraps(wrapped_by_name)
+def wrapped_twice(*args: Any, **kwargs: Any) -> Any:
+    return wrapped_by_name(*args, **kwargs)
+
+
+def of_sum(c: list[Any]) -> list[Any]:
+    return c
+
+
+@functools.wraps(of_sum)
+def wrapped_with_fewer(a: int, b: str, **kwargs: Any) -> Any:
+    return of_sum(c=[a, b], **kwargs)
+
+
 VIEWS = [
     *(plain, other_order, with_request, request_last, with_default, keyword_only, positional_only),
     *(positional_with_default_first, rest, some_and_rest, only_for_checkers, wrapped),
+    *(wrapped_by_name, wrapped_with_request_by_name, wrapped_with_more, wrapped_with_fewer),
+    wrapped_twice,
     *(View(), View().method, View.of_class, View.static),
+    functools.lru_cache(plain),
     functools.partial(plain),
     functools.partial(with_default, c="other"),
     lambda a, b: [a, b],
