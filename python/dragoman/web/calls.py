@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+ANYTHING = inspect.signature(lambda *args, **kwargs: None)
 # For a variable whose rule names no converter.
 BY_ANNOTATION: Mapping[object, str] = {int: "int", float: "float", uuid.UUID: "uuid", str: "string"}
 
@@ -37,15 +39,47 @@ class HandlerError(TypeError):
 def takes_values(view: View, names: Sequence[str]) -> bool:
     """Whether the parameters of `view` are the variables of its rule, in its order, and nothing else."""
     parameters = parameters_of(view)
-    return all(one.kind in POSITIONAL for one in parameters) and [one.name for one in parameters] == list(names)
+    is_in_order = all(one.kind in POSITIONAL for one in parameters)
+    return is_in_order and [one.name for one in parameters] == list(names) and takes_places(view, len(names))
 
 
 def parameters_of(view: View) -> list[inspect.Parameter]:
-    """The parameters of a handler. Raises HandlerError for what does not tell them, as some of C do."""
+    """The parameters of a handler: those of the innermost function, and what decorators around it take themselves.
+
+    Raises HandlerError for what does not tell them, as some of C do.
+    """
     try:
-        return list(inspect.signature(view).parameters.values())
+        found = dict(inspect.signature(view).parameters)
     except ValueError as error:
         raise HandlerError(f"{place_of(view)}: {error}; want a function of Python around it") from error
+    for signature in decorators_of(view):
+        for one in signature.parameters.values():
+            if one.kind in NAMED and one.name not in found:
+                found[one.name] = one.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+    return list(found.values())
+
+
+def decorators_of(view: View) -> list[inspect.Signature]:
+    """What is taken by the functions around a handler that are made with ``functools.wraps``; the outermost first."""
+    found = []
+    while hasattr(view, "__wrapped__"):
+        try:
+            found.append(inspect.signature(view, follow_wrapped=False))
+        except ValueError:
+            # One of C, such as that of functools.cache, passes on what it is given.
+            found.append(ANYTHING)
+        view = view.__wrapped__
+    return found
+
+
+def takes_places(view: View, count: int) -> bool:
+    """Whether `count` values may be given by place: each decorator has to pass them on so."""
+    try:
+        for signature in decorators_of(view):
+            signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def compiled_call(
@@ -75,7 +109,8 @@ def compiled_call(
     is_in_order = all(one.kind in POSITIONAL for one in parameters)
     if takes_values(view, names):
         return lambda context: called(*context[VALUES])
-    if is_in_order and sources and sources[0] is request_of and [one.name for one in parameters[1:]] == list(names):
+    request_and_names = sources[:1] == [request_of] and [one.name for one in parameters[1:]] == list(names)
+    if is_in_order and request_and_names and takes_places(view, len(parameters)):
         return lambda context: called(request_of(context), *context[VALUES])
     return general(called, parameters, sources, names, defaults, takes_rest)
 
@@ -97,7 +132,7 @@ def general(
     named = {
         one.name: source
         for one, source in zip(parameters, sources, strict=True)
-        if one.kind in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY) and source is not None
+        if one.kind in NAMED and source is not None
     }
     if takes_rest:
         taken = {one.name for one in parameters}
@@ -158,6 +193,8 @@ def check(
 ) -> None:
     """Raises HandlerError where handler and rule do not fit."""
     where = place_of(view)
+    # What a decorator passes besides, the user that it has found say, is not known.
+    is_decorated = bool(decorators_of(view))
     kinds = {one.kind for one in parameters}
     has_rest = inspect.Parameter.VAR_KEYWORD in kinds
     taken = {one.name for one in parameters}
@@ -178,7 +215,7 @@ def check(
         given = input_of(annotation)
         if given is not None:
             inputs[one.name] = given
-        elif one.default is one.empty and not is_request(annotation):
+        elif one.default is one.empty and not is_request(annotation) and not is_decorated:
             raise HandlerError(
                 f"{where}: nothing gives the parameter {one.name!r}: it is no variable of the rule; want one annotated"
                 " as Request, as the dataclass, TypedDict or msgspec.Struct of the body, as Query[…], HeaderFields[…]"
