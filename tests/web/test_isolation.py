@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.web import App, Response, current_app, g, has_request_context, request, session
+from dragoman.web import App, Request, Response, current_app, g, has_request_context, request, session
 from tests.middleware.kit import ask, environ_of
 from tests.web.kit import opened
 
@@ -221,3 +221,30 @@ def test_a_request_that_is_made_by_hand_has_no_application_and_says_so() -> None
         _ = made.app
     with pytest.raises(RuntimeError, match="no application has it"):
         _ = made.session
+
+
+def test_what_a_request_class_of_an_application_adds_is_on_the_global_too() -> None:
+    class Own(Request):
+        """Knows who asks, and what was found out later."""
+
+        @property
+        def user(self) -> str:
+            return self.args["user"]
+
+        def greeting(self, name: str) -> str:
+            return f"{name}, {self.user}"
+
+    app = App(__name__)
+    app.request_class = Own
+
+    @app.get("/")
+    def greet() -> str:
+        own: Any = request
+        own.later = "!"
+        return str(own.greeting("Hello") + own.later)
+
+    assert ask(app, "GET", "/?user=Ann").text == "Hello, Ann!"
+    with app.test_request_context("/"):
+        assert not hasattr(request, "nobody")
+        with pytest.raises(AttributeError, match="path is what the client has sent"):
+            request.path = "/other"  # type: ignore[misc]

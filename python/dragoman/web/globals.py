@@ -44,15 +44,20 @@ class CurrentRequest:
 
     __slots__ = ()
 
+    def __getattr__(self, name: str) -> Any:
+        # What `App.request_class` adds.
+        refuse_special(name)
+        return getattr(request_of(current_context("request")), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(request_of(current_context("request")), name, value)
+
     def __repr__(self) -> str:
         return repr(request_of(current_context("request"))) if has_request_context() else "<request of no request>"
 
 
 def passing(name: str, doc: str | None) -> property:
-    def put(self: CurrentRequest, value: Any) -> None:
-        setattr(request_of(current_context("request")), name, value)
-
-    return property(lambda self: getattr(request_of(current_context("request")), name), put, doc=doc)
+    return property(lambda self: getattr(request_of(current_context("request")), name), doc=doc)
 
 
 def passing_method(name: str, doc: str | None) -> Any:
