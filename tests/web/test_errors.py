@@ -20,6 +20,7 @@ from dragoman.web.errors import (
     NotFound,
     exception_for,
 )
+from dragoman.web.handling import MOST_FOUND
 from tests.middleware.kit import ask
 
 
@@ -179,6 +180,13 @@ def test_threads_that_meet_an_exception_for_the_first_time_together_find_the_sam
     for thread in threads:
         thread.join(60)
     assert wrong == []
+
+
+def test_classes_of_exceptions_that_are_made_for_one_request_are_let_go() -> None:
+    errors = App(__name__).freeze().errors
+    for _ in range(3 * MOST_FOUND):
+        assert errors.find((), type("Made", (Exception,), {})()) is None
+    assert len(errors.found) <= MOST_FOUND
 
 
 @pytest.mark.parametrize("key", ["404", None, 3.5, int, object()])

@@ -21,6 +21,8 @@ HTML_TYPE, PLAIN_JSON = "text/html", "application/json"
 OFFERS = (HTML_TYPE, problems.JSON, PLAIN_JSON, "text/plain")
 # For who takes anything, and has sent JSON or has several things to mend: that is a program.
 PROGRAM_OFFERS = (problems.JSON, PLAIN_JSON, HTML_TYPE, "text/plain")
+# Some programs make classes of exceptions as they run: these shall not be kept for ever.
+MOST_FOUND = 500
 
 
 class ErrorTable:
@@ -49,9 +51,14 @@ class ErrorTable:
     def find(self, scopes: tuple[str, ...], error: BaseException) -> ErrorHandler | None:
         """The handler for `error`; `scopes` are the names of the blueprints that it comes from, the innermost first."""
         key = (scopes, type(error))
-        if key not in self.found:
-            self.found[key] = self.search((*scopes, ""), type(error))
-        return self.found[key]
+        try:
+            return self.found[key]
+        except KeyError:
+            handler = self.search((*scopes, ""), type(error))
+        if len(self.found) >= MOST_FOUND:
+            self.found.clear()
+        self.found[key] = handler
+        return handler
 
     def search(self, scopes: tuple[str, ...], kind: type[BaseException]) -> ErrorHandler | None:
         if issubclass(kind, HTTPException):
