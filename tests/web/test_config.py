@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import types
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dragoman.web import App
-from dragoman.web.config import DEFAULTS, Config
+from dragoman.web.config import DEFAULTS, KINDS, Config
 
 
 class Settings:
@@ -113,6 +115,40 @@ def test_a_variable_that_reaches_into_what_is_no_dict_is_told(monkeypatch: pytes
     config["DEBUG"] = True
     with pytest.raises(TypeError, match="MYAPP_DEBUG__b: the setting DEBUG is bool, want a dict to set 'b' in"):
         config.from_prefixed_env("MYAPP")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("DEBUG", "False", "the setting DEBUG is 'False': want True, False or None; a variable of the environment has"),
+        ("TESTING", "no", "the setting TESTING is 'no': want True or False"),
+        ("SESSION_COOKIE_SECURE", "off", "the setting SESSION_COOKIE_SECURE is 'off': want True, False or None"),
+        ("MAX_CONTENT_LENGTH", "16MB", "the setting MAX_CONTENT_LENGTH is '16MB': want a number or None"),
+        ("SESSION_IDLE_S", None, "the setting SESSION_IDLE_S is None: want a number"),
+        ("SERVER_NAME", 5, "the setting SERVER_NAME is 5: want a text or None"),
+        ("SECRET_KEY", 12345678, "the setting SECRET_KEY is an int: want a text, bytes or None"),
+        ("SECRET_KEY_FALLBACKS", "k" * 20, "the setting SECRET_KEY_FALLBACKS is a str: want a list or None"),
+    ],
+)
+def test_a_setting_of_another_kind_is_told_before_the_first_request(name: str, value: Any, said: str) -> None:
+    app = App(__name__)
+    app.config[name] = value
+    with pytest.raises(TypeError, match=re.escape(said)) as caught:
+        app.freeze()
+    assert "kkk" not in str(caught.value)
+    assert "12345" not in str(caught.value)
+    assert not app.debug
+    with pytest.raises(TypeError, match=name):
+        app.test_client().get("/")
+
+
+def test_each_setting_has_a_kind_that_its_default_is_of() -> None:
+    assert KINDS.keys() == DEFAULTS.keys()
+    assert Config().wrong() == []
+    config = Config()
+    config.update(DEBUG=1, TESTING=0, MAX_CONTENT_LENGTH=16e6, SEND_FILE_MAX_AGE_DEFAULT=timedelta(hours=1))
+    config.update(SECRET_KEY=b"k" * 16, SECRET_KEY_FALLBACKS=("k" * 16,), OWN=object())
+    assert config.wrong() == []
 
 
 def test_the_defaults_are_those_of_each_application_alone() -> None:
