@@ -140,10 +140,13 @@ class App(Registrations, Folders, Templates):
         """Decide how each request is answered; the first one does it. Nothing can be registered afterwards.
 
         Raises RuleError for rules that are none or that contradict each other, HandlerError for a handler whose
-        parameters nothing gives, BuildError for a template that links to an endpoint that there is not.
+        parameters nothing gives, BuildError for a template that links to an endpoint that there is not, TypeError for a
+        setting of another kind than it has to be.
         """
         with self.freezing:
             if self.compiled is None:
+                if wrong := self.config.wrong():
+                    raise TypeError("\n  ".join(wrong))
                 for sentence in self.config.without_effect():
                     self.logger.warning(sentence)
                 tables = compiled(self)
@@ -263,7 +266,7 @@ class App(Registrations, Folders, Templates):
     def debug(self) -> bool:
         """Setting DEBUG, or else whether this runs under ``dragoman --dev``: pages of faults show what was raised."""
         debug = self.config["DEBUG"]
-        return is_development() if debug is None else bool(debug)
+        return is_development() if debug is None else isinstance(debug, int) and bool(debug)
 
     @debug.setter
     def debug(self, value: bool) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +16,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["DEFAULTS", "OF_FLASK", "Config"]
+__all__ = ["DEFAULTS", "KINDS", "OF_FLASK", "Config"]
 
 DEFAULTS: Mapping[str, Any] = {
     "APPLICATION_ROOT": "/",
@@ -45,6 +46,44 @@ DEFAULTS: Mapping[str, Any] = {
 }
 """Each setting of the library with its default; an application adds its own, in capitals."""
 
+FLAG: tuple[type, ...] = (bool, int)
+FLAG_OR_NONE = (*FLAG, type(None))
+NUMBER: tuple[type, ...] = (int, float)
+NUMBER_OR_NONE = (*NUMBER, type(None))
+TEXT_OR_NONE: tuple[type, ...] = (str, type(None))
+
+KINDS: Mapping[str, tuple[type, ...]] = {
+    "APPLICATION_ROOT": (str,),
+    "ASYNC_HANDLERS": FLAG,
+    "CHECK_TEMPLATES": FLAG,
+    "DEBUG": FLAG_OR_NONE,
+    "MAX_CONTENT_LENGTH": NUMBER_OR_NONE,
+    "MAX_FORM_MEMORY_SIZE": NUMBER_OR_NONE,
+    "MAX_FORM_PARTS": NUMBER_OR_NONE,
+    "MERGE_SLASHES": FLAG,
+    "PREFERRED_URL_SCHEME": (str,),
+    "PROPAGATE_EXCEPTIONS": FLAG_OR_NONE,
+    "SECRET_KEY": (str, bytes, type(None)),
+    "SECRET_KEY_FALLBACKS": (list, tuple, type(None)),
+    "SEND_FILE_MAX_AGE_DEFAULT": (int, timedelta, type(None)),
+    "SERVER_NAME": TEXT_OR_NONE,
+    "SESSION_COOKIE_DOMAIN": TEXT_OR_NONE,
+    "SESSION_COOKIE_HTTPONLY": FLAG,
+    "SESSION_COOKIE_NAME": TEXT_OR_NONE,
+    "SESSION_COOKIE_PATH": TEXT_OR_NONE,
+    "SESSION_COOKIE_SAMESITE": TEXT_OR_NONE,
+    "SESSION_COOKIE_SECURE": FLAG_OR_NONE,
+    "SESSION_IDLE_S": NUMBER,
+    "STRICT_SLASHES": FLAG,
+    "TEMPLATES_AUTO_RELOAD": FLAG_OR_NONE,
+    "TESTING": FLAG,
+}
+"""What a setting of the library is. The text ``"False"`` is none that is off, so it is told instead of taken."""
+
+WORDS: Mapping[type, str] = {
+    bytes: "bytes", float: "", int: "a number", list: "a list", str: "a text",
+    timedelta: "a timedelta", tuple: "", type(None): "None",
+}  # fmt: skip
 
 OF_FLASK: Mapping[str, str] = {
     "EXPLAIN_TEMPLATE_LOADING": "a template that is not found says where it was looked for",
@@ -158,6 +197,15 @@ class Config(dict[str, Any]):
             f"the setting {name} does nothing here: {instead}" for name, instead in OF_FLASK.items() if name in self
         ]
 
+    def wrong(self) -> list[str]:
+        """A sentence for each setting of the library that is of another kind than it has to be."""
+        return [
+            f"the setting {name} is {shown(name, self[name])}: want {words_for(kinds)}; a variable of the environment"
+            " has it in JSON: true, 5, null"
+            for name, kinds in KINDS.items()
+            if name in self and not isinstance(self[name], kinds)
+        ]
+
     def get_namespace(self, prefix: str, lowercase: bool = True, trim_namespace: bool = True) -> dict[str, Any]:
         """The settings whose names begin with `prefix`."""
         found = {}
@@ -169,6 +217,19 @@ class Config(dict[str, Any]):
 
     def take(self, items: Any) -> None:
         self.update((name, value) for name, value in items if isinstance(name, str) and name.isupper())
+
+
+def shown(name: str, value: object) -> str:
+    if name.startswith("SECRET"):
+        kind = type(value).__name__
+        return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return f"{value!r:.100}"
+
+
+def words_for(kinds: Iterable[type]) -> str:
+    flag = ["True", "False"] if bool in kinds else []
+    words = [*flag, *(WORDS[kind] for kind in kinds if kind is not bool and not (kind is int and flag) and WORDS[kind])]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def imported(path: str) -> object:
