@@ -189,6 +189,28 @@ def test_classes_of_exceptions_that_are_made_for_one_request_are_let_go() -> Non
     assert len(errors.found) <= MOST_FOUND
 
 
+def test_a_handler_of_all_exceptions_may_give_back_those_that_are_answers() -> None:
+    app = App(__name__)
+    app.add_url_rule("/teapot", "teapot", lambda: abort(418, "No coffee.", headers=[("X-Pot", "1")]))
+    app.add_url_rule("/given", "given", lambda: NotFound("Not here."))
+    app.add_url_rule("/response", "response", lambda: abort(Response("own", 401)))
+    app.add_url_rule("/fault", "fault", raising(ValueError()))
+
+    @app.errorhandler(Exception)
+    def any_of_them(error: Exception) -> Any:
+        return error if isinstance(error, HTTPException) else (type(error).__name__, 500)
+
+    answer = ask(app, "GET", "/teapot", {"Accept": "text/plain"})
+    assert (answer.status, answer.value("X-Pot")) == (418, "1")
+    assert "No coffee." in answer.text
+    assert ask(app, "GET", "/given").status == 404
+    assert "Not here." in ask(app, "GET", "/given").text
+    assert (ask(app, "GET", "/response").status, ask(app, "GET", "/response").text) == (401, "own")
+    assert ask(app, "GET", "/fault").text == "ValueError"
+    assert ask(app, "GET", "/nowhere").status == 404
+    assert ask(app, "POST", "/fault").value("Allow") == "GET, HEAD, OPTIONS"
+
+
 @pytest.mark.parametrize("key", ["404", None, 3.5, int, object()])
 def test_a_key_that_is_no_status_and_no_exception_is_told_at_once(key: Any) -> None:
     with pytest.raises(TypeError, match="want a status such as 404, or a class of exceptions"):
