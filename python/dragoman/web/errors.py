@@ -9,7 +9,7 @@ from dragoman.http.statuses import reason_phrase
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dragoman.types import Environ
+    from dragoman.types import Environ, StartResponse
     from dragoman.web.response import Response
 
 __all__ = [
@@ -91,6 +91,10 @@ class HTTPException(Exception):
         context = CURRENT.get()
         here = {} if context is None else context[ENVIRON]
         return page(self, here if environ is None else environ)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer with that page, as PEP 3333 has it: a handler may give the exception back instead of raising it."""
+        return self.get_response(environ)(environ, start_response)
 
     def __str__(self) -> str:
         return f"{self.code} {self.name}" + (f": {self.description}" if self.description else "")
