@@ -165,6 +165,12 @@ def test_the_type_is_guessed_from_the_name(tmp_path: Path, name: str, content_ty
     assert answered(lambda: send_file(tmp_path / name, mimetype="x/y")).value("Content-Type") == "x/y"
 
 
+@pytest.mark.parametrize("given", ["text/csv", "text/csv; charset=utf-8"])
+def test_a_type_that_is_text_is_of_utf_8_as_that_of_any_response(given: str) -> None:
+    answer = answered(lambda: send_file(io.BytesIO("ä".encode()), mimetype=given))
+    assert answer.value("Content-Type") == "text/csv; charset=utf-8"
+
+
 def test_ages_for_caches(folder: Path) -> None:
     assert answered(lambda: send_file(folder / "secret.txt", max_age=60)).value("Cache-Control") == "public, max-age=60"
     assert answered(lambda: send_file(folder / "secret.txt", etag=False)).value("ETag") is None

@@ -45,7 +45,7 @@ def send_file(
 
     path_or_file    a path that you trust (`send_from_directory` takes one of a client), relative to the application's
                     root_path; or a binary file, which is sent from where it stands, and closed
-    mimetype        else guessed from the name
+    mimetype        else guessed from the name; a charset is added where it is text
     as_attachment   whether browsers save it instead of showing it, as `download_name`
     conditional     whether 304, 412, 206 and 416 are answered as RFC 9110 has it
     etag            True: of size and time of change; a text: that one
@@ -59,7 +59,7 @@ def send_file(
     file, name, size, modified = source[:4]
     try:
         name = download_name or name
-        response = Response(None, content_type=mimetype or guessed_type(name))
+        response = Response(None, mimetype=mimetype or guessed_type(name))
         if as_attachment and not name:
             raise TypeError("send_file: an attachment wants a name: download_name='report.pdf'")
         if as_attachment or download_name:
