@@ -7,6 +7,8 @@ import contextvars
 import functools
 import gc
 import os
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator
@@ -336,3 +338,11 @@ def test_a_process_that_was_forked_while_a_loop_began_is_not_locked(child: Any) 
     app = app_of(view)
     with background.LOCKS[0]:
         assert child(lambda: in_time(lambda: ask(app).text)) == "answered"
+
+
+def test_asyncio_is_loaded_for_those_alone_who_have_coroutines() -> None:
+    program = (
+        "import sys; from dragoman.web import App; App('x').test_client().get('/'); print('asyncio' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "False\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 import inspect
@@ -21,7 +20,11 @@ class Loop:
     """The event loop, and the thread that it runs in."""
 
     def __init__(self) -> None:
+        # It is a tenth of what the import of dragoman.web costs, and few applications want it.
+        import asyncio  # noqa: PLC0415
+
         self.pid = os.getpid()
+        self.cancelled = asyncio.CancelledError
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, name="dragoman-web-loop", daemon=True)
         self.thread.start()
@@ -40,7 +43,7 @@ class Loop:
             nonlocal after
             try:
                 result = await awaitable
-            except asyncio.CancelledError:
+            except self.cancelled:
                 done.cancel()
             except BaseException as error:
                 # SystemExit, too, is for the thread that waits: here it would end the loop.
