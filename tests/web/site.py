@@ -8,7 +8,7 @@ import json
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -90,7 +90,9 @@ class Site:
         assert self.url.hostname is not None
         connection = http.client.HTTPConnection(self.url.hostname, self.url.port, timeout=DEADLINE_S)
         try:
-            connection.request(method, path, body, fields)
+            # A body that is refused need not be taken to its end.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(method, path, body, fields)
             answer = connection.getresponse()
             self.take_cookies(answer.headers)
             yield answer

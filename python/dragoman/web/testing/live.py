@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -90,7 +91,9 @@ class LiveClient(Client):
         connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=TIMEOUT_S)
         stream = Received(self, connection)
         try:
-            send(connection, sent)
+            # A body that is refused need not be taken to its end: there is an answer all the same.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                send(connection, sent)
             stream.received = received = connection.getresponse()
             status = f"{received.status} {received.reason}"
             response = TestResponse(status, received.getheaders(), stream, asked)
