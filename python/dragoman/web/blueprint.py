@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from dragoman.web.folders import Folders
-from dragoman.web.registrations import AnyView, Registrations
+from dragoman.web.registrations import AnyView, Registrations, refuse_undecorated
 from dragoman.web.templates import Naming
 from dragoman.web.typing import (
     AnyAfter,
@@ -71,9 +72,9 @@ class Blueprint(Registrations, Folders):
     ) -> None:
         """Put another one into this. Raises ValueError for a name that is there already, and for a circle."""
         self.refuse_when_put_in("register_blueprint")
+        nested = Nested(blueprint, url_prefix, name)
         if blueprint.contains(self):
             raise ValueError(f"blueprint {blueprint.name!r} cannot be put into itself, nor into one that is in it")
-        nested = Nested(blueprint, url_prefix, name)
         refuse_name_twice(nested, self.nested)
         self.nested.append(nested)
 
@@ -116,6 +117,9 @@ class Blueprint(Registrations, Folders):
 
     def app_errorhandler(self, key: int | type[BaseException]) -> Callable[[AnyErrorHandler], AnyErrorHandler]:
         """`App.errorhandler`."""
+
+        if not isinstance(key, type):
+            refuse_undecorated("app_errorhandler", key, "404")
 
         def registered(handler: AnyErrorHandler) -> AnyErrorHandler:
             self.asked_of_app("register_error_handler", key, handler)
@@ -186,6 +190,7 @@ class Nested:
     """A blueprint as it was put in: under which name and prefix."""
 
     def __init__(self, blueprint: Blueprint, url_prefix: str | None, name: str | None) -> None:
+        check_blueprint(blueprint)
         check_prefix(url_prefix or "")
         check_name(name or blueprint.name)
         self.blueprint = blueprint
@@ -197,6 +202,14 @@ def refuse_name_twice(nested: Nested, others: Iterable[Nested]) -> None:
     """Raises ValueError where one of `others` has the name of `nested`."""
     if any(one.name == nested.name for one in others):
         raise ValueError(f"there is a blueprint {nested.name!r} already; give this one a name: name='…'")
+
+
+def check_blueprint(given: object) -> None:
+    if not isinstance(given, Blueprint):
+        said = f"the module {given.__name__}" if isinstance(given, ModuleType) else f"{given!r}"
+        names = [name for name, value in getattr(given, "__dict__", {}).items() if isinstance(value, Blueprint)]
+        hint = f"; did you mean its {' or '.join(names)}?" if names else ""
+        raise TypeError(f"register_blueprint: want a Blueprint, got {said}{hint}")
 
 
 def check_name(name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dragoman.web.background import called_in_loop
@@ -224,6 +224,23 @@ def check(
     bodies = [name for name, given in inputs.items() if given.source is Source.BODY]
     if len(bodies) > 1:
         raise HandlerError(f"{where}: {' and '.join(bodies)}: a request has one body")
+
+
+def check_takes(what: str, function: Callable[..., Any], given: Sequence[str]) -> None:
+    """Raises HandlerError for a hook or a handler of errors that does not take what it is called with."""
+    try:
+        # That of the function itself: what a decorator has put around another one decides what can be passed.
+        found = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
+    try:
+        found.bind(*given)
+    except TypeError:
+        wanted = ", ".join(given)
+        raise HandlerError(
+            f"{place_of(function)}: {what} calls it with {wanted or 'nothing'}, and it takes {found};"
+            f" want def {view_name(function)}({wanted})"
+        ) from None
 
 
 def check_constraints(where: str, name: str, annotation: Any) -> None:

@@ -9,7 +9,7 @@ from dragoman.web.answers import hooked
 from dragoman.web.background import called_in_loop
 from dragoman.web.blueprint import Blueprint
 from dragoman.web.building import Target, Targets
-from dragoman.web.calls import annotated_converters, compiled_call, place_of, takes_values
+from dragoman.web.calls import annotated_converters, check_takes, compiled_call, place_of, takes_values
 from dragoman.web.context import ENVIRON, Context
 from dragoman.web.converters import Converter
 from dragoman.web.handling import ErrorTable
@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from dragoman.web.app import App
 
 __all__ = ["Compiled", "Part", "compiled", "parts_of"]
+
+
+# Kinds of hooks in `Given`, the decorators that register them, and what they are called with.
+CALLED_WITH = (
+    ("before", "before_request", ()),
+    ("after", "after_request", ("response",)),
+    ("teardown", "teardown_request", ("error",)),
+    ("values", "url_value_preprocessor", ("endpoint", "values")),
+    ("url_defaults", "url_defaults", ("endpoint", "values")),
+    ("context", "context_processor", ()),
+)
 
 
 class Part(NamedTuple):
@@ -77,7 +88,10 @@ def compiled(app: App) -> Compiled:
     rules = []
     loose: list[Loose] = []
     mounts = []
+    for one_hook in app.context_teardown:
+        check_takes("teardown_appcontext", one_hook, ("error",))
     for part in parts:
+        check_hooks(part.given)
         scope = part.scopes[0] if part.scopes else ""
         for key, handler in part.given.errors:
             errors.add(scope, key, called_in_loop(handler))
@@ -96,6 +110,15 @@ def compiled(app: App) -> Compiled:
             plans["OPTIONS"] = options_plan(app, tree, next(iter(plans.values())))
     mounts.sort(key=lambda one: -len(one.prefix))
     return Compiled(tree, targets, errors, parts[0].hooks, rules, mounts, parts)
+
+
+def check_hooks(given: Given) -> None:
+    """Raises HandlerError for one that cannot be called; one for errors would be found out by the first error."""
+    for kind, what, values in CALLED_WITH:
+        for hook in getattr(given, kind):
+            check_takes(what, hook, values)
+    for _, handler in given.errors:
+        check_takes("errorhandler", handler, ("error",))
 
 
 def mounted(prefix: str, one: Mounted) -> Mounted:

@@ -94,6 +94,8 @@ class Registrations:
                          setting STRICT_SLASHES, which is True
         """
 
+        refuse_undecorated("route", rule, "'/path'")
+
         def registered(view: AnyHandler) -> AnyHandler:
             self.add_url_rule(rule, endpoint, view, methods=methods, defaults=defaults, strict_slashes=strict_slashes)
             return view
@@ -220,6 +222,9 @@ class Registrations:
     def errorhandler(self, key: int | type[BaseException]) -> Callable[[AnyErrorHandler], AnyErrorHandler]:
         """Answer exceptions of a class, or answers of a status that were raised, by the function below."""
 
+        if not isinstance(key, type):
+            refuse_undecorated("errorhandler", key, "404")
+
         def registered(handler: AnyErrorHandler) -> AnyErrorHandler:
             self.register_error_handler(key, handler)
             return handler
@@ -245,3 +250,10 @@ class Registrations:
                 f"{what}: {self.name!r} has answered its first request, and takes no more rules or hooks; register them"
                 " where the module is imported"
             )
+
+
+def refuse_undecorated(decorator: str, given: object, example: str) -> None:
+    """Raises TypeError where a decorator that takes arguments stands without them: it would register nothing."""
+    if callable(given):
+        name = getattr(given, "__name__", "a function")
+        raise TypeError(f"{decorator} got {name} itself: it takes arguments first, such as @app.{decorator}({example})")

@@ -1,0 +1,107 @@
+"""What beginners get wrong: each mistake is told at once, with its place and with what would be right."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from dragoman.web import App, Blueprint
+from dragoman.web.calls import HandlerError
+
+ONE_TOO_MANY = ["before_request", "context_processor"]
+ONE_TOO_FEW = ["after_request", "teardown_request", "teardown_appcontext", "url_value_preprocessor", "url_defaults"]
+
+
+def refused(app: App) -> str:
+    with pytest.raises(HandlerError) as caught:
+        app.freeze()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("decorator", ONE_TOO_MANY)
+def test_a_hook_with_a_parameter_that_nothing_gives_is_refused_at_the_start(decorator: str) -> None:
+    app = App(__name__)
+
+    def load_user(request: object) -> None: ...
+
+    getattr(app, decorator)(load_user)
+    told = refused(app)
+    assert re.search(r"load_user \(.*test_mistakes\.py:\d+\): ", told)
+    assert f"{decorator} calls it with nothing, and it takes (request" in told
+    assert told.endswith("want def load_user()")
+
+
+@pytest.mark.parametrize("decorator", ONE_TOO_FEW)
+def test_a_hook_without_the_parameter_that_it_gets_is_refused_at_the_start(decorator: str) -> None:
+    app = App(__name__)
+
+    def hook() -> Any: ...
+
+    getattr(app, decorator)(hook)
+    assert f"{decorator} calls it with " in refused(app)
+
+
+@pytest.mark.parametrize("part", ["app", "blueprint"])
+def test_an_error_handler_without_parameter_is_refused_before_there_is_an_error(part: str) -> None:
+    app, blueprint = App(__name__), Blueprint("b", __name__)
+
+    def not_found() -> str:
+        return "nothing"
+
+    {"app": app, "blueprint": blueprint}[part].register_error_handler(404, not_found)  # type: ignore[arg-type]
+    app.register_blueprint(blueprint)
+    assert refused(app).endswith("want def not_found(error)")
+
+
+def with_request(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: Any) -> Any:
+        return function("request", *args)
+
+    return wrapper
+
+
+def test_hooks_whose_decorator_gives_them_more_are_taken() -> None:
+    app = App(__name__)
+
+    @with_request
+    def before(request: str) -> None: ...
+
+    app.before_request(before)
+    app.after_request(lambda *responses: responses[0])
+    app.teardown_request(functools.partial(print, end=""))
+    app.context_processor(dict)
+    app.errorhandler(404)(lambda error, extra=None: str(error))
+    app.freeze()
+
+
+@pytest.mark.parametrize("decorator", ["get", "post", "route"])
+def test_a_decorator_of_rules_without_parentheses_is_refused(decorator: str) -> None:
+    def index() -> str:
+        return "text"
+
+    with pytest.raises(TypeError, match=r"got index itself: .*@app\.route\('/path'\)"):
+        getattr(App(__name__), decorator)(index)
+
+
+def test_errorhandler_without_parentheses_is_refused() -> None:
+    def failed(error: object) -> str:
+        return "text"
+
+    with pytest.raises(TypeError, match=r"got failed itself: .*@app\.errorhandler\(404\)"):
+        App(__name__).errorhandler(failed)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="got failed itself"):
+        Blueprint("b", __name__).app_errorhandler(failed)  # type: ignore[arg-type]
+
+
+def test_a_module_in_the_place_of_its_blueprint_is_refused_with_the_name() -> None:
+    module = ModuleType("shop.users")
+    module.bp = Blueprint("users", __name__)  # type: ignore[attr-defined]
+    for part in (App(__name__), Blueprint("outer", __name__)):
+        with pytest.raises(TypeError, match=r"want a Blueprint, got the module shop\.users; did you mean its bp\?"):
+            part.register_blueprint(module)  # type: ignore[arg-type]
