@@ -17,7 +17,17 @@ from dragoman.errors import ApplicationError, UsageError
 from dragoman.types import WSGIApplication
 from dragoman.values import nearest, printable
 
-__all__ = ["ApplicationString", "Loaded", "add_paths", "is_machinery", "load", "parse", "resolve", "traceback_of"]
+__all__ = [
+    "ApplicationString",
+    "Loaded",
+    "add_paths",
+    "application_frames",
+    "is_machinery",
+    "load",
+    "parse",
+    "resolve",
+    "traceback_of",
+]
 
 # In this order; the last one is called. gunicorn's default is `application`, Flask's are the other two.
 DEFAULT_ATTRIBUTES = ("app", "application")
@@ -214,9 +224,11 @@ def find_attribute(module: ModuleType, attribute: str) -> Any:
 
 def missing_attribute(module: ModuleType, holder: object, path: str, part: str) -> str:
     names = [name for name in dir(holder) if not name.startswith("_")]
-    near = nearest(part, names)
     separator = ":" if holder is module else "."
-    if near:
+    if holder is module:
+        # A class that is imported, such as App of dragoman.web, is nearest to `app` and not meant.
+        names = [name for name in names if is_own_or_no_class(module, name)]
+    if near := nearest(part, names):
         hint = f"; did you mean {' or '.join(f'{path}{separator}{name}' for name in near)}?"
     elif holder is module and (candidates := callables_of(module)):
         hint = f"; it has {', '.join(f'{path}:{name}' for name in candidates)}"
@@ -224,6 +236,11 @@ def missing_attribute(module: ModuleType, holder: object, path: str, part: str) 
         hint = ""
     where = f" ({location(module)})" if holder is module else f", which is {signature.described(holder)}"
     return f"no {part} in {path}{where}{hint}"
+
+
+def is_own_or_no_class(module: ModuleType, name: str) -> bool:
+    value = vars(module).get(name)
+    return not isinstance(value, type) or value.__module__ == module.__name__
 
 
 def callables_of(module: ModuleType) -> list[str]:

@@ -231,6 +231,13 @@ def test_a_missing_attribute_is_answered_with_near_names_and_the_path_of_the_mod
     assert str(failure("shop:ap")) == "no ap in shop (shop.py); did you mean shop:app?"
 
 
+def test_a_class_that_a_module_imports_is_not_taken_for_the_application(write: Write) -> None:
+    write(shop="from dragoman.web import App\napplication = App(__name__)\n")
+    assert str(failure("shop:app")) == "no app in shop (shop.py); it has shop:application"
+    write(own="class App:\n    pass\n")
+    assert str(failure("own:app")) == "no app in own (own.py); did you mean own:App?"
+
+
 def test_a_missing_attribute_without_near_names_is_answered_with_the_callables(write: Write) -> None:
     write(shop="from json import dumps\nVERSION = 1\n" + APP.replace("app(", "site("))
     assert str(failure("shop:zzz")) == "no zzz in shop (shop.py); it has shop:site"

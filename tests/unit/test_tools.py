@@ -207,6 +207,23 @@ def test_the_routes_of_django_are_listed(place: Path) -> None:
     assert routes["/p/items/"] == ("POST", f"part:items Items.post (djangos.py:{line_of(DJANGO, 'def post')})")
 
 
+def test_an_application_that_cannot_be_had_is_told_in_a_sentence(place: Path) -> None:
+    (place / "wrong.py").write_text(
+        "from dragoman.web import App\napp = App(__name__)\n@app.get('/<int:id>')\ndef user(x): return x\n"
+    )
+    status, _, errors = run(place, "routes", "wrong")
+    assert status == 3 and errors.count("\n") == 1
+    assert (
+        errors.startswith("dragoman: the application cannot be had: user (") and "wrong.py:3): the rule has" in errors
+    )
+
+
+def test_an_application_without_rules_has_no_routes_yet(place: Path) -> None:
+    (place / "empty.py").write_text("from dragoman.web import App\napp = App(__name__, static_folder=None)\n")
+    status, _, errors = run(place, "routes", "empty")
+    assert (status, errors) == (3, "dragoman: empty:app has no routes yet\n")
+
+
 def test_what_has_no_routes_and_no_commands_is_told(place: Path) -> None:
     status, _, errors = run(place, "routes", "bare")
     assert status == 3 and "the routes of bare:app cannot be listed: it is no application of" in errors

@@ -13,7 +13,7 @@ from dragoman.check.layers import inner_applications
 from dragoman.check.routes import place_of_view
 from dragoman.contract.report import application_name
 from dragoman.errors import ApplicationError
-from dragoman.loader import Loaded
+from dragoman.loader import Loaded, application_frames, traceback_of
 from dragoman.values import printable
 
 __all__ = ["Listed", "as_json", "as_text", "routes_of"]
@@ -48,6 +48,8 @@ class Listed:
 def routes_of(loaded: Loaded) -> list[Listed]:
     """The routes of all applications in what is loaded, by rule. Raises ApplicationError where none can be listed."""
     found = list(dict.fromkeys(within(loaded.application, "")))
+    if not found and any(read(loaded.application, "") is not None for read in (of_web, of_flask)):
+        raise ApplicationError(f"{loaded.name} has no routes yet")
     if not any(one.handler for one in found):
         raise ApplicationError(
             f"the routes of {loaded.name} cannot be listed: it is no application of dragoman.web, Flask or Django, nor"
@@ -74,7 +76,13 @@ def of_web(holder: Any, prefix: str) -> Iterable[Listed] | None:
     """Those of an `App` of dragoman.web, and of what is mounted in it."""
     if not hasattr(type(holder), "own_wsgi_app") or not callable(getattr(holder, "freeze", None)):
         return None
-    listed = [listed_of(prefix + row["rule"], row["methods"], row["endpoint"], row["view"]) for row in holder.routes()]
+    try:
+        rows = holder.routes()
+    except (TypeError, ValueError, LookupError) as error:
+        # A rule, a handler or a template that cannot be had; the text says which, and where it stands.
+        details = traceback_of(error) if application_frames(error) else ""
+        raise ApplicationError(f"the application cannot be had: {error}", details) from None
+    listed = [listed_of(prefix + row["rule"], row["methods"], row["endpoint"], row["view"]) for row in rows]
     for mounted in holder.freeze().mounts:
         listed += within(mounted.app, prefix + mounted.prefix)
     return listed
