@@ -22,6 +22,7 @@ import werkzeug.test
 from dragoman import web
 from dragoman.web import json as web_json
 from dragoman.web import views as web_views
+from dragoman.web.of_flask import INSTEAD
 from tests.web.environs import environ_for
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "from-flask.md"
@@ -166,6 +167,15 @@ def test_what_the_page_calls_different_or_absent_is_explained() -> None:
     for section, rows in written().items():
         for name, row in rows.items():
             assert (row.verdict == "same") == (row.text == ""), f"{section}: {name}"
+
+
+def test_what_the_page_calls_absent_says_what_there_is_instead() -> None:
+    app = web.App("app")
+    rows = written()["Flask"]
+    for name in [name for name, row in rows.items() if row.verdict == "absent"]:
+        with pytest.raises(AttributeError, match="as Flask has: "):
+            getattr(app, name)
+    assert {name for name, row in rows.items() if row.verdict != "same"} >= INSTEAD.keys()
 
 
 def test_what_the_page_calls_absent_is_not_there() -> None:

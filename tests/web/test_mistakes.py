@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from dragoman.web import App, Blueprint
+from dragoman.web import App, Blueprint, Request, after_this_request, current_app, g, request, session
 from dragoman.web.calls import HandlerError
 
 ONE_TOO_MANY = ["before_request", "context_processor"]
@@ -105,3 +105,63 @@ def test_a_module_in_the_place_of_its_blueprint_is_refused_with_the_name() -> No
     for part in (App(__name__), Blueprint("outer", __name__)):
         with pytest.raises(TypeError, match=r"want a Blueprint, got the module shop\.users; did you mean its bp\?"):
             part.register_blueprint(module)  # type: ignore[arg-type]
+
+
+def test_an_attribute_of_flasks_application_says_what_there_is_instead() -> None:
+    app = App(__name__)
+    with app.app_context():
+        for holder in (app, current_app):
+            with pytest.raises(
+                AttributeError, match=r"App has no 'url_map', as Flask has: .*app\.converters\['name'\]"
+            ):
+                holder.url_map  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match=r"^'App' object has no attribute 'shop'$"):
+        app.shop  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(app, "url_map")
+
+
+def test_an_attribute_that_a_request_does_not_have_is_for_g() -> None:
+    with App(__name__).test_request_context():
+        with pytest.raises(AttributeError, match=r"request\.user = …: .* write g\.user, "):
+            request.user = "Ann"  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError, match=r"^g\.user: .*g\.get\('user'\) is None"):
+            g.user  # noqa: B018
+        assert g.get("user") is None
+
+
+class OwnRequest(Request):
+    """As an application derives it."""
+
+    tenant = "none"
+
+    @property
+    def shop(self) -> str:
+        return self.host.partition(".")[0]
+
+
+def test_the_global_request_has_what_a_class_of_the_application_adds() -> None:
+    app = App(__name__)
+    app.request_class = OwnRequest
+    with app.test_request_context(headers={"Host": "books.example"}):
+        assert request.shop == "books"  # type: ignore[attr-defined]
+        request.tenant = "Ann"  # type: ignore[attr-defined]
+        assert request.tenant == "Ann"  # type: ignore[attr-defined]
+
+
+def test_a_generator_that_comes_too_late_for_the_head_is_told_how_to_come_earlier() -> None:
+    app = App(__name__)
+    app.secret_key, app.testing = "0123456789abcdef", True
+
+    @app.get("/session")
+    def of_session() -> Iterator[str]:
+        session["user"] = "Ann"
+        yield "text"
+
+    @app.get("/cookie")
+    def of_cookie() -> Iterator[str]:
+        after_this_request(lambda response: response)
+        yield "text"
+
+    for path in ("/session", "/cookie"):
+        with pytest.raises(RuntimeError, match=r"(?i)a handler that is a generator runs after that"):
+            app.test_client().get(path)

@@ -27,6 +27,7 @@ from dragoman.web.folders import Folders
 from dragoman.web.handling import page
 from dragoman.web.instance import instance_folder_of
 from dragoman.web.json import Json
+from dragoman.web.of_flask import INSTEAD
 from dragoman.web.registrations import Registrations
 from dragoman.web.request import Request
 from dragoman.web.response import Response
@@ -105,6 +106,13 @@ class App(Registrations, Folders, Templates):
         self.compiled: Compiled | None = None
         self.own_entry: WSGIApplication = self.first_request
         self.entry: WSGIApplication = self.own_entry
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in INSTEAD:
+                raise AttributeError(f"App has no {name!r}, as Flask has: {INSTEAD[name]}", name=name, obj=self)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     # Answering
 

@@ -178,7 +178,10 @@ def after_this_request(hook: AfterHook) -> AfterHook:
     """
     context = in_hand("after_this_request")
     if len(context) >= PLACES_OF_STREAM:
-        raise RuntimeError("after_this_request: the head of the answer has gone out; call it before the first block")
+        raise RuntimeError(
+            "after_this_request: the head of the answer has gone out. A handler that is a generator runs after that"
+            " from its first line on: call it in one that is none and gives the generator"
+        )
     request_of(context).after.append(hook)
     return hook
 

@@ -20,6 +20,15 @@ __all__ = ["Room", "current_app", "g", "has_app_context", "has_request_context",
 class Room(SimpleNamespace):
     """Room for what belongs to one request, with the methods that Flask's has."""
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            raise AttributeError(
+                f"g.{name}: nothing has set it in this request; g.get({name!r}) is None then", name=name, obj=self
+            )
+
     def get(self, name: str, default: Any = None) -> Any:
         """The attribute, else `default`."""
         return getattr(self, name, default)
@@ -49,11 +58,20 @@ class CurrentRequest:
         refuse_special(name)
         return getattr(request_of(current_context("request")), name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(request_of(current_context("request")), name, value)
-
     def __repr__(self) -> str:
         return repr(request_of(current_context("request"))) if has_request_context() else "<request of no request>"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        request = request_of(current_context("request"))
+        try:
+            setattr(request, name, value)
+        except AttributeError:
+            if hasattr(type(request), name):
+                raise
+            raise AttributeError(
+                f"request.{name} = …: a request takes no attributes of yours: write g.{name}, or set app.request_class"
+                " to a class that has it"
+            ) from None
 
 
 def passing(name: str, doc: str | None) -> property:

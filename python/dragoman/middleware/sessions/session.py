@@ -17,6 +17,12 @@ TOKEN_KEY = "_csrf"
 """Where `Csrf` keeps its token. It does not outlive a rotation: who knew it before the login must not know it after."""
 
 
+BEFORE_HEAD = (
+    "before start_response; a handler that is a generator runs after that from its first line on: let one that is none"
+    " do it, and give the generator"
+)
+
+
 class SessionUnavailable(RuntimeError):
     """The store is away, and ``when_down="error"``: the answer will be 503."""
 
@@ -153,7 +159,7 @@ class Session(MutableMapping[str, Any]):
         if self.is_sealed:
             raise SessionSealed(
                 "the session is first used after the head of the answer, which says nothing of it to caches;"
-                " use it before start_response, for a streamed body before its first block"
+                f" use it {BEFORE_HEAD}"
             )
         self.is_touched = True
         self.loaded: Loaded | None = None
@@ -208,10 +214,7 @@ class Session(MutableMapping[str, Any]):
 
     def refuse_when_sealed(self) -> None:
         if self.is_sealed:
-            raise SessionSealed(
-                "the session was stored with the head of the answer; change it before start_response, for a streamed"
-                " body before its first block"
-            )
+            raise SessionSealed(f"the session was stored with the head of the answer; change it {BEFORE_HEAD}")
 
 
 def as_json(value: object) -> str:
