@@ -10,7 +10,18 @@ from typing import Any
 
 import pytest
 
-from dragoman.web import App, Blueprint, Request, after_this_request, current_app, g, request, session
+from dragoman.web import (
+    App,
+    Blueprint,
+    Request,
+    Response,
+    after_this_request,
+    current_app,
+    g,
+    request,
+    session,
+    url_for,
+)
 from dragoman.web.calls import HandlerError
 
 ONE_TOO_MANY = ["before_request", "context_processor"]
@@ -165,3 +176,17 @@ def test_a_generator_that_comes_too_late_for_the_head_is_told_how_to_come_earlie
     for path in ("/session", "/cookie"):
         with pytest.raises(RuntimeError, match=r"(?i)a handler that is a generator runs after that"):
             app.test_client().get(path)
+
+
+def test_outside_of_a_request_the_context_that_is_enough_is_named() -> None:
+    for use in (lambda: g.user, lambda: current_app.config, lambda: url_for("index")):
+        with pytest.raises(RuntimeError, match=r"write with app\.app_context\(\):"):
+            use()
+    for use in (lambda: request.args, lambda: session["user"]):
+        with pytest.raises(RuntimeError, match=r"write with app\.test_request_context\(\):"):
+            use()
+
+
+def test_the_value_of_a_cookie_that_is_no_text_is_told_by_its_name() -> None:
+    with pytest.raises(TypeError, match=r"^cookie visits: want a text as its value, got int$"):
+        Response("text").set_cookie("visits", 1)  # type: ignore[arg-type]

@@ -59,7 +59,10 @@ def test_what_is_no_rule_is_refused_with_what_is_wanted(text: str, said: str) ->
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("/<nosuch:x>", "no converter 'nosuch'; there are any, broken, default, float, int, path, string, uuid"),
+        (
+            "/<nosuch:x>",
+            "no converter 'nosuch'; there are any, broken, default, float, int, path, string, uuid; app.converters",
+        ),
         ("/<int(mox=1):x>", "converter 'int'"),
         ("/<any:x>", "want the texts that it may be"),
         ("/<a><b>", "variables 'a' and 'b': want a literal between them"),

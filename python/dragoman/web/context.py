@@ -31,6 +31,11 @@ APP, ENVIRON, REQUEST, PLAN, VALUES = range(5)
 # A sixth place is there when the head of a stream has gone out: what it says of the session stays so.
 PLACES_OF_STREAM = 6
 
+# What an application in hand is enough for.
+OF_APPLICATION = frozenset(
+    {"current_app", "g", "get_template_attribute", "render_template", "render_template_string", "url_for"}
+)
+
 CURRENT: ContextVar[Context | None] = ContextVar("dragoman.web.request", default=None)
 
 
@@ -38,9 +43,10 @@ def current_context(what: str) -> Context:
     """The context of here. Raises RuntimeError, which says what to do, where there is none."""
     context = CURRENT.get()
     if context is None:
+        entered = "app_context" if what in OF_APPLICATION else "test_request_context"
         raise RuntimeError(
             f"{what} is that of the request in hand, and there is none here: no handler or hook is being called. Pass"
-            " what you need as an argument, or write with app.test_request_context(): in a test or a shell. What a"
+            f" what you need as an argument, or write with app.{entered}(): in a test, a script or a shell. What a"
             " thread of your own calls is decorated with copy_current_request_context"
         )
     return context

@@ -267,6 +267,8 @@ class Response(ResponseFields):
                 `dragoman.http.cookies.decode_value`
         Raises ValueError for what browsers would drop.
         """
+        if not isinstance(value, str):
+            raise TypeError(f"cookie {key}: want a text as its value, got {type(value).__name__}")
         field = cookies.set_cookie(
             key,
             value if cookies.COOKIE_VALUE.fullmatch(value) else cookies.encode_value(value),

@@ -42,7 +42,10 @@ class Variable:
         name = self.converter or annotated or "default"
         kind = kinds.get(name)
         if kind is None:
-            raise RuleError(f"variable {self.name!r}: no converter {name!r}; there are {', '.join(sorted(kinds))}")
+            raise RuleError(
+                f"variable {self.name!r}: no converter {name!r}; there are {', '.join(sorted(kinds))};"
+                f" app.converters[{name!r}] = Class adds one"
+            )
         positional, named = self.arguments
         try:
             return kind(*positional, **dict(named))
