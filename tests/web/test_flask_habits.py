@@ -435,3 +435,14 @@ def test_the_application_in_hand_has_its_attributes_and_methods() -> None:
             return f"{current_app.name} {request.path} {len(file.read()) > 0}"
 
     assert answer(app)[2].decode() == f"{__name__} / True"
+
+
+def test_the_rule_of_a_request_is_a_text_and_has_the_attributes_that_monitoring_asks_for() -> None:
+    app = App(__name__)
+    app.get("/user/<int:id>", endpoint="user")(lambda id: "text")
+    with app.test_request_context("/user/7"):
+        found = request.url_rule
+        assert found == "/user/<int:id>"
+        assert (found.rule, found.endpoint, type(found.rule)) == ("/user/<int:id>", "user", str)
+    with app.test_request_context("/nowhere"):
+        assert request.url_rule is None

@@ -38,6 +38,25 @@ FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
+class RuleText(str):
+    """The text of a rule, with those attributes of Flask's object that are asked for."""
+
+    __slots__ = ("endpoint",)
+
+    endpoint: str
+
+    def __new__(cls, text: str, endpoint: str) -> RuleText:
+        """A text, and the endpoint beside it."""
+        made = super().__new__(cls, text)
+        made.endpoint = endpoint
+        return made
+
+    @property
+    def rule(self) -> str:
+        """The text itself."""
+        return str(self)
+
+
 class Request(RequestFields):
     """A request. All its attributes are read-only, and worked out when they are first asked for.
 
@@ -182,9 +201,11 @@ class Request(RequestFields):
         return None if self.plan is None or not self.plan.endpoint else self.plan.endpoint
 
     @property
-    def url_rule(self) -> str | None:
-        """The text of the rule that fits: ``/user/<int:id>``. (Flask: an object, whose `rule` this is.)"""
-        return None if self.plan is None or not self.plan.endpoint else self.plan.rule.text
+    def url_rule(self) -> RuleText | None:
+        """The text of the rule that fits: ``/user/<int:id>``; its `rule` is the same, its `endpoint` the handler's."""
+        return (
+            None if self.plan is None or not self.plan.endpoint else RuleText(self.plan.rule.text, self.plan.endpoint)
+        )
 
     @property
     def view_args(self) -> dict[str, Any]:
