@@ -176,6 +176,19 @@ class TestRefusals:
         assert status == 3, text
         assert "no_such_dependency" in text
 
+    @pytest.mark.parametrize("flags", [[], ["--preload", "--workers", "2"], ["--middleware", "request-id"]])
+    def test_rules_that_cannot_be_had_are_told_at_the_start(self, flags: list[str], tmp_path: Path) -> None:
+        module(
+            tmp_path,
+            "shop",
+            "from dragoman.web import App\n\napp = App(__name__)\n\n\n"
+            "@app.get('/<int:id>')\ndef show(nr):\n    return str(nr)\n",
+        )
+        status, text = run_command("shop", "--chdir", str(tmp_path), "--bind", "127.0.0.1:0", *flags)
+        assert status == 3, text
+        assert "shop:app cannot be had: " in text
+        assert "the rule has the variable 'id', and the handler no parameter of that name" in text
+
     def test_worker_that_cannot_boot_ends_the_server_with_status_3_and_the_cause(self, tmp_path: Path) -> None:
         module(tmp_path, "shop", "raise RuntimeError('no database')\n")
         status, text = run_command("shop", "--chdir", str(tmp_path), "--bind", "127.0.0.1:0", "--workers", "2")
