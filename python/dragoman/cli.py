@@ -199,7 +199,7 @@ def try_start(settings: Settings, notices: Iterable[str]) -> None:
     try:
         from dragoman.hooks import load_hooks  # noqa: PLC0415
         from dragoman.layers import wrapped  # noqa: PLC0415
-        from dragoman.loader import load  # noqa: PLC0415
+        from dragoman.loader import decided, load  # noqa: PLC0415
         from dragoman.log import Log  # noqa: PLC0415
         from dragoman.worker import check_options  # noqa: PLC0415
     except ImportError as error:
@@ -211,7 +211,7 @@ def try_start(settings: Settings, notices: Iterable[str]) -> None:
     # Any descriptor does: a format is only looked at where there is a log.
     check_options(settings, -1 if settings.access_logfile == "none" else 2)
     load_hooks(settings.hooks, log)
-    wrapped(load(settings.application), settings.middleware)
+    wrapped(decided(load(settings.application)), settings.middleware)
 
 
 def enter(settings: Settings) -> None:

@@ -105,6 +105,29 @@ def load(text: str) -> Loaded:
     return loaded
 
 
+def is_web(application: object) -> bool:
+    """Whether it is an `App` of `dragoman.web`, known by its shape: this room imports nothing of that one."""
+    kinds = type(application).__mro__
+    return any(kind.__name__ == "App" and kind.__module__ == "dragoman.web.app" for kind in kinds)
+
+
+def decided(loaded: Loaded) -> Loaded:
+    """`loaded`, which has looked at its rules and templates now, where it would at its first request.
+
+    So a start and a reload tell of what is wrong in them, and forked workers share what came of it. Raises
+    ApplicationError.
+    """
+    application: Any = loaded.application
+    if is_web(application):
+        try:
+            application.freeze()
+        except Exception as error:
+            sentence, _, more = str(error).partition("\n")
+            details = traceback_of(error) if application_frames(error) else more
+            raise ApplicationError(f"{loaded.name} cannot be had: {printable(sentence)}", details) from None
+    return loaded
+
+
 def resolve(wanted: ApplicationString) -> tuple[Any, str]:
     """What the attribute of `wanted` is, or its call gives, and its name. Raises ApplicationError."""
     name = f"{wanted.module}:{wanted.attribute}"

@@ -347,6 +347,9 @@ class Process:
     def load(self) -> Loaded:
         """The application that was given, or that the settings name. Raises DragomanError."""
         loaded = loader.load(self.settings.application) if self.load_given is None else self.load_given()
+        if not self.settings.dev:
+            # Else the browser of who works on it shows what is wrong.
+            loaded = loader.decided(loaded)
         return layers.wrapped(loaded, self.settings.middleware)
 
     def enter_or_tell(self, channel: Channel) -> bool:

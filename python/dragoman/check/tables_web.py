@@ -1,16 +1,17 @@
-"""Reads an application of `dragoman.web` by its shape: this room imports nothing of that one."""
+"""Reads an application of `dragoman.web`, of which this room imports nothing."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from dragoman.loader import is_web
 
 __all__ = ["tables_of"]
 
 
 def tables_of(application: Any) -> Any:
     """What it answers by, decided now if it was not before; None of another application, and where it cannot be."""
-    kinds = type(application).__mro__
-    if not any(kind.__name__ == "App" and kind.__module__ == "dragoman.web.app" for kind in kinds):
+    if not is_web(application):
         return None
     try:
         return application.freeze()
