@@ -14,7 +14,7 @@ from dragoman.middleware.development import is_development
 from dragoman.middleware.error_forms import KINDS, Failure, form_of
 from dragoman.middleware.exchange import EXCEPTION
 from dragoman.middleware.layer import Layer
-from dragoman.middleware.passing import Headers, is_file_response
+from dragoman.middleware.passing import Headers, close_of, is_file_response
 from dragoman.middleware.paths import path_of
 from dragoman.middleware.request_id import REQUEST_ID
 from dragoman.types import Environ, ExcInfo, StartResponse, Write, WSGIApplication
@@ -258,9 +258,7 @@ class Guarded:
 
     def close(self) -> None:
         """Close what is inside."""
-        close = getattr(self.result, "close", None)
-        if close is not None:
-            close()
+        close_of(self.result)
 
 
 class SizedGuarded(Guarded):

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from dragoman.types import Environ, ExcInfo, StartResponse, Write
 
-__all__ = ["Edit", "Headers", "editing", "following", "is_file_response", "is_head", "with_fields"]
+__all__ = ["Edit", "Headers", "close_of", "editing", "following", "is_file_response", "is_head", "with_fields"]
 
 Headers: TypeAlias = list[tuple[str, str]]
 """A response's fields in the form of PEP 3333."""
@@ -99,6 +99,13 @@ def is_file_response(environ: Environ, result: object) -> bool:
     return isinstance(wrapper, type) and isinstance(result, wrapper)
 
 
+def close_of(result: object) -> None:
+    """Close an iterable of blocks, if it is one that wants it."""
+    close = getattr(result, "close", None)
+    if close is not None:
+        close()
+
+
 def following(
     environ: Environ,
     result: Iterable[bytes],
@@ -151,9 +158,7 @@ class Followed:
     def close(self) -> None:
         """Close what is inside, and tell the end."""
         try:
-            close = getattr(self.result, "close", None)
-            if close is not None:
-                close()
+            close_of(self.result)
         except BaseException as error:
             self.end(error)
             raise

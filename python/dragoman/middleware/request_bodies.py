@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from dragoman.middleware.answer import Answer
-from dragoman.middleware.passing import Headers, is_file_response
+from dragoman.middleware.passing import Headers, close_of, is_file_response
 from dragoman.middleware.withholding import Body, Handling, Held
 from dragoman.types import Environ, StartResponse, WSGIApplication
 
@@ -113,9 +113,7 @@ class Guarded:
 
     def close(self) -> None:
         """Close what is inside."""
-        close: Any = getattr(self.result, "close", None)
-        if close is not None:
-            close()
+        close_of(self.result)
 
 
 def answered_instead(answer: Answer, start_response: StartResponse) -> list[bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from dragoman.http.fields import get
-from dragoman.middleware.passing import Headers, is_file_response, is_head
+from dragoman.middleware.passing import Headers, close_of, is_file_response, is_head
 from dragoman.types import Environ, ExcInfo, StartResponse, Write, WSGIApplication
 
 __all__ = ["Body", "Handling", "Held"]
@@ -208,9 +208,7 @@ class HeldBlocks:
 
     def close(self) -> None:
         """Close what is inside."""
-        close = getattr(self.result, "close", None)
-        if close is not None:
-            close()
+        close_of(self.result)
 
 
 def is_whole(headers: Headers, result: Any, block: bytes) -> bool:

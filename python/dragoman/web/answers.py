@@ -14,7 +14,7 @@ from dragoman.web.errors import InternalServerError
 from dragoman.web.handling import page
 from dragoman.web.plan import Answer, Plan, View
 from dragoman.web.response import Response
-from dragoman.web.simple import simple_kinds
+from dragoman.web.simple import simple_kinds, simple_response
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
@@ -41,7 +41,6 @@ def hooked(app: App, plan: Plan, by_place: View | None = None) -> Answer:
     call = plan.call
     simple = simple_kinds(app).get
     response_for = app.json.response_maker()
-    new = Response.__new__
 
     def answer(context: Context, start_response: StartResponse) -> Iterable[bytes]:
         response = None
@@ -60,10 +59,7 @@ def hooked(app: App, plan: Plan, by_place: View | None = None) -> Answer:
             if kind is None:
                 response = response_for(result, context[ENVIRON], plan.endpoint)
             else:
-                field, encode = kind
-                response = new(Response)
-                response.body = encode(result)
-                response.pairs = [field]
+                response = simple_response(kind, result)
             if context[REQUEST] is not None:
                 response = processed(app, context, response, after)
             else:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from dragoman.middleware.passing import close_of
 from dragoman.web.background import AsyncBlocks
 from dragoman.web.context import ENVIRON
 from dragoman.web.contexts import after_this_request, in_hand
@@ -103,9 +104,7 @@ class Frames:
 
     def close(self) -> None:
         """The client has gone, or the stream has ended."""
-        close = getattr(self.events, "close", None)
-        if close is not None:
-            close()
+        close_of(self.events)
 
 
 def encoded(item: Item) -> bytes:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from dragoman.http.conditionals import if_range_holds
 from dragoman.http.ranges import ByteRange, Multipart, Piece, content_range, parse_ranges, unsatisfied
+from dragoman.middleware.pieces import BLOCK_BYTES, Pieces
 from dragoman.types import Environ
 from dragoman.web.context import APP, CURRENT, ENVIRON, current_context
 from dragoman.web.errors import NotFound, RangeNotSatisfiable
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["safe_join", "send_file", "send_from_directory"]
 
-BLOCK_BYTES = 64 << 10
 PLAIN_FILES = (io.FileIO, io.BufferedReader, io.BufferedRandom)
 
 
@@ -122,8 +122,10 @@ def fill(response: Response, source: Source, modified: float | None, environ: En
     if isinstance(wrapper, type) and size is not None and source.is_plain:
         response.stream = wrapper(source.file, BLOCK_BYTES)
         response.is_passthrough = True
+    elif size is None:
+        response.stream = ToItsEnd(source.file)
     else:
-        response.stream = Blocks(source, None if size is None else [Piece(b"", 0, size)])
+        response.stream = Pieces(source.file, [Piece(b"", 0, size)], source.start)
 
 
 def wanted_ranges(
@@ -146,39 +148,22 @@ def partial(response: Response, source: Source, ranges: list[ByteRange], size: i
         [one] = ranges
         response.headers["Content-Range"] = content_range(one, size)
         response.headers["Content-Length"] = one.count
-        response.stream = Blocks(source, [Piece(b"", one.start, one.count)])
+        response.stream = Pieces(source.file, [Piece(b"", one.start, one.count)], source.start)
         return
     body = Multipart(ranges, size, response.content_type or "", secrets.token_hex(16))
     response.headers["Content-Type"] = body.media_type
     response.headers["Content-Length"] = body.length_bytes
-    response.stream = Blocks(source, list(body.pieces()))
+    response.stream = Pieces(source.file, body.pieces(), source.start)
 
 
-class Blocks:
-    """Pieces of a file, block by block; close() closes it.
+class ToItsEnd:
+    """A file whose size is not known, block by block; close() closes it."""
 
-    pieces   None: it is read to its end, for a file whose size is not known
-    """
-
-    def __init__(self, source: Source, pieces: list[Piece] | None) -> None:
-        self.file = source.file
-        self.start = source.start
-        self.pieces = pieces
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
 
     def __iter__(self) -> Iterator[bytes]:
-        if self.pieces is None:
-            yield from iter(lambda: self.file.read(BLOCK_BYTES), b"")
-            return
-        for head, start, count in self.pieces:
-            if head:
-                yield head
-            self.file.seek(self.start + start)
-            left = count
-            while left > 0 and (block := self.file.read(min(BLOCK_BYTES, left))):
-                left -= len(block)
-                yield block
-            if left > 0:
-                raise OSError(f"{getattr(self.file, 'name', 'the file')!r} has become shorter while it was sent")
+        return iter(lambda: self.file.read(BLOCK_BYTES), b"")
 
     def close(self) -> None:
         """Close the file."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
 
 from dragoman.types import WSGIApplication
 from dragoman.web.errors import class_for
@@ -67,6 +68,30 @@ class Given:
     context: list[ContextHook] = field(default_factory=list)
 
 
+class Route(Protocol):
+    """What `Registrations.route` takes, without the methods."""
+
+    def __call__(
+        self,
+        rule: str,
+        *,
+        endpoint: str | None = None,
+        defaults: Mapping[str, Any] | None = None,
+        strict_slashes: bool | None = None,
+    ) -> Callable[[AnyHandler], AnyHandler]: ...
+
+
+class Verb:
+    """`Registrations.route` for one method of HTTP."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+        self.__doc__ = f"`route` for {method}."
+
+    def __get__(self, registrations: Registrations, owner: type[Any]) -> Route:
+        return cast(Route, partial(registrations.route, methods=(self.method,)))
+
+
 class Registrations:
     """What `App` and `Blueprint` have in common. Each of its methods may be used as a decorator, as in Flask."""
 
@@ -125,62 +150,11 @@ class Registrations:
         listed = tuple(dict.fromkeys(method.upper() for method in (kinds or ("GET",))))
         self.given.rules.append(RuleOf(rule, name, view_func, listed, defaults, strict_slashes))
 
-    def get(
-        self,
-        rule: str,
-        *,
-        endpoint: str | None = None,
-        defaults: Mapping[str, Any] | None = None,
-        strict_slashes: bool | None = None,
-    ) -> Callable[[AnyHandler], AnyHandler]:
-        """`route` for GET."""
-        return self.route(rule, methods=("GET",), endpoint=endpoint, defaults=defaults, strict_slashes=strict_slashes)
-
-    def post(
-        self,
-        rule: str,
-        *,
-        endpoint: str | None = None,
-        defaults: Mapping[str, Any] | None = None,
-        strict_slashes: bool | None = None,
-    ) -> Callable[[AnyHandler], AnyHandler]:
-        """`route` for POST."""
-        return self.route(rule, methods=("POST",), endpoint=endpoint, defaults=defaults, strict_slashes=strict_slashes)
-
-    def put(
-        self,
-        rule: str,
-        *,
-        endpoint: str | None = None,
-        defaults: Mapping[str, Any] | None = None,
-        strict_slashes: bool | None = None,
-    ) -> Callable[[AnyHandler], AnyHandler]:
-        """`route` for PUT."""
-        return self.route(rule, methods=("PUT",), endpoint=endpoint, defaults=defaults, strict_slashes=strict_slashes)
-
-    def patch(
-        self,
-        rule: str,
-        *,
-        endpoint: str | None = None,
-        defaults: Mapping[str, Any] | None = None,
-        strict_slashes: bool | None = None,
-    ) -> Callable[[AnyHandler], AnyHandler]:
-        """`route` for PATCH."""
-        return self.route(rule, methods=("PATCH",), endpoint=endpoint, defaults=defaults, strict_slashes=strict_slashes)
-
-    def delete(
-        self,
-        rule: str,
-        *,
-        endpoint: str | None = None,
-        defaults: Mapping[str, Any] | None = None,
-        strict_slashes: bool | None = None,
-    ) -> Callable[[AnyHandler], AnyHandler]:
-        """`route` for DELETE."""
-        return self.route(
-            rule, methods=("DELETE",), endpoint=endpoint, defaults=defaults, strict_slashes=strict_slashes
-        )
+    get = Verb("GET")
+    post = Verb("POST")
+    put = Verb("PUT")
+    patch = Verb("PATCH")
+    delete = Verb("DELETE")
 
     def mount(self, prefix: str, app: WSGIApplication) -> None:
         """Give all paths at and below `prefix` that no rule is for to another WSGI application."""

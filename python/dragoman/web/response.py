@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import msgspec
 
 from dragoman.http import cookies
-from dragoman.http.conditionals import ETag, Outcome, evaluate, parse_etag
+from dragoman.http.conditionals import ETag, Outcome, parse_etag
 from dragoman.http.cookies import SameSite
 from dragoman.http.dates import parse_http_date
 from dragoman.http.fields import Headers as Pairs
 from dragoman.http.fields import is_field_value
 from dragoman.http.media_types import parse_media_type
 from dragoman.http.statuses import is_bodiless, reason_phrase
+from dragoman.middleware.passing import close_of
+from dragoman.middleware.unmodified import outcome_of
 from dragoman.types import Environ, StartResponse
 from dragoman.web.headers import GivenHeaders, Headers
 from dragoman.web.response_fields import ResponseFields, seconds_of
@@ -196,9 +198,7 @@ class Response(ResponseFields):
             try:
                 self.body = b"".join(as_bytes(block) for block in stream)
             finally:
-                close = getattr(stream, "close", None)
-                if close is not None:
-                    close()
+                close_of(stream)
         return self.body.decode("utf-8", "replace") if as_text else self.body
 
     def set_data(self, value: str | bytes) -> None:
@@ -326,15 +326,7 @@ class Response(ResponseFields):
         if not 200 <= self.status_code < 300:
             return self
         modified = parse_http_date(self.headers.get("Last-Modified", "") or "")
-        outcome = evaluate(
-            environ["REQUEST_METHOD"],
-            if_match=environ.get("HTTP_IF_MATCH"),
-            if_none_match=environ.get("HTTP_IF_NONE_MATCH"),
-            if_modified_since=environ.get("HTTP_IF_MODIFIED_SINCE"),
-            if_unmodified_since=environ.get("HTTP_IF_UNMODIFIED_SINCE"),
-            etag=self.get_etag(),
-            last_modified=modified,
-        )
+        outcome = outcome_of(environ, self.get_etag(), modified)
         if outcome is not Outcome.PROCEED:
             self.close_stream()
             self.status = outcome.value
@@ -416,10 +408,8 @@ class Response(ResponseFields):
 
     def close_stream(self) -> None:
         """Close the blocks, which nobody will send."""
-        close = getattr(self.stream, "close", None)
-        self.stream = None
-        if close is not None:
-            close()
+        stream, self.stream = self.stream, None
+        close_of(stream)
 
     def close(self) -> None:
         """Close the blocks, and call what waits for the end, once: for who has a response and does not send it."""

@@ -7,6 +7,7 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import Any, TypeAlias
 
+from dragoman.middleware.passing import close_of
 from dragoman.types import Environ, Write, WSGIApplication
 from dragoman.web.response import Response
 
@@ -32,7 +33,7 @@ def response_from(app: WSGIApplication, environ: Environ) -> Response:
             raise RuntimeError(f"{app!r} has not called start_response before its first block")
         return call.response(blocks, result, environ.get("wsgi.file_wrapper"))
     except BaseException:
-        close(result)
+        close_of(result)
         raise
 
 
@@ -98,10 +99,4 @@ class Blocks:
 
     def close(self) -> None:
         """Close what they are of."""
-        close(self.result)
-
-
-def close(result: object) -> None:
-    ending = getattr(result, "close", None)
-    if ending is not None:
-        ending()
+        close_of(self.result)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from dragoman.http.conditionals import Outcome, evaluate, if_range_holds
+from dragoman.http.conditionals import Outcome, if_range_holds
 from dragoman.http.fields import get, put
 from dragoman.http.ranges import Multipart, content_range, parse_ranges, unsatisfied
 from dragoman.http.statuses import is_bodiless
 from dragoman.middleware.cache.entry import Entry
 from dragoman.middleware.passing import Headers
+from dragoman.middleware.unmodified import outcome_of
 from dragoman.types import Environ
 
 __all__ = ["PRECONDITIONS", "Given", "for_304", "give", "is_conditional", "outcome_for"]
@@ -69,16 +70,7 @@ def is_conditional(environ: Environ) -> bool:
 
 def outcome_for(entry: Entry, environ: Environ, now: float) -> Outcome:
     """What the preconditions of a request make of it."""
-    return evaluate(
-        "GET",
-        if_match=environ.get("HTTP_IF_MATCH"),
-        if_none_match=environ.get("HTTP_IF_NONE_MATCH"),
-        if_modified_since=environ.get("HTTP_IF_MODIFIED_SINCE"),
-        if_unmodified_since=environ.get("HTTP_IF_UNMODIFIED_SINCE"),
-        etag=entry.etag,
-        last_modified=entry.last_modified,
-        now=now,
-    )
+    return outcome_of(environ, entry.etag, entry.last_modified, method="GET", now=now)
 
 
 def part_of(entry: Entry, environ: Environ, headers: Headers, now: float) -> Given | None:

@@ -23,7 +23,7 @@ from dragoman.middleware.cache.flights import Flight
 from dragoman.middleware.cache.key import Target
 from dragoman.middleware.cache.policy import ERRORS, Asked, Plan, asked_of, plan_of
 from dragoman.middleware.cache.shelf import Found, Shelf
-from dragoman.middleware.passing import Headers, is_file_response
+from dragoman.middleware.passing import Headers, close_of, is_file_response
 from dragoman.middleware.stores.base import StoreDown
 from dragoman.types import Environ, StartResponse, Write, WSGIApplication
 
@@ -320,9 +320,7 @@ class Kept:
     def close(self) -> None:
         """Close what is inside."""
         try:
-            close = getattr(self.result, "close", None)
-            if close is not None:
-                close()
+            close_of(self.result)
         except BaseException:
             self.fetch.give_up()
             raise
@@ -359,9 +357,7 @@ class Opened:
 
     def close(self) -> None:
         """Close what is inside."""
-        close = getattr(self.result, "close", None)
-        if close is not None:
-            close()
+        close_of(self.result)
 
 
 def ignored(block: bytes, /) -> object:

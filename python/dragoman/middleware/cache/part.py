@@ -19,7 +19,7 @@ from dragoman.middleware.cache.leases import Leases
 from dragoman.middleware.cache.refreshing import Refreshing, anonymous
 from dragoman.middleware.cache.shelf import Found, Shelf
 from dragoman.middleware.layer import Layer
-from dragoman.middleware.passing import Headers, editing
+from dragoman.middleware.passing import Headers, close_of, editing
 from dragoman.middleware.paths import PathTable, path_of
 from dragoman.middleware.stores.base import Store, StoreDown
 from dragoman.middleware.stores.memory import MemoryStore
@@ -278,9 +278,7 @@ class Cache(Layer):
                 for _ in result:
                     pass
             finally:
-                close = getattr(result, "close", None)
-                if close is not None:
-                    close()
+                close_of(result)
                 flight.end(is_of_use=True)
 
         if not self.refreshing.start(act):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dragoman.middleware.answer import Answer
+from dragoman.middleware.passing import close_of
 from dragoman.types import Environ, ExcInfo, StartResponse, Write, WSGIApplication
 
 __all__ = ["Replacement"]
@@ -97,9 +98,3 @@ class Late:
     def close(self) -> None:
         """Close what is inside."""
         close_of(self.result)
-
-
-def close_of(result: object) -> None:
-    close = getattr(result, "close", None)
-    if close is not None:
-        close()

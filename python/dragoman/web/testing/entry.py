@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+from dragoman.middleware.passing import close_of
 from dragoman.middleware.sessions import SESSION, Session, SessionUnavailable
 from dragoman.types import Environ, StartResponse, WSGIApplication
 from dragoman.web.app import App
@@ -104,9 +105,7 @@ def transaction(app: App, environ: Environ, take: Callable[[str], None]) -> Gene
         for _ in result:
             pass
     finally:
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
+        close_of(result)
     for name, value in head[1] if head else ():
         if name.lower() == "set-cookie":
             take(value)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from dragoman.contract import Checked, ContractBreach, Finding
+from dragoman.middleware.passing import close_of
 from dragoman.types import Environ, ExcInfo, Write, WSGIApplication
 
 __all__ = ["Blocks", "Findings", "exchanged"]
@@ -160,9 +161,7 @@ class Blocks:
 
     def end(self) -> None:
         result, self.result = self.result, None
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
+        close_of(result)
 
     def told(self) -> None:
         """Raise what was found; nothing more is asked for then."""
