@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.kit import children
+from tests.support.needs import need_program
 from tests.support.server import Server
 from tests.support.wire import DEADLINE_S
 
@@ -19,8 +19,7 @@ APP = "tests.process.apps_surroundings:app"
 
 @pytest.fixture(autouse=True)
 def ps() -> None:
-    if shutil.which("ps") is None:
-        pytest.skip("ps is missing (Debian: apt-get install procps): no title was looked at")
+    need_program("ps", "procps")
 
 
 def shown(pid: int, column: str = "args") -> str:

@@ -2,17 +2,26 @@
 
 import importlib.util
 import os
+import shutil
 
 import pytest
 
-__all__ = ["need"]
+__all__ = ["need", "need_program"]
 
 
-def need(package: str) -> None:
-    """Leave this test out where `package` is not installed; with CI=true that is an error."""
-    if importlib.util.find_spec(package) is not None:
-        return
-    message = f"no {package} in this environment; the extra `test` has it"
+def need(package: str, extra: str = "test") -> None:
+    """Leave this test out where `package`, which is in the extra, is not installed; with CI=true that is an error."""
+    if importlib.util.find_spec(package) is None:
+        lack(f"no {package} in this environment; the extra `{extra}` has it")
+
+
+def need_program(program: str, debian: str) -> None:
+    """The same where there is no `program`, which is in the package `debian` of Debian."""
+    if shutil.which(program) is None:
+        lack(f"{program} is missing (Debian: apt-get install {debian})")
+
+
+def lack(message: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from dragoman.web import App
+from tests.support.needs import need
 from tests.typing.accepted import handlers, hooks
 
 HERE = Path(__file__).resolve().parent
@@ -28,15 +28,6 @@ BESIDE = {"reportUntypedFunctionDecorator", "reportUnknownMemberType", "reportUn
 DEADLINE_S = 300
 
 Found = dict[tuple[str, int], set[str]]
-
-
-def need_checker(package: str) -> None:
-    """Leave the test out where the checker is not installed; with CI=true that is a failure, and it is loud."""
-    if importlib.util.find_spec(package) is None:
-        message = f"NOT CHECKED: no {package} in this environment; the extra `check` has it: pip install {package}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
 
 
 def expected(checker: int) -> Found:
@@ -97,13 +88,13 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.mark.timeout(DEADLINE_S)
 def test_mypy_accepts_what_is_right_and_refuses_what_is_not(directory: Path) -> None:
-    need_checker("mypy")
+    need("mypy", "check")
     assert by_mypy(directory) == expected(1)
 
 
 @pytest.mark.timeout(DEADLINE_S)
 def test_pyright_accepts_what_is_right_and_refuses_what_is_not(directory: Path) -> None:
-    need_checker("pyright")
+    need("pyright", "check")
     found = by_pyright(directory)
     wanted = expected(2)
     assert {place: rules - BESIDE for place, rules in found.items()} == wanted

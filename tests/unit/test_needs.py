@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.needs import need
+from tests.support.needs import need, need_program
 
 
 def test_what_is_there_is_needed_by_nobody_in_vain() -> None:
@@ -19,3 +19,13 @@ def test_in_ci_a_missing_package_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="no such_package in this environment"):
         need("such_package")
+
+
+def test_a_missing_program_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    need_program("sh", "dash")
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=r"no-such-program is missing \(Debian: apt-get install nothing\)"):
+        need_program("no-such-program", "nothing")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no-such-program is missing"):
+        need_program("no-such-program", "nothing")
