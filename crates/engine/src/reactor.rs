@@ -144,9 +144,10 @@ impl<G: Gateway> Engine<G> {
     /// One turn without requests: waits for events and puts what they ask for into the batch.
     pub(crate) fn turn(&self, lead: &mut Lead) {
         self.look_after_listeners(lead);
+        let look_due_ms = self.look_due_ms(lead);
         let reactor = self.reactor(lead);
         let now_ms = self.clock.now_ms();
-        let timeout = reactor.timeout(now_ms, self.scheduler.has_waiting(), self.drain_in_ms(now_ms));
+        let timeout = reactor.timeout(now_ms, self.scheduler.has_waiting(), self.drain_in_ms(now_ms), look_due_ms);
         let mut room = [MaybeUninit::uninit(); EVENTS];
         // An interrupted wait is a turn without events.
         let events = epoll::wait(&self.poll, &mut room, timeout.as_ref()).map_or(&mut [][..], |(events, _)| events);
@@ -471,7 +472,13 @@ impl<G: Gateway> Engine<G> {
 }
 
 impl<M> Reactor<M> {
-    fn timeout(&self, now_ms: u64, has_waiting: bool, drain_in_ms: Option<u64>) -> Option<Timespec> {
+    fn timeout(
+        &self,
+        now_ms: u64,
+        has_waiting: bool,
+        drain_in_ms: Option<u64>,
+        look_due_ms: Option<u64>,
+    ) -> Option<Timespec> {
         if !self.next_turn.is_empty() || !self.for_followers.is_empty() {
             let is_held_back = self.next_turn.is_empty() && self.held_back.is_some();
             return Some(Timespec { tv_sec: 0, tv_nsec: if is_held_back { HELD_BACK_MS * 1_000_000 } else { 0 } });
@@ -481,13 +488,9 @@ impl<M> Reactor<M> {
             Accepting::On | Accepting::Off => None,
         };
         let due_ms = self.wheel.due_in_ms(now_ms);
-        let look_ms = has_waiting.then_some(QUEUE_LOOK_MS);
-        let trim_ms = self.watch.due_ms.map(|due_ms| due_ms.saturating_sub(now_ms));
-        let mut ms = [resume_ms, due_ms, look_ms, trim_ms].into_iter().flatten().min();
-        if let Some(drain_in_ms) = drain_in_ms {
-            ms = Some(ms.map_or(drain_in_ms, |ms| ms.min(drain_in_ms)));
-        }
-        let ms = ms?;
+        let queue_ms = has_waiting.then_some(QUEUE_LOOK_MS);
+        let look_ms = look_due_ms.map(|due_ms| due_ms.saturating_sub(now_ms));
+        let ms = [resume_ms, due_ms, queue_ms, look_ms, drain_in_ms].into_iter().flatten().min()?;
         Some(Timespec { tv_sec: (ms / 1000) as i64, tv_nsec: (ms % 1000 * 1_000_000) as _ })
     }
 }

@@ -50,7 +50,7 @@ pub(crate) struct Watch {
     /// Bytes that were held at the last look, if nothing was to be done; there is nothing to look at while it is as many.
     calm: u64,
     /// When the heaps are to be trimmed though nothing else happens.
-    pub due_ms: Option<u64>,
+    due_ms: Option<u64>,
     /// By store: not before this are all connections looked at again, because the last look was in vain.
     look_ms: [u64; 3],
 }
@@ -63,6 +63,15 @@ impl<G: Gateway> Engine<G> {
         if used != self.reactor(lead).watch.calm || self.answer_quota.is_wanted() {
             self.look_at_room(lead, now_ms, used);
         }
+    }
+
+    /// When there is to be a look though nothing else happens; perhaps that is now.
+    #[inline]
+    pub(crate) fn look_due_ms(&self, lead: &mut Lead) -> Option<u64> {
+        let watch = &self.reactor(lead).watch;
+        // What has been held since the last look, or what nobody looked at because the look before was in vain.
+        let again_ms = self.memory.is_over().then_some(watch.look_ms[Store::Memory as usize]);
+        [watch.due_ms, again_ms].into_iter().flatten().min()
     }
 
     #[cold]

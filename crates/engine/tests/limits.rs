@@ -378,6 +378,20 @@ fn many_slow_clients_together_hold_no_more_memory_than_the_bound_and_a_quick_one
 }
 
 #[test]
+fn those_that_come_right_after_a_look_in_vain_make_room_though_nothing_else_happens() {
+    let paces =
+        Options { write_pace: patient(600_000), head_ms: 600_000, first_byte_ms: 600_000, ..Options::default() };
+    let running = start(Options { held_memory: 200_000, ..paces });
+    // More than the bound together, and none of them so much that it would be cut for it.
+    let mut heads: Vec<_> = (0..200).map(|_| Client::connect(running.address)).collect();
+    heads.iter_mut().for_each(|client| client.send(format!("GET / HTTP/1.1\r\nX: {:1500}", "").as_bytes()));
+    assert_eq!(Client::connect(running.address).get("/").status, 200);
+    assert_eq!(count(&running, "memory_cuts"), 0);
+    let _readers: Vec<_> = (0..3).map(|_| deaf(&running, "/big/2000000")).collect();
+    wait_for(&running, "memory_cuts", 3);
+}
+
+#[test]
 fn trailers_that_do_not_end_count_with_the_memory_of_all_clients() {
     let running = start(Options { body_pace: patient(600_000), held_memory: 1_000_000, ..Options::default() });
     let head = b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: ";
