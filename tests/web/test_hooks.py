@@ -485,3 +485,50 @@ def test_the_error_of_an_error_handler_is_500() -> None:
     app.get("/", endpoint="e/")(lambda: 1 / 0)
     app.errorhandler(500)(failing)
     assert ask(app).status == 500
+
+
+def test_a_hook_that_is_a_coroutine_is_awaited_for_an_error_too() -> None:
+    app = App(__name__)
+
+    @app.after_request
+    async def marked(response: Response) -> Response:
+        response.headers["X-After"] = "yes"
+        return response
+
+    @app.teardown_request
+    async def noted(error: BaseException | None) -> None:
+        seen.append(error)
+
+    @app.get("/")
+    def fails() -> str:
+        raise ValueError("no")
+
+    seen: list[object] = []
+    answer = ask(app)
+    assert (answer.status, answer.value("X-After"), len(seen)) == (500, "yes", 1)
+    assert (ask(app, "/none").value("X-After"), len(seen)) == ("yes", 2)
+
+
+@pytest.mark.parametrize("raising", range(3))
+def test_a_teardown_hook_that_raises_does_not_keep_the_later_ones_from_being_called(raising: int) -> None:
+    app = App(__name__)
+    seen: list[int] = []
+
+    def hook_of(number: int) -> Callable[[BaseException | None], None]:
+        def hook(error: BaseException | None) -> None:
+            seen.append(number)
+            if number == raising:
+                raise ValueError("no")
+
+        return hook
+
+    # They are called in the reverse order.
+    for number in (2, 1, 0):
+        app.teardown_request(hook_of(number))
+    app.add_url_rule("/", "hello", lambda: "hello")
+    with pytest.raises(ValueError, match="no") as caught:
+        ask(app)
+    assert seen == [0, 1, 2]
+    # What has been written for these hooks can be read where it stands in a traceback.
+    lines = [str(one.statement).strip() for one in caught.traceback]
+    assert f"teardown_{raising}(None)" in lines

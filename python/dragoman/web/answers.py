@@ -9,84 +9,32 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.types import StartResponse
 from dragoman.web.background import called_in_loop
-from dragoman.web.context import ENVIRON, PLAN, REQUEST, VALUES, Context, request_of
+from dragoman.web.context import ENVIRON, PLAN, REQUEST, Context, request_of
 from dragoman.web.errors import InternalServerError
 from dragoman.web.handling import page
-from dragoman.web.plan import Answer, Plan, View
+from dragoman.web.plan import Plan
 from dragoman.web.response import Response
-from dragoman.web.simple import simple_kinds, simple_response
 
 if TYPE_CHECKING:
     from dragoman.web.app import App
 
-__all__ = ["completed", "failed", "hooked"]
+__all__ = ["checked", "completed", "ended", "failed"]
 
 
-def completed(app: App, context: Context, response: Response, start_response: StartResponse) -> Iterable[bytes]:
-    """The answer of a handler without hooks, where it is not sent as it is."""
+def completed(
+    app: App,
+    context: Context,
+    response: Response,
+    start_response: StartResponse,
+    after: Iterable[Callable[[Response], Response]],
+) -> Iterable[bytes]:
+    """The answer of a handler, once `after` has been called, where it is not sent as it is."""
     plan: Plan = context[PLAN]
     try:
-        response = processed(app, context, response, ())
+        response = processed(app, context, response, after)
     except BaseException as error:
         return failed(app, plan, context, start_response, error)
-    return sent(context, response, start_response, ())
-
-
-def hooked(app: App, plan: Plan, by_place: View | None = None) -> Answer:
-    """How a plan with hooks answers.
-
-    by_place   its handler, where the values of the path are all that it takes
-    """
-    before, after, teardown, values = (tuple(map(called_in_loop, one)) for one in plan.hooks)
-    call = plan.call
-    simple = simple_kinds(app).get
-    response_for = app.json.response_maker()
-
-    def answer(context: Context, start_response: StartResponse) -> Iterable[bytes]:
-        response = None
-        try:
-            for hook in values:
-                named = plan.named(context[VALUES])
-                hook(plan.endpoint, named)
-                context[VALUES] = tuple(named.get(name) for name in plan.names)
-            for check in before:
-                result = check()
-                if result is not None:
-                    break
-            else:
-                result = call(context) if by_place is None else by_place(*context[VALUES])
-            kind = simple(type(result))
-            if kind is None:
-                response = response_for(result, context[ENVIRON], plan.endpoint)
-            else:
-                response = simple_response(kind, result)
-            if context[REQUEST] is not None:
-                response = processed(app, context, response, after)
-            else:
-                for change in after:
-                    given = change(response)
-                    if given is not response:
-                        response = checked(given, change)
-                if context[REQUEST] is not None:
-                    # A hook was the first to ask for the request.
-                    response = processed(app, context, response, ())
-        except BaseException as error:
-            if response is not None:
-                # Another answer takes its place.
-                response.close()
-            return failed(app, plan, context, start_response, error)
-        if response.stream is not None or context[REQUEST] is not None:
-            return sent(context, response, start_response, teardown)
-        try:
-            blocks = response.sent(context[ENVIRON]["REQUEST_METHOD"], start_response)
-        except BaseException as raised:
-            ended(context, teardown, raised)
-            raise
-        if teardown:
-            ended(context, teardown, None)
-        return blocks
-
-    return answer
+    return sent(context, response, start_response, plan.hooks.teardown)
 
 
 def processed(

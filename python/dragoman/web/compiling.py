@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from dragoman.web.answers import hooked
 from dragoman.web.background import called_in_loop
 from dragoman.web.blueprint import Blueprint
 from dragoman.web.building import Target, Targets
@@ -13,6 +12,7 @@ from dragoman.web.calls import annotated_converters, check_takes, compiled_call,
 from dragoman.web.context import ENVIRON, Context
 from dragoman.web.converters import Converter
 from dragoman.web.handling import ErrorTable
+from dragoman.web.hooked import hooked
 from dragoman.web.plan import Hooks, Plan
 from dragoman.web.registrations import Given, Mounted, RuleOf
 from dragoman.web.response import Response
@@ -131,27 +131,32 @@ def mounted(prefix: str, one: Mounted) -> Mounted:
 
 def parts_of(app: App) -> Iterable[Part]:
     """The application, and then its blueprints with those in them."""
-    given = app.given
-    teardown = (*given.teardown[::-1], *app.context_teardown[::-1])
-    hooks = Hooks(tuple(given.before), tuple(given.after[::-1]), teardown, tuple(given.values))
+    own = hooks_of(app.given)
+    hooks = own._replace(teardown=(*own.teardown, *map(called_in_loop, app.context_teardown[::-1])))
     yield Part(app.given, "", (), hooks, None)
     for nested in app.blueprints_given:
         yield from parts_within(nested.blueprint, nested.url_prefix, nested.name, (), hooks)
 
 
 def parts_within(blueprint: Blueprint, prefix: str, name: str, around: tuple[str, ...], outer: Hooks) -> Iterable[Part]:
-    given = blueprint.given
+    given, own = blueprint.given, hooks_of(blueprint.given)
     full_name = f"{around[0]}.{name}" if around else name
     hooks = Hooks(
-        before=(*outer.before, *given.before),
-        after=(*given.after[::-1], *outer.after),
-        teardown=(*given.teardown[::-1], *outer.teardown),
-        values=(*outer.values, *given.values),
+        before=(*outer.before, *own.before),
+        after=(*own.after, *outer.after),
+        teardown=(*own.teardown, *outer.teardown),
+        values=(*outer.values, *own.values),
     )
     scopes = (full_name, *around)
     yield Part(given, prefix, scopes, hooks, blueprint)
     for nested in blueprint.nested:
         yield from parts_within(nested.blueprint, prefix + nested.url_prefix, nested.name, scopes, hooks)
+
+
+def hooks_of(given: Given) -> Hooks:
+    """The hooks of one part, each kind in the order of calling."""
+    kinds = (given.before, given.after[::-1], given.teardown[::-1], given.values)
+    return Hooks(*(tuple(map(called_in_loop, one)) for one in kinds))
 
 
 def add_rule(app: App, part: Part, of: RuleOf, tree: Tree[Plan], targets: Targets, loose: list[Loose]) -> Plan:
@@ -229,7 +234,7 @@ def headless(app: App, plan: Plan) -> Plan:
     made = Plan(plan.rule, plan.endpoint, plan.view, defaults=plan.defaults, scopes=plan.scopes, hooks=plan.hooks)
     made.call = plan.call
     # With hooks or without: what they make is a `Response`, and that knows HEAD.
-    made.answer = hooked(app, made)
+    made.answer = hooked(app, made, is_headless=True)
     return made
 
 

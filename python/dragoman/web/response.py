@@ -19,7 +19,7 @@ from dragoman.http.dates import parse_http_date
 from dragoman.http.fields import Headers as Pairs
 from dragoman.http.fields import is_field_value
 from dragoman.http.media_types import parse_media_type
-from dragoman.http.statuses import is_bodiless, reason_phrase
+from dragoman.http.statuses import is_bodiless, status_line
 from dragoman.middleware.passing import close_of
 from dragoman.middleware.unmodified import outcome_of
 from dragoman.types import Environ, StartResponse
@@ -29,12 +29,13 @@ from dragoman.web.response_fields import ResponseFields, seconds_of
 if TYPE_CHECKING:
     from dragoman.web.request import Request
 
-__all__ = ["HTML", "JSON", "Response", "StreamedBody"]
+__all__ = ["HTML", "JSON", "OK", "Response", "StreamedBody"]
 
 AtEnd: TypeAlias = Callable[[BaseException | None], object]
 
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
+OK = "200 OK"
 STATUS_LINE = re.compile(r"([2-9][0-9]{2})(?: (.*))?")
 
 
@@ -55,16 +56,17 @@ class Response(ResponseFields):
 
     default_mimetype: ClassVar[str] = "text/html"
 
-    # What is so until something else is set.
-    status_code: int = 200
-    _status: str = ""
-    body: bytes = b""
-    stream: Iterable[Any] | None = None
-    closing: tuple[Callable[[], object], ...] = ()
-    # The server's own file wrapper goes out as it is.
-    is_passthrough: bool = False
+    __slots__ = ("__dict__", "__weakref__", "body", "closing", "is_passthrough", "line", "pairs", "stream")
+
+    line: str
+    """The status line."""
     pairs: Pairs
     """The header fields themselves; `headers` is a view of them."""
+    body: bytes
+    stream: Iterable[Any] | None
+    is_passthrough: bool
+    """Whether the stream is the server's own file wrapper, which goes out as it is; there is none without a stream."""
+    closing: tuple[Callable[[], object], ...]
 
     def __init__(
         self,
@@ -75,8 +77,11 @@ class Response(ResponseFields):
         content_type: str | None = None,
     ) -> None:
         self.pairs = [] if headers is None else Headers(headers).pairs
-        if status is not None:
-            self.status = status
+        self.line = OK if status is None else line_of(status)
+        self.body = b""
+        self.stream = None
+        self.is_passthrough = False
+        self.closing = ()
         if content_type is not None:
             self.headers["Content-Type"] = content_type
         elif mimetype is not None or "Content-Type" not in self.headers:
@@ -93,15 +98,20 @@ class Response(ResponseFields):
     @property
     def status(self) -> Any:
         """The status as a line: ``"404 Not Found"``."""
-        if self.status_code == 200 and not self._status:
-            return "200 OK"
-        if self._status and self._status[:3] == str(self.status_code):
-            return self._status
-        return f"{self.status_code} {reason_phrase(self.status_code)}"
+        return self.line
 
     @status.setter
     def status(self, status: int | str) -> None:
-        self.status_code, self._status = parsed_status(status)
+        self.line = line_of(status)
+
+    @property
+    def status_code(self) -> int:
+        """The status as a number."""
+        return int(self.line[:3])
+
+    @status_code.setter
+    def status_code(self, code: int) -> None:
+        self.line = line_of(code)
 
     # Fields
 
@@ -358,25 +368,25 @@ class Response(ResponseFields):
         context   in which the blocks of a stream are made, so that they see what the handler saw
         at_end    called when a stream has ended, with what was raised meanwhile or None
         """
-        if self.status_code == 200 and self.stream is None and not (self.closing or self._status):
+        if self.line == OK and self.stream is None and not self.closing:
             # As most are: what is below comes to the same.
             for name, _ in self.pairs:
                 if name.lower() == "content-length":
                     break
             else:
                 body = self.body
-                start_response("200 OK", [*self.pairs, ("Content-Length", str(len(body)))])
+                start_response(OK, [*self.pairs, length_field(len(body))])
                 return [body] if body and method != "HEAD" else []
-        has_body = method != "HEAD" and not is_bodiless(self.status_code)
+        has_body = method != "HEAD" and (self.line == OK or not is_bodiless(self.status_code))
         source = self.stream
         if source is None:
             source = [self.body] if has_body and self.body else []
             if not self.closing:
-                start_response(self.status, self.fields(method))
+                start_response(self.line, self.fields(method))
                 return source
         blocks = StreamedBody(source, self.closing, context, at_end)
         try:
-            start_response(self.status, self.fields(method))
+            start_response(self.line, self.fields(method))
         except BaseException as error:
             blocks.raised = error
             blocks.close()
@@ -391,7 +401,7 @@ class Response(ResponseFields):
     def fields(self, method: str) -> Pairs:
         """The header fields as they are sent. The length of a body in memory is what it is, whatever has been said."""
         pairs = self.pairs
-        if self.status_code != 200 and is_bodiless(self.status_code):
+        if self.line != OK and is_bodiless(self.status_code):
             return [pair for pair in pairs if pair[0].lower() not in ("content-length", "content-type")]
         if self.stream is not None:
             return pairs[:]
@@ -497,12 +507,12 @@ def as_bytes(block: object) -> bytes:
     raise TypeError(f"a block of a body is {type(block).__name__}: want str or bytes")
 
 
-def parsed_status(status: object) -> tuple[int, str]:
-    """The code of a status, and the line where it is not that of the code."""
+def line_of(status: object) -> str:
+    """The line of a status, which is a number or a line already."""
     if isinstance(status, int) and 200 <= status <= 999:
-        return int(status), ""
+        return status_line(int(status))
     if isinstance(status, str) and is_field_value(status) and (line := STATUS_LINE.fullmatch(status)):
-        return int(line[1]), status if line[2] and line[2] != reason_phrase(int(line[1])) else ""
+        return status if line[2] else status_line(int(line[1]))
     raise ValueError(
         f"status {status!r}: want a number from 200 to 999, or a line such as '404 Not Found'; 1xx are no answers"
     )

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from dragoman.types import Environ, StartResponse, WSGIApplication
-from dragoman.web.answers import completed, failed, hooked
+from dragoman.web.answers import completed, failed
 from dragoman.web.context import CURRENT, REQUEST, VALUES, Context
 from dragoman.web.errors import HTTPException, MethodNotAllowed, NotFound
+from dragoman.web.hooked import hooked
 from dragoman.web.plan import Plan
 from dragoman.web.quoting import SAFE_IN_PATH, SAFE_IN_SEGMENT
 from dragoman.web.response import Response, length_field
@@ -41,7 +42,8 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            raw, path = environ["RAW_URI"], environ["PATH_INFO"]
+            raw = environ["RAW_URI"]
+            path = environ["PATH_INFO"]
         except KeyError:
             # PEP 3333 does not know the one, and the other may be missing where it is empty.
             raw, path = environ.get("RAW_URI", ""), environ.setdefault("PATH_INFO", "")
@@ -85,15 +87,15 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
                 if kind is None:
                     response = response_for(result, environ, plan.endpoint)
                 elif context[REQUEST] is None or not context[REQUEST].made:
-                    response = None
                     field, encode = kind
                     body = encode(result)
                 else:
                     response = simple_response(kind, result)
+                    kind = None
             except BaseException as error:
                 return failed(app, plan, context, start_response, error)
-            if response is not None:
-                return completed(app, context, response, start_response)
+            if kind is None:
+                return completed(app, context, response, start_response, ())
             length = len(body)
             start_response("200 OK", [field, LENGTHS[length] if length < KNOWN else length_field(length)])
             return [body]

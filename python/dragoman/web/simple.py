@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from dragoman.web.response import HTML, JSON, Response, length_field
+from dragoman.web.response import HTML, JSON, OK, Response, length_field
 from dragoman.web.results import plainer
 
 if TYPE_CHECKING:
@@ -44,6 +44,9 @@ def simple_response(kind: Kind, result: Any) -> Response:
     """``Response(result)`` without a look at what is known to be right."""
     field, encode = kind
     response = Response.__new__(Response)
-    response.body = encode(result)
+    response.line = OK
     response.pairs = [field]
+    response.body = encode(result)
+    response.stream = None
+    response.closing = ()
     return response
