@@ -82,10 +82,10 @@ class Tree(Generic[P]):
 
     def __init__(self) -> None:
         self.root: Node[P] = Node()
-        # What needs no walk: the plans of whole paths, as PATH_INFO has them, and for whole beginnings of paths
-        # how a variable matches the last segment, with the plans then. The walk would try them first.
+        # What needs no walk: the plans of whole paths, as PATH_INFO has them, and for whole beginnings of paths how the
+        # last segment is matched where that is done in one way, with the plans then. The walk would try them first.
         self.static: dict[str, dict[str, P]] = {}
-        self.last: dict[str, list[tuple[Matcher, dict[str, P]]]] = {}
+        self.last: dict[str, tuple[Matcher, dict[str, P]]] = {}
 
     def add(self, rule: Rule, converters: Mapping[str, Converter], method: str, plan: P) -> P | None:
         """Put in a plan. Gives the one that is there already, which then stays."""
@@ -100,7 +100,10 @@ class Tree(Generic[P]):
         beginning = rule.segments[:-1]
         if before.edges and all(len(segment) == 1 and isinstance(segment[0], str) for segment in beginning):
             path = as_native("".join(f"/{segment[0]}" for segment in beginning))
-            self.last[path] = [(edge.match, edge.node.plans) for edge in before.edges]
+            self.last.pop(path, None)
+            if len(before.edges) == 1:
+                [edge] = before.edges
+                self.last[path] = (edge.match, edge.node.plans)
         return None
 
     def find(self, segments: Sequence[str], method: str) -> tuple[P, tuple[object, ...]] | Missed:

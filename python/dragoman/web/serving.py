@@ -56,14 +56,14 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
                 plan = plans.get(environ["REQUEST_METHOD"])
             else:
                 beginning, _, segment = path.rpartition("/")
-                for match, plans in last(beginning, ()):
+                way = last(beginning)
+                if way is not None:
+                    match, plans = way
                     try:
                         values = match(segment)
+                        plan = plans.get(environ["REQUEST_METHOD"])
                     except ValueError:
-                        continue
-                    plan = plans.get(environ["REQUEST_METHOD"])
-                    if plan is not None:
-                        break
+                        pass
         if plan is None:
             mounted, plan, values = search(environ)
             if mounted is not None:
