@@ -13,12 +13,15 @@ from dragoman.types import Environ
 from dragoman.web.converters import MOST_DIGITS, Converter, IntegerConverter, StringConverter
 from dragoman.web.rules import Piece, Rule, RuleError, Segment, Variable
 
-__all__ = ["Matcher", "Missed", "Tree", "matcher_of", "segments_of"]
+__all__ = ["Matcher", "Missed", "Tree", "matcher_of", "segments_of", "taken_way"]
 
 P = TypeVar("P")
 
 Matcher: TypeAlias = Callable[[str], "tuple[object, ...]"]
 """Gives the values of a segment, in the form of WSGI, or raises ValueError."""
+
+Way: TypeAlias = "tuple[Matcher, dict[str, P]]"
+"""How a segment is matched, and the plans then, by method."""
 
 # With a variable that spans segments in the middle of a rule, the ways to read a path grow with its segments.
 MOST_SEGMENTS_TO_SPLIT = 100
@@ -82,10 +85,12 @@ class Tree(Generic[P]):
 
     def __init__(self) -> None:
         self.root: Node[P] = Node()
-        # What needs no walk: the plans of whole paths, as PATH_INFO has them, and for whole beginnings of paths how the
-        # last segment is matched where that is done in one way, with the plans then. The walk would try them first.
+        # What needs no walk: the plans of whole paths, as PATH_INFO has them, and for whole beginnings of paths how a
+        # variable matches the last segment, with the plans then: where one does, and where several may. The walk would
+        # try them first.
         self.static: dict[str, dict[str, P]] = {}
-        self.last: dict[str, tuple[Matcher, dict[str, P]]] = {}
+        self.last: dict[str, Way[P]] = {}
+        self.several_last: dict[str, list[Way[P]]] = {}
 
     def add(self, rule: Rule, converters: Mapping[str, Converter], method: str, plan: P) -> P | None:
         """Put in a plan. Gives the one that is there already, which then stays."""
@@ -100,10 +105,12 @@ class Tree(Generic[P]):
         beginning = rule.segments[:-1]
         if before.edges and all(len(segment) == 1 and isinstance(segment[0], str) for segment in beginning):
             path = as_native("".join(f"/{segment[0]}" for segment in beginning))
-            self.last.pop(path, None)
-            if len(before.edges) == 1:
-                [edge] = before.edges
-                self.last[path] = (edge.match, edge.node.plans)
+            ways = [(edge.match, edge.node.plans) for edge in before.edges]
+            if len(ways) == 1:
+                self.last[path] = ways[0]
+            else:
+                self.last.pop(path, None)
+                self.several_last[path] = ways
         return None
 
     def find(self, segments: Sequence[str], method: str) -> tuple[P, tuple[object, ...]] | Missed:
@@ -125,6 +132,18 @@ class Tree(Generic[P]):
             if node.plans:
                 yield node.plans
             left += [*node.literals.values(), *(edge.node for edge in (*node.edges, *node.spans))]
+
+
+def taken_way(ways: Sequence[Way[P]], segment: str, method: str) -> tuple[P | None, tuple[object, ...]]:
+    """The plan of the first way that takes the segment and has one for the method, with the values."""
+    for match, plans in ways:
+        plan = plans.get(method)
+        if plan is not None:
+            try:
+                return plan, match(segment)
+            except ValueError:
+                pass
+    return None, ()
 
 
 class Search(Generic[P]):

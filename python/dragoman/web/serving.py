@@ -14,7 +14,7 @@ from dragoman.web.hooked import hooked
 from dragoman.web.plan import Plan
 from dragoman.web.quoting import SAFE_IN_PATH, SAFE_IN_SEGMENT
 from dragoman.web.response import Response, length_field
-from dragoman.web.routing import Missed, segments_of
+from dragoman.web.routing import Missed, segments_of, taken_way
 from dragoman.web.rules import Rule
 from dragoman.web.simple import KNOWN, LENGTHS, simple_kinds, simple_response
 
@@ -36,7 +36,7 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
     """The WSGI application that answers by `tables`."""
     simple = simple_kinds(app).get
     response_for = app.json.response_maker()
-    static, last = tables.tree.static.get, tables.tree.last.get
+    static, last, several = tables.tree.static.get, tables.tree.last.get, tables.tree.several_last.get
     enter, leave = CURRENT.set, CURRENT.reset
     search = Lookup(app, tables).search
 
@@ -64,6 +64,9 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
                         plan = plans.get(environ["REQUEST_METHOD"])
                     except ValueError:
                         pass
+                elif (ways := several(beginning)) is not None:
+                    taken = taken_way(ways, segment, environ["REQUEST_METHOD"])
+                    plan, values = taken
         if plan is None:
             mounted, plan, values = search(environ)
             if mounted is not None:
