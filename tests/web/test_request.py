@@ -354,3 +354,33 @@ def request_now() -> Request:
 def test_a_wrong_type_says_which_is_wanted() -> None:
     with pytest.raises(UnsupportedMediaType, match="Want Content-Type: application/json, not text/plain"):
         _ = Request(environ_of("POST", "/", {"Content-Type": "text/plain"}, b"{}")).json
+
+
+BROKEN_THEN_WHOLE = [
+    (
+        "multipart/form-data; boundary=b",
+        b"--b\r\nno field\r\n\r\n".ljust(1 << 16, b"x")
+        + b'--b\r\nContent-Disposition: form-data; name="is_admin"\r\n\r\n1\r\n--b--\r\n',
+    ),
+    ("application/x-www-form-urlencoded", b"a=".ljust(1 << 17, b"x") + b"&is_admin=1"),
+]
+
+
+@pytest.mark.parametrize(("kind", "body"), BROKEN_THEN_WHOLE, ids=["multipart", "urlencoded"])
+def test_a_form_that_was_refused_is_not_read_on_from_where_it_was_broken(kind: str, body: bytes) -> None:
+    made = Request(environ_of("POST", "/", {"Content-Type": kind}, body))
+    made.max_form_memory_size = 1 << 16
+    refusals = []
+    for read in (lambda: made.form, lambda: made.files, lambda: made.values, lambda: made.form):
+        with pytest.raises((BadRequest, ContentTooLarge)) as raised:
+            read()
+        refusals.append(str(raised.value))
+    assert len(set(refusals)) == 1
+    assert made.data == b""
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE"])
+def test_a_form_is_among_the_values_where_the_method_sends_one(method: str) -> None:
+    made = environ_of(method, "/?a=1", {"Content-Type": "application/x-www-form-urlencoded"}, b"a=2&b=3")
+    named = {"a": "1"} if method in ("GET", "HEAD") else {"a": "1", "b": "3"}
+    assert Request(made).values.to_dict() == named

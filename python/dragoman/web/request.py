@@ -35,6 +35,10 @@ __all__ = ["Request"]
 
 MOST_QUERY_FIELDS = 1000
 FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+# GET and HEAD are cached by their URL: a body would change what others are given for it.
+WITHOUT_FORM = frozenset({"GET", "HEAD"})
+# Where it is kept that the form was refused.
+REFUSAL = "refusal of the form"
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
@@ -313,7 +317,7 @@ class Request(RequestFields):
     @lazy
     def data(self) -> bytes:
         """The body, in memory. Empty for a form that was read by `form` or `files` before."""
-        is_read = "read_form" in self.made and self.mimetype in FORMS
+        is_read = ("read_form" in self.made and self.mimetype in FORMS) or REFUSAL in self.made
         return b"" if is_read else read_body(self.stream)
 
     def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> Any:
@@ -363,6 +367,9 @@ class Request(RequestFields):
         """The form with its fields and files; what is no form has none."""
         if self.mimetype not in FORMS:
             return Form()
+        if REFUSAL in self.made:
+            # What is left of the body begins somewhere within it, and may look like a form of its own.
+            raise refusal_of(*self.made[REFUSAL])
         stream: Any = self.stream
         if "data" in self.made:
             import io  # noqa: PLC0415
@@ -371,7 +378,8 @@ class Request(RequestFields):
         try:
             return parse_form(stream, self.content_type, None, limits=self.form_limits())
         except FormError as error:
-            raise refusal_of(error) from error
+            self.made[REFUSAL] = error.status, str(error)
+            raise refusal_of(error.status, str(error)) from error
 
     def form_limits(self) -> Any:
         """How much of a form is taken: settings MAX_CONTENT_LENGTH, MAX_FORM_MEMORY_SIZE and MAX_FORM_PARTS."""
@@ -397,8 +405,8 @@ class Request(RequestFields):
 
     @lazy
     def values(self) -> MultiDict[str]:
-        """Query and form together, the query first."""
-        return MultiDict([*self.args.pairs(), *self.form.pairs()])
+        """Query and form together, the query first; of GET and HEAD the query alone."""
+        return MultiDict([*self.args.pairs(), *(() if self.method in WITHOUT_FORM else self.form.pairs())])
 
     # What goes on with it
 
@@ -447,5 +455,5 @@ def decoded_json(data: bytes) -> Any:
         raise BadRequest(f"The body is no JSON: {error}.") from error
 
 
-def refusal_of(error: FormError) -> Exception:
-    return exception_for(error.status)(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+def refusal_of(status: int, said: str) -> Exception:
+    return exception_for(status)(f"{said[:1].upper()}{said[1:]}.")
