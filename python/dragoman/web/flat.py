@@ -14,9 +14,8 @@ __all__ = ["FlatField", "fields_of_record", "flat_values", "is_file"]
 
 RECORDS = (inspect.StructType, inspect.TypedDictType, inspect.DataclassType)
 TEXTS = (inspect.StrType, inspect.AnyType, inspect.RawType, inspect.BytesType, inspect.ByteArrayType)
-# msgspec reads them from texts. JSON and HTML have no such numbers, and whoever bounds a number means none of them.
-NO_NUMBERS = re.compile(r"\s*[+-]?(?:inf(?:inity)?|s?nan\d*)\s*", re.IGNORECASE)
-NO_NUMBER = "no number"
+# HTML, "valid normalized local date and time string", "valid time string": without seconds where there are none.
+NO_SECONDS = re.compile(r"(?:\d{4,}-\d\d-\d\dT)?\d\d:\d\d", re.ASCII)
 
 
 class FlatField(NamedTuple):
@@ -25,19 +24,19 @@ class FlatField(NamedTuple):
     is_list       whether one of them is a list already
     takes_empty   whether an empty text is a value; else it stands for an input that nobody has filled in
     is_bool       whether ``on``, which HTML has for a box that is checked, is true
-    is_fraction   whether it is a number of fractions, and no text
+    is_time       whether it has a time of day, and is no text
     """
 
     is_list: bool
     takes_empty: bool
     is_bool: bool
-    is_fraction: bool
+    is_time: bool = False
 
     def value_of(self, values: list[Any]) -> Any:
         """The value; several values where one is wanted stay several, and are refused for it."""
         kept = [one for one in values if one != "" or self.takes_empty]
-        if self.is_fraction:
-            kept = [NO_NUMBER if isinstance(one, str) and NO_NUMBERS.fullmatch(one) else one for one in kept]
+        if self.is_time:
+            kept = [f"{one}:00" if isinstance(one, str) and NO_SECONDS.fullmatch(one) else one for one in kept]
         if self.is_list:
             return kept
         if self.is_bool:
@@ -53,7 +52,7 @@ def fields_of_record(node: Any) -> dict[str, FlatField]:
             found |= {field.encode_name: flat_field(field.type) for field in one.fields}
             tag_field: str | None = getattr(one, "tag_field", None)
             if tag_field is not None:
-                found[tag_field] = FlatField(is_list=False, takes_empty=True, is_bool=False, is_fraction=False)
+                found[tag_field] = FlatField(is_list=False, takes_empty=True, is_bool=False)
     return found
 
 
@@ -66,7 +65,7 @@ def flat_field(node: Any) -> FlatField:
         is_list=bool(lists),
         takes_empty=takes_text or any("" in choices_of(one) for one in inner),
         is_bool=any(isinstance(one, inspect.BoolType) for one in kinds),
-        is_fraction=not takes_text and any(isinstance(one, inspect.FloatType | inspect.DecimalType) for one in inner),
+        is_time=not takes_text and any(isinstance(one, inspect.DateTimeType | inspect.TimeType) for one in inner),
     )
 
 

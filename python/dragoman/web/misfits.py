@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from msgspec import inspect
 
 from dragoman.web.wanted import LISTS, OBJECTS, kind_of, own_kinds, unwrapped, wanted_words
 
-__all__ = ["MOST_TOLD", "Found", "Misfit", "Path", "misfits_in", "misfits_of"]
+__all__ = ["MOST_TOLD", "REFUSALS", "Found", "Misfit", "Path", "Search", "misfits_in", "misfits_of"]
 
 Path: TypeAlias = "tuple[str | int, ...]"
 
@@ -62,6 +63,9 @@ UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 ANY_NAME = "*"
 # What msgspec repeats of the value is not told: it may be a secret, and goes into logs.
 ECHOING = re.compile(r"(Invalid (?:enum )?value) .*", re.DOTALL)
+# What msgspec raises for a value: by an oversight ValueError for a time out of Python's range, and TypeError for
+# a signaling NaN that would be hashed.
+REFUSALS = (msgspec.ValidationError, ValueError, TypeError)
 # What no text of a form stands for.
 NEVER_TEXT = frozenset({"a file", "a list", "an object"})
 
@@ -110,7 +114,7 @@ class Found(NamedTuple):
     is_all: bool
 
 
-def misfits_of(error: msgspec.ValidationError) -> Found:
+def misfits_of(error: Exception) -> Found:
     """What msgspec tells itself: the first one.
 
     >>> try: msgspec.convert({"a": ["x"]}, dict[str, list[int]])
@@ -128,7 +132,7 @@ def misfits_of(error: msgspec.ValidationError) -> Found:
     return Found([Misfit(path, "invalid", ECHOING.sub(r"\1", message))], False)
 
 
-def misfits_in(value: Any, node: Any, *, strict: bool = True, error: msgspec.ValidationError) -> Found:
+def misfits_in(value: Any, node: Any, *, strict: bool = True, error: Exception) -> Found:
     """All of them, at most `MOST_TOLD`.
 
     value    of dicts, lists and what JSON has besides; or of texts
@@ -156,13 +160,15 @@ class Search:
         self.strict = strict
         self.found: list[Misfit] = []
         self.looked_at = 0
+        self.most_looked_at = MOST_LOOKED_AT
+        self.most_depth = MOST_DEPTH
         self.is_all = True
 
     def look(self, value: Any, node: Any, path: Path) -> None:
         """Add what is wrong with `value` and its parts."""
         node = unwrapped(node)
-        is_enough = len(self.found) >= MOST_TOLD or self.looked_at >= MOST_LOOKED_AT
-        if is_enough or len(path) > MOST_DEPTH:
+        is_enough = len(self.found) >= MOST_TOLD or self.looked_at >= self.most_looked_at
+        if is_enough or len(path) > self.most_depth:
             self.is_all = False
             return
         self.looked_at += 1
@@ -206,7 +212,7 @@ class Search:
             return
         self.look_at_length(value, node, path)
         for name, one in value.items():
-            if self.looked_at >= MOST_LOOKED_AT or len(self.found) >= MOST_TOLD:
+            if self.looked_at >= self.most_looked_at or len(self.found) >= MOST_TOLD:
                 self.is_all = False
                 return
             key = unwrapped(node.key_type)
@@ -226,7 +232,7 @@ class Search:
             return
         self.look_at_length(value, node, path)
         for index, one in enumerate(value):
-            if self.looked_at >= MOST_LOOKED_AT or len(self.found) >= MOST_TOLD:
+            if self.looked_at >= self.most_looked_at or len(self.found) >= MOST_TOLD:
                 self.is_all = False
                 return
             self.look(one, node.item_type, (*path, index))
@@ -282,7 +288,7 @@ class Search:
         """What the type's own ``__post_init__`` says."""
         try:
             msgspec.convert(value, kind, strict=self.strict, str_keys=True)
-        except msgspec.ValidationError as error:
+        except REFUSALS as error:
             [first], _ = misfits_of(error)
             self.found.append(first._replace(path=(*path, *first.path)))
 
@@ -290,10 +296,17 @@ class Search:
         kind: Any = type_of(node)
         wanted: Any = dict[kind, Any] if is_key else kind
         try:
-            msgspec.convert(value, wanted, strict=self.strict, str_keys=True)
-        except msgspec.ValidationError:
+            made = msgspec.convert(value, wanted, strict=self.strict, str_keys=True)
+        except REFUSALS:
             return False
-        return True
+        return is_finite(next(iter(made)) if is_key else made)
+
+
+def is_finite(value: Any) -> bool:
+    """Whether it is no number, or one that JSON and HTML have, too."""
+    if isinstance(value, decimal.Decimal):
+        return value.is_finite()
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def is_object(node: Any) -> bool:

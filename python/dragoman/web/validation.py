@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar, overload
 
 import msgspec
 
 from dragoman.web.context import Context, request_of
 from dragoman.web.errors import BadRequest, HTTPException, UnprocessableContent, UnsupportedMediaType
+from dragoman.web.finite import has_fractions, is_suspect, unfinite_in
 from dragoman.web.flat import fields_of_record, flat_values, is_file, parts_of
 from dragoman.web.inputs import UNIONS, Input, Source, plain
-from dragoman.web.misfits import MOST_TOLD, Found, Misfit, misfits_in, misfits_of
+from dragoman.web.misfits import MOST_TOLD, REFUSALS, Found, Misfit, misfits_in, misfits_of
 from dragoman.web.request import FORMS, Request
 
 __all__ = ["Reader", "ValidationFailed", "reader_for", "together", "validated"]
@@ -77,15 +78,28 @@ def validated(value: object, wanted: Any, *, strict: bool = True) -> Any:
     >>> validated({"n": "7"}, dict[str, int], strict=False)
     {'n': 7}
     """
-    return converted(value, wanted, Source.BODY, strict)
+    made = converted(value, wanted, Source.BODY, strict)
+    node = msgspec.inspect.type_info(wanted)
+    if has_fractions(node, strict=strict):
+        refuse_unfinite(value, node, Source.BODY, strict)
+    return made
 
 
 def converted(value: object, wanted: Any, source: Source, strict: bool = False) -> Any:
     try:
         return msgspec.convert(value, wanted, strict=strict, str_keys=True)
-    except msgspec.ValidationError as error:
+    except REFUSALS as error:
         node = msgspec.inspect.type_info(wanted)
+        if isinstance(error, TypeError) and not has_fractions(node, strict=True):
+            raise
         raise failure(misfits_in(value, node, strict=strict, error=error), source) from error
+
+
+def refuse_unfinite(value: Any, node: Any, source: Source, strict: bool = False) -> None:
+    """Raises ValidationFailed for NaN and infinity, in a value that is right else."""
+    found = unfinite_in(value, node, strict=strict)
+    if found:
+        raise failure(Found(found, len(found) < MOST_TOLD), source)
 
 
 class Reader:
@@ -105,6 +119,14 @@ class Reader:
         self.default = default
         self.node = msgspec.inspect.type_info(wanted)
         self.takes_none = type(None) in typing.get_args(wanted) and typing.get_origin(plain(wanted)) in UNIONS
+        self.has_fractions = has_fractions(self.node, strict=False)
+
+    def of_flat(self, given: Mapping[str, Any]) -> Any:
+        """The value of names with texts, as forms and queries have them."""
+        made = converted(given, self.wanted, self.source)
+        if self.has_fractions and is_suspect(given.values()):
+            refuse_unfinite(given, self.node, self.source)
+        return made
 
     def __call__(self, context: Context) -> Any:
         raise NotImplementedError
@@ -128,6 +150,7 @@ class BodyReader(Reader):
         super().__init__(wanted, name, default)
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(wanted).decode
         self.fields = fields_of_record(self.node)
+        self.has_decimals = has_fractions(self.node, strict=True)
         self.wants_files = any(
             is_file(field.type) for one in parts_of(self.node) for field in getattr(one, "fields", ())
         )
@@ -135,18 +158,25 @@ class BodyReader(Reader):
     def __call__(self, context: Context) -> Any:
         request = request_of(context)
         if request.mimetype in FORMS:
-            return converted(flat_values(form_values(request), self.fields), self.wanted, Source.BODY)
+            return self.of_flat(flat_values(form_values(request), self.fields))
         if not request.is_json or self.wants_files:
             return self.of_another_type(request)
         data = request.data
         try:
-            return self.decode(data)
+            made = self.decode(data)
+            if self.has_decimals and is_suspect(data):
+                refuse_unfinite(msgspec.json.decode(data), self.node, Source.BODY, strict=True)
         except msgspec.ValidationError as error:
+            self.refuse(data, error)
+        except TypeError as error:
+            if not (self.has_decimals and is_suspect(data)):
+                raise
             self.refuse(data, error)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if not data and (absent := self.absent()) is not MISSING:
                 return absent
             raise BadRequest(f"The body is no JSON: {error}.") from error
+        return made
 
     def of_another_type(self, request: Request) -> Any:
         if not request.mimetype and not request.data and (absent := self.absent()) is not MISSING:
@@ -154,7 +184,7 @@ class BodyReader(Reader):
         wanted = "multipart/form-data" if self.wants_files else "application/json, or a form"
         raise UnsupportedMediaType(f"Want Content-Type: {wanted}, not {request.mimetype or 'nothing'}.")
 
-    def refuse(self, data: bytes, error: msgspec.ValidationError) -> NoReturn:
+    def refuse(self, data: bytes, error: Exception) -> NoReturn:
         found = misfits_of(error)
         if len(data) <= MOST_SEARCHED_BYTES:
             try:
@@ -179,7 +209,7 @@ class RecordReader(Reader):
         given = self.given(request_of(context))
         if not given and (absent := self.absent()) is not MISSING:
             return absent
-        return converted(flat_values(given, self.fields), self.wanted, self.source)
+        return self.of_flat(flat_values(given, self.fields))
 
     def given(self, request: Request) -> Values:
         if self.source is Source.QUERY:
@@ -200,7 +230,7 @@ class ValueReader(RecordReader):
         values = flat_values({name: values for name, values in given.items() if name == self.name}, self.fields)
         if not values and (absent := self.absent()) is not MISSING:
             return absent
-        return getattr(converted(values, self.wanted, self.source), self.name)
+        return getattr(self.of_flat(values), self.name)
 
 
 def reader_for(given: Input, name: str, default: Any = MISSING) -> Reader:

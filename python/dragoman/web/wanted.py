@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import inspect
 
-__all__ = ["kind_of", "own_kinds", "unwrapped", "wanted_words"]
+__all__ = ["kind_of", "nodes_in", "own_kinds", "unwrapped", "wanted_words"]
 
 SIMPLE: dict[type[Any], str] = {
     inspect.AnyType: "anything",
@@ -36,6 +37,8 @@ LISTS = (
     inspect.TupleType,
     inspect.VarTupleType,
 )
+# Where msgspec has the nodes within a node, besides fields.
+PARTS = ("types", "item_type", "item_types", "key_type", "value_type")
 # How many of several values are told.
 MOST_CHOICES = 20
 
@@ -45,6 +48,22 @@ def unwrapped(node: Any) -> Any:
     while isinstance(node, inspect.Metadata):
         node = node.type
     return node
+
+
+def nodes_in(node: Any) -> Iterator[Any]:
+    """The nodes that a type is made of, each once: a record may be within itself."""
+    seen: set[int] = set()
+    waiting = [node]
+    while waiting:
+        one = unwrapped(waiting.pop())
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        for name in PARTS:
+            part = getattr(one, name, ())
+            waiting += part if isinstance(part, tuple) else [part]
+        waiting += [field.type for field in getattr(one, "fields", ())]
 
 
 def wanted_words(node: Any) -> str:
