@@ -403,6 +403,64 @@ def test_types_of_one_name_are_told_apart() -> None:
     validate(made, cls=OpenAPIV31SpecValidator)
 
 
+def kept_of(kind: type) -> tuple[type, type]:
+    """Two classes, the second with the first in it, whose names are those of others that this function has made."""
+    kept = msgspec.defstruct("Kept", [("value", kind)], module=__name__)
+    return kept, msgspec.defstruct("Shelf", [("kept", list[kept])], module=__name__)  # type: ignore[valid-type]
+
+
+def test_types_are_told_apart_that_one_function_has_made() -> None:
+    app = App("made")
+    for kind in (int, str, float):
+        kept, shelf = kept_of(kind)
+
+        def add(body: Any) -> Any:
+            return body
+
+        add.__annotations__ |= {"body": shelf, "return": list[kept]}  # type: ignore[valid-type]
+        app.add_url_rule(f"/{kind.__name__}", kind.__name__, add, methods=["POST"])
+    document = app.openapi()
+    validate(document, cls=OpenAPIV31SpecValidator)
+    components = document["components"]["schemas"]
+
+    def behind(schema: dict[str, Any]) -> Any:
+        return components[schema["$ref"].rpartition("/")[2]]["properties"]
+
+    for kind, name in ((int, "integer"), (str, "string"), (float, "number")):
+        of_kind = document["paths"][f"/{kind.__name__}"]["post"]
+        given = of_kind["requestBody"]["content"]["application/json"]["schema"]
+        assert behind(behind(given)["kept"]["items"])["value"] == {"type": name}
+        answer = of_kind["responses"]["200"]["content"]["application/json"]["schema"]
+        assert behind(answer["items"])["value"] == {"type": name}
+    assert [name for name in components if name.startswith(("Kept", "Shelf"))] == [
+        "Kept",
+        "Kept_2",
+        "Kept_3",
+        "Shelf",
+        "Shelf_2",
+        "Shelf_3",
+    ]
+
+
+class Paged(msgspec.Struct):
+    page: int = 1
+
+
+def test_a_parameter_is_there_once_whoever_takes_it() -> None:
+    app = App("twice")
+
+    def listed(paged: Query[Paged], page: Query[int] = 1, sent: HeaderFields[Paged] = Paged()) -> str:  # noqa: B008
+        return ""
+
+    app.add_url_rule("/", "listed", listed)
+    document = app.openapi()
+    validate(document, cls=OpenAPIV31SpecValidator)
+    assert [(one["in"], one["name"]) for one in document["paths"]["/"]["get"]["parameters"]] == [
+        ("query", "page"),
+        ("header", "Page"),
+    ]
+
+
 class Foreign:
     """What msgspec does not know."""
 
@@ -445,6 +503,8 @@ def test_a_converter_that_derives_from_another_is_what_it_is_of() -> None:
 def test_describe_refuses_what_it_cannot_take() -> None:
     with pytest.raises(TypeError, match=r"tags='a'.*want a list: \['a'\]"):
         describe(tags="a")
+    with pytest.raises(TypeError, match=r"responses=\{'404': …\}\): want a number: \{404: …\}"):
+        describe(responses={"404": "gone"})  # type: ignore[dict-item]
     with pytest.raises(TypeError, match="takes no attributes"):
         describe(summary="x")(len)
 

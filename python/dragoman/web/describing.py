@@ -54,7 +54,7 @@ def describe(
     operation_id           default: the endpoint
     include_in_schema      False: leave it out
     openapi_extra          members of the operation as OpenAPI has them, put in last: ``{"security": [{"key": []}]}``
-    Raises TypeError for tags that are one text, and for what takes no attributes.
+    Raises TypeError for tags that are one text, for a status that is none, and for what takes no attributes.
 
         @app.post("/users")
         @describe(status=201, responses={409: "There is one of this name."})
@@ -62,6 +62,9 @@ def describe(
     """
     if isinstance(tags, str):
         raise TypeError(f"describe(tags={tags!r}): want a list: [{tags!r}]")
+    texts = [one for one in (responses or {}) if not isinstance(one, int)]
+    if texts:
+        raise TypeError(f"describe(responses={{{texts[0]!r}: …}}): want a number: {{404: …}}")
     said = Description(
         summary, description, tags, deprecated, status, dict(responses or {}), operation_id, include_in_schema,
         dict(openapi_extra or {}),

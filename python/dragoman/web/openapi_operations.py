@@ -128,7 +128,7 @@ def written_operation(operation: Operation, schemas: Schemas) -> dict[str, Any]:
         "description": description if said.description is None else said.description,
         "operationId": said.operation_id or operation.operation_id,
         "deprecated": said.deprecated,
-        "parameters": [*path_parameters(operation), *other_parameters(operation, schemas)],
+        "parameters": once([*path_parameters(operation), *other_parameters(operation, schemas)]),
         "requestBody": request_body(operation, schemas),
         "responses": responses_of(operation, schemas),
     }
@@ -168,6 +168,16 @@ def other_parameters(operation: Operation, schemas: Schemas) -> Iterator[dict[st
         for name, schema in record.get("properties", {}).items():
             if value.given.source is Source.QUERY or header_name(name).lower() not in NO_PARAMETERS:
                 yield parameter_of(value.given.source, name, schema, name in needed)
+
+
+def once(parameters: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first of each name and place; OpenAPI 3.1 §4.8.10: "The list MUST NOT include duplicated parameters"."""
+    first: dict[tuple[str, str], dict[str, Any]] = {}
+    for one in parameters:
+        # Names of header fields have no case.
+        name = one["name"].lower() if one["in"] == "header" else one["name"]
+        first.setdefault((one["in"], name), one)
+    return list(first.values())
 
 
 def parameter_of(source: Source, name: str, schema: dict[str, Any], is_needed: bool) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Annotated, Any
 
 import msgspec
@@ -83,8 +84,41 @@ class Schemas:
 
 
 def components_of(types: list[Any]) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
-    schemas, components = msgspec.json.schema_components(types, schema_hook=schema_of_class, ref_template=REF)
+    try:
+        schemas, components = msgspec.json.schema_components(types, schema_hook=schema_of_class, ref_template=REF)
+    except KeyError:
+        if len(types) < 2:
+            raise
+        # msgspec tells types apart by the names of their modules, and these have those in common, too.
+        return gathered([components_of([one]) for one in types])
     return schemas, components
+
+
+def gathered(
+    parts: Iterable[tuple[Sequence[dict[str, Any]], dict[str, Any]]],
+) -> tuple[tuple[dict[str, Any], ...], Any]:
+    """Schemas made one by one, and all components: those of one name that differ are numbered."""
+    schemas: list[dict[str, Any]] = []
+    components: dict[str, Any] = {}
+    for [schema], own in parts:
+        for number in count(1):
+            names = {name: name if number == 1 else f"{name}_{number}" for name in own}
+            written = {names[name]: renamed(one, names) for name, one in own.items()}
+            if all(components.get(name, one) == one for name, one in written.items()):
+                break
+        components |= written
+        schemas.append(renamed(schema, names))
+    return tuple(schemas), components
+
+
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """A part of a document that refers to components by other names."""
+    if isinstance(value, dict):
+        return {key: renamed(one, names) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [renamed(one, names) for one in value]
+    before, found, name = value.rpartition("/") if isinstance(value, str) else ("", "", "")
+    return f"{before}/{names[name]}" if f"{before}/{{name}}" == REF and found and name in names else value
 
 
 def is_known(wanted: Any) -> bool:
