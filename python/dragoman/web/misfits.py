@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import math
 import re
-import uuid
-from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import msgspec
 from msgspec import inspect
 
+from dragoman.web.leaves import REFUSALS, fault_of, is_taken
 from dragoman.web.wanted import LISTS, OBJECTS, kind_of, own_kinds, unwrapped, wanted_words
 
-__all__ = ["MOST_TOLD", "REFUSALS", "Found", "Misfit", "Path", "Search", "misfits_in", "misfits_of"]
+__all__ = ["MOST_TOLD", "Found", "Misfit", "Path", "Search", "misfits_in", "misfits_of"]
 
 Path: TypeAlias = "tuple[str | int, ...]"
 
@@ -33,27 +29,6 @@ MOST_NAMES = 20
 SAFE_IN_FRAGMENT = "!$&'()*+,;=:@~"
 
 RECORDS = (inspect.StructType, inspect.TypedDictType, inspect.DataclassType)
-# Leaves that nothing more is said of. RawType takes anything, and AnyType does.
-LEAVES: Mapping[type[Any], Any] = {
-    inspect.AnyType: Any,
-    inspect.BoolType: bool,
-    inspect.DateType: datetime.date,
-    inspect.DecimalType: decimal.Decimal,
-    inspect.NoneType: None,
-    inspect.RawType: Any,
-    inspect.TimeDeltaType: datetime.timedelta,
-    inspect.UUIDType: uuid.UUID,
-}
-CONSTRAINED: Mapping[type[Any], tuple[type[Any], tuple[str, ...]]] = {
-    inspect.IntType: (int, ("gt", "ge", "lt", "le", "multiple_of")),
-    inspect.FloatType: (float, ("gt", "ge", "lt", "le", "multiple_of")),
-    inspect.StrType: (str, ("min_length", "max_length", "pattern")),
-    inspect.BytesType: (bytes, ("min_length", "max_length")),
-    inspect.ByteArrayType: (bytearray, ("min_length", "max_length")),
-    inspect.MemoryViewType: (memoryview, ("min_length", "max_length")),
-    inspect.DateTimeType: (datetime.datetime, ("tz",)),
-    inspect.TimeType: (datetime.time, ("tz",)),
-}
 # The message of msgspec, and where: "Expected `int`, got `str` - at `$.items[2]`", "… - at `key` in `$.counts`".
 PLACE = re.compile(r"(?P<message>.*) - at (?:`key` in )?`\$(?P<path>.*)`", re.DOTALL)
 STEP = re.compile(r"\[(?P<index>\d+)\]|\[\.\.\.\]|\.(?P<name>[^.\[]+)")
@@ -63,11 +38,6 @@ UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 ANY_NAME = "*"
 # What msgspec repeats of the value is not told: it may be a secret, and goes into logs.
 ECHOING = re.compile(r"(Invalid (?:enum )?value) .*", re.DOTALL)
-# What msgspec raises for a value: by an oversight ValueError for a time out of Python's range, and TypeError for
-# a signaling NaN that would be hashed.
-REFUSALS = (msgspec.ValidationError, ValueError, TypeError)
-# What no text of a form stands for.
-NEVER_TEXT = frozenset({"a file", "a list", "an object"})
 
 
 class Misfit(NamedTuple):
@@ -293,20 +263,7 @@ class Search:
             self.found.append(first._replace(path=(*path, *first.path)))
 
     def fits(self, value: Any, node: Any, *, is_key: bool = False) -> bool:
-        kind: Any = type_of(node)
-        wanted: Any = dict[kind, Any] if is_key else kind
-        try:
-            made = msgspec.convert(value, wanted, strict=self.strict, str_keys=True)
-        except REFUSALS:
-            return False
-        return is_finite(next(iter(made)) if is_key else made)
-
-
-def is_finite(value: Any) -> bool:
-    """Whether it is no number, or one that JSON and HTML have, too."""
-    if isinstance(value, decimal.Decimal):
-        return value.is_finite()
-    return not isinstance(value, float) or math.isfinite(value)
+        return is_taken(value, node, strict=self.strict, is_key=is_key)
 
 
 def is_object(node: Any) -> bool:
@@ -315,57 +272,6 @@ def is_object(node: Any) -> bool:
 
 def is_list(node: Any) -> bool:
     return isinstance(node, LISTS) and not isinstance(node, inspect.NamedTupleType)
-
-
-def type_of(node: Any) -> Any:
-    """The type that a node without parts was made of."""
-    node = unwrapped(node)
-    kind = type(node)
-    if kind in LEAVES:
-        return LEAVES[kind]
-    if kind in CONSTRAINED:
-        plain, names = CONSTRAINED[kind]
-        given = {name: getattr(node, name) for name in names if getattr(node, name) is not None}
-        return Annotated[plain, msgspec.Meta(**given)] if given else plain
-    if isinstance(node, inspect.LiteralType):
-        return Literal[tuple(node.values)]
-    return getattr(node, "cls", Any)
-
-
-def fault_of(value: Any, node: Any, strict: bool) -> tuple[str, str]:
-    """Code and words for a value that a type without parts does not take."""
-    kind = kind_of(value)
-    number = as_number(value) if not strict and isinstance(node, inspect.IntType | inspect.FloatType) else value
-    kinds = own_kinds(node)
-    if kind not in kinds and (strict or not isinstance(value, str) or kinds & NEVER_TEXT):
-        return "type", f"is {kind}"
-    if isinstance(node, inspect.EnumType | inspect.LiteralType):
-        return "choice", "is something else"
-    if isinstance(node, inspect.IntType | inspect.FloatType) and isinstance(number, int | float):
-        if isinstance(node, inspect.IntType) and isinstance(number, float):
-            return "type", "is no whole number"
-        if (node.ge is not None and number < node.ge) or (node.gt is not None and number <= node.gt):
-            return "small", "is too small"
-        if (node.le is not None and number > node.le) or (node.lt is not None and number >= node.lt):
-            return "large", "is too large"
-        if node.multiple_of is not None:
-            return "step", "is no such multiple"
-    if isinstance(node, inspect.StrType) and isinstance(value, str):
-        if node.min_length is not None and len(value) < node.min_length:
-            return "length", "is too short"
-        if node.max_length is not None and len(value) > node.max_length:
-            return "length", "is too long"
-        return "pattern", "has another form"
-    return "form", "cannot be read"
-
-
-def as_number(value: Any) -> Any:
-    for kind in (int, float):
-        try:
-            return msgspec.convert(value, kind, strict=False)
-        except msgspec.ValidationError:
-            continue
-    return None
 
 
 def record_words(node: Any) -> str:

@@ -13,7 +13,8 @@ from dragoman.web.errors import BadRequest, HTTPException, UnprocessableContent,
 from dragoman.web.finite import has_fractions, is_suspect, unfinite_in
 from dragoman.web.flat import fields_of_record, flat_values, is_file, parts_of
 from dragoman.web.inputs import UNIONS, Input, Source, plain
-from dragoman.web.misfits import MOST_TOLD, REFUSALS, Found, Misfit, misfits_in, misfits_of
+from dragoman.web.leaves import REFUSALS
+from dragoman.web.misfits import MOST_TOLD, Found, Misfit, misfits_in, misfits_of
 from dragoman.web.request import FORMS, Request
 
 __all__ = ["Reader", "ValidationFailed", "reader_for", "together", "validated"]
