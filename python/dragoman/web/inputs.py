@@ -44,6 +44,8 @@ HeaderFields: TypeAlias = Annotated[T, Source.HEADERS]
 """``sent: HeaderFields[Sent]``: header fields as a record; its ``api_key`` is the field Api-Key."""
 
 UNIONS = (typing.Union, types.UnionType)
+# A name that Python 3.12 gives a type: "type Page = list[Item]".
+ALIAS: Any = getattr(typing, "TypeAliasType", ())
 CONTAINERS = (list, tuple, dict, set, frozenset)
 # What of msgspec.Meta says which values are taken; the rest describes.
 CONSTRAINTS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "tz")
@@ -58,6 +60,7 @@ class Input(NamedTuple):
 
 def input_of(annotation: Any) -> Input | None:
     """What an annotation asks for; None where it names no part of a request."""
+    annotation = unaliased(annotation)
     found = marked(annotation)
     if found is None and is_body(annotation):
         return Input(Source.BODY, annotation)
@@ -85,8 +88,17 @@ def rest_of(annotation: Any) -> Any:
 
 
 def plain(annotation: Any) -> Any:
-    """The type without what else is said of it."""
-    return annotation.__origin__ if typing.get_origin(annotation) is Annotated else annotation
+    """The type without what else is said of it, and without a name of its own (`typing.NewType`)."""
+    annotation = unaliased(annotation)
+    kind = annotation.__origin__ if typing.get_origin(annotation) is Annotated else annotation
+    return plain(kind.__supertype__) if isinstance(kind, typing.NewType) else kind
+
+
+def unaliased(annotation: Any) -> Any:
+    """What an alias stands for."""
+    while isinstance(annotation, ALIAS):
+        annotation = annotation.__value__
+    return annotation
 
 
 def constraints_of(annotation: Any) -> list[str]:

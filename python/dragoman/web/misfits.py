@@ -11,7 +11,7 @@ import msgspec
 from msgspec import inspect
 
 from dragoman.web.leaves import REFUSALS, fault_of, is_taken
-from dragoman.web.wanted import LISTS, OBJECTS, kind_of, own_kinds, unwrapped, wanted_words
+from dragoman.web.wanted import LISTS, OBJECTS, is_row, kind_of, own_kinds, row_bounds, unwrapped, wanted_words
 
 __all__ = ["MOST_TOLD", "Found", "Misfit", "Path", "Search", "misfits_in", "misfits_of"]
 
@@ -28,6 +28,8 @@ MOST_NAMES = 20
 # RFC 3986 §3.5, but the slash, which is between the parts.
 SAFE_IN_FRAGMENT = "!$&'()*+,;=:@~"
 
+# What makes a class check its values by itself: methods of Structs and dataclasses, and validators of attrs.
+CHECKS = ("__post_init__", "__attrs_attrs__")
 RECORDS = (inspect.StructType, inspect.TypedDictType, inspect.DataclassType)
 # The message of msgspec, and where: "Expected `int`, got `str` - at `$.items[2]`", "… - at `key` in `$.counts`".
 PLACE = re.compile(r"(?P<message>.*) - at (?:`key` in )?`\$(?P<path>.*)`", re.DOTALL)
@@ -85,7 +87,7 @@ class Found(NamedTuple):
 
 
 def misfits_of(error: Exception) -> Found:
-    """What msgspec tells itself: the first one.
+    """What msgspec tells itself: the first one. What validators of attrs say is left out: it repeats the value.
 
     >>> try: msgspec.convert({"a": ["x"]}, dict[str, list[int]])
     ... except msgspec.ValidationError as error: misfits_of(error).misfits[0].path
@@ -99,7 +101,22 @@ def misfits_of(error: Exception) -> Found:
         return Found([Misfit((*path, missing[1]), "missing", "is missing")], False)
     if unknown := UNKNOWN.fullmatch(message):
         return Found([Misfit((*path, unknown[1]), "unknown", "is not known here")], False)
+    validated = attribute_of(error)
+    if validated is not None:
+        return Found([Misfit((*path, *validated), "invalid", "Invalid value")], False)
     return Found([Misfit(path, "invalid", ECHOING.sub(r"\1", message))], False)
+
+
+def attribute_of(error: Exception) -> Path | None:
+    """The attribute, if it has a name, that a validator of attrs itself has refused; None where none has."""
+    traceback = None if error.__cause__ is None else error.__cause__.__traceback__
+    frame = None
+    while traceback is not None:
+        frame, traceback = traceback.tb_frame, traceback.tb_next
+    if frame is None or str(frame.f_globals.get("__name__")).partition(".")[0] not in ("attr", "attrs"):
+        return None
+    name = getattr(frame.f_locals.get("attr"), "name", None)
+    return () if name is None else (str(name),)
 
 
 def misfits_in(value: Any, node: Any, *, strict: bool = True, error: Exception) -> Found:
@@ -173,7 +190,7 @@ class Search:
         if getattr(node, "forbid_unknown_fields", False):
             for name in [one for one in value if one not in known and one != tag_field][:MOST_TOLD]:
                 self.tell((*path, name), "unknown", "is not known here", near_words(name, known))
-        if len(self.found) == before and hasattr(node.cls, "__post_init__"):
+        if len(self.found) == before and any(hasattr(node.cls, name) for name in CHECKS):
             self.convert(value, node.cls, path)
 
     def look_at_mapping(self, value: Any, node: Any, path: Path) -> None:
@@ -194,6 +211,9 @@ class Search:
         if not isinstance(value, list | tuple):
             self.tell(path, "type", f"is {kind_of(value)}", wanted_words(node))
             return
+        if is_row(node):
+            self.look_at_row(value, node, path)
+            return
         if isinstance(node, inspect.TupleType):
             if len(value) != len(node.item_types):
                 self.tell(path, "length", f"has {len(value)}", wanted_words(node))
@@ -206,6 +226,20 @@ class Search:
                 self.is_all = False
                 return
             self.look(one, node.item_type, (*path, index))
+
+    def look_at_row(self, value: Any, node: Any, path: Path) -> None:
+        """A record whose fields come in a row."""
+        before = len(self.found)
+        is_tagged = getattr(node, "tag_field", None) is not None
+        least, most = row_bounds(node)
+        if is_tagged and value and value[0] != node.tag:
+            self.tell((*path, 0), "choice", "is another", repr(node.tag))
+        elif len(value) < least or (most is not None and len(value) > most):
+            self.tell(path, "length", f"has {len(value)}", wanted_words(node))
+        for index, (one, field) in enumerate(zip(value[is_tagged:], node.fields, strict=False), int(is_tagged)):
+            self.look(one, field.type, (*path, index))
+        if len(self.found) == before and any(hasattr(node.cls, name) for name in CHECKS):
+            self.convert(value, node.cls, path)
 
     def look_at_length(self, value: Any, node: Any, path: Path) -> None:
         least, most = getattr(node, "min_length", None), getattr(node, "max_length", None)
@@ -230,20 +264,24 @@ class Search:
             if len(lists) == 1:
                 self.look(value, lists[0], path)
                 return
+            if lists:
+                self.look_by_tag(value, lists, path)
+                return
         leaves = [one for one in kinds if not is_object(one) and not is_list(one)]
         if any(self.fits(value, one) for one in leaves):
             return
         near = [one for one in leaves if kind_of(value) in own_kinds(one)]
         self.tell_of_leaf(value, near[0] if len(near) == 1 else node, path, wanted)
 
-    def look_by_tag(self, value: dict[str, Any], records: list[Any], path: Path) -> None:
-        field = getattr(records[0], "tag_field", None)
+    def look_by_tag(self, value: Any, records: list[Any], path: Path) -> None:
         tags = {one.tag: one for one in records if isinstance(one, inspect.StructType)}
+        field = 0 if is_row(records[0]) else getattr(records[0], "tag_field", None)
         if field is None:
             return
-        tag = value.get(field)
+        given = value if isinstance(value, dict) else dict(enumerate(value[:1]))
+        tag = given.get(field)
         wanted = wanted_words(inspect.LiteralType(tuple(tags)))
-        if field not in value:
+        if field not in given:
             self.tell((*path, field), "missing", "is missing", wanted)
         elif not isinstance(tag, str | int) or tag not in tags:
             self.tell((*path, field), "choice", "is something else", wanted)
@@ -267,11 +305,11 @@ class Search:
 
 
 def is_object(node: Any) -> bool:
-    return isinstance(node, OBJECTS) and not getattr(node, "array_like", False)
+    return isinstance(node, OBJECTS) and not is_row(node)
 
 
 def is_list(node: Any) -> bool:
-    return isinstance(node, LISTS) and not isinstance(node, inspect.NamedTupleType)
+    return isinstance(node, LISTS) or is_row(node)
 
 
 def record_words(node: Any) -> str:

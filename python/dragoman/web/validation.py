@@ -15,6 +15,7 @@ from dragoman.web.flat import fields_of_record, flat_values, is_file, parts_of
 from dragoman.web.inputs import UNIONS, Input, Source, plain
 from dragoman.web.leaves import REFUSALS
 from dragoman.web.misfits import MOST_TOLD, Found, Misfit, misfits_in, misfits_of
+from dragoman.web.readable import refuse_unreadable
 from dragoman.web.request import FORMS, Request
 
 __all__ = ["Reader", "ValidationFailed", "reader_for", "together", "validated"]
@@ -237,12 +238,16 @@ class ValueReader(RecordReader):
 def reader_for(given: Input, name: str, default: Any = MISSING) -> Reader:
     """What reads a parameter.
 
-    Raises TypeError for a type that msgspec does not know.
+    Raises TypeError for a type that msgspec does not know, or that no request can fill.
     """
+    try:
+        node = msgspec.inspect.type_info(given.wanted)
+    except NameError as error:
+        raise TypeError(f"{error}; want it where the module of the class can see it") from error
+    refuse_unreadable(node)
     if given.source is Source.BODY:
         return BodyReader(given.wanted, name, default)
-    is_whole = fields_of_record(msgspec.inspect.type_info(given.wanted))
-    return (RecordReader if is_whole else ValueReader)(given.wanted, name, default, given.source)
+    return (RecordReader if fields_of_record(node) else ValueReader)(given.wanted, name, default, given.source)
 
 
 def together(readers: Iterable[Reader], context: Context) -> ValidationFailed:

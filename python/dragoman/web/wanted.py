@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import inspect
 
-__all__ = ["kind_of", "nodes_in", "own_kinds", "unwrapped", "wanted_words"]
+__all__ = ["is_row", "kind_of", "nodes_in", "own_kinds", "row_bounds", "unwrapped", "wanted_words"]
 
 SIMPLE: dict[type[Any], str] = {
     inspect.AnyType: "anything",
@@ -75,6 +75,8 @@ def wanted_words(node: Any) -> str:
     kind = type(node)
     if kind in SIMPLE:
         return SIMPLE[kind]
+    if is_row(node):
+        return "a list" + bounds_words(*row_bounds(node), "item")
     match node:
         case inspect.IntType():
             return "a whole number" + range_words(node)
@@ -106,6 +108,19 @@ def wanted_words(node: Any) -> str:
     return "another value"
 
 
+def is_row(node: Any) -> bool:
+    """Whether it is a record whose fields come in a row: a named tuple, or a Struct with ``array_like=True``."""
+    return isinstance(node, inspect.NamedTupleType) or bool(getattr(node, "array_like", False))
+
+
+def row_bounds(node: Any) -> tuple[int, int | None]:
+    """How many items such a list has at least and at most, a tag among them. None: others are passed over."""
+    is_tagged = getattr(node, "tag_field", None) is not None
+    needed = [index for index, field in enumerate(node.fields, 1 + is_tagged) if field.required]
+    is_open = not getattr(node, "forbid_unknown_fields", True)
+    return max(needed, default=int(is_tagged)), None if is_open else len(node.fields) + is_tagged
+
+
 def range_words(node: Any) -> str:
     least = f" of at least {node.ge}" if node.ge is not None else f" above {node.gt}" if node.gt is not None else ""
     most = f" of at most {node.le}" if node.le is not None else f" below {node.lt}" if node.lt is not None else ""
@@ -116,7 +131,10 @@ def range_words(node: Any) -> str:
 
 
 def length_words(node: Any, unit: str) -> str:
-    least, most = getattr(node, "min_length", None), getattr(node, "max_length", None)
+    return bounds_words(getattr(node, "min_length", None), getattr(node, "max_length", None), unit)
+
+
+def bounds_words(least: int | None, most: int | None, unit: str) -> str:
     if least is None and most is None:
         return ""
     if least == most:
@@ -171,6 +189,8 @@ def own_kinds(node: Any) -> frozenset[str]:
         return frozenset(map(kind_of, node.values))
     if isinstance(node, inspect.NoneType | inspect.BoolType):
         return frozenset({kind_of(None if isinstance(node, inspect.NoneType) else True)})
+    if is_row(node):
+        return frozenset({"a list"})
     if isinstance(node, OBJECTS):
         return frozenset({"an object"})
     if isinstance(node, LISTS):

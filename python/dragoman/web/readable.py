@@ -1,0 +1,60 @@
+"""Types that no request can fill: they are told at the start, instead of to each client as its own fault."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct, inspect
+
+from dragoman.web.wanted import PARTS, nodes_in, unwrapped
+
+__all__ = ["refuse_unreadable"]
+
+SETS = (inspect.SetType, inspect.FrozenSetType)
+UNHASHED = (inspect.DictType, inspect.ListType, inspect.SetType)
+
+
+def refuse_unreadable(node: Any) -> None:
+    """Raises TypeError for a type whose values cannot be made of what clients send.
+
+    node   as `msgspec.inspect.type_info` gives it
+    """
+    foreign = foreign_in(node, set())
+    if foreign is not None:
+        raise TypeError(
+            f"nothing makes a {foreign.__name__} of what a client sends; want types of JSON, records of them"
+        )
+    for one in nodes_in(node):
+        if isinstance(one, SETS):
+            item = unwrapped(one.item_type)
+            if isinstance(item, UNHASHED):
+                raise TypeError("a set of lists: want items that can be hashed, such as tuples")
+            kind = getattr(item, "cls", None)
+            if isinstance(item, inspect.TypedDictType) or is_unhashed(kind):
+                raise TypeError(f"a set of {getattr(kind, '__name__', kind)}: want one that can be hashed: frozen=True")
+
+
+def is_unhashed(kind: Any) -> bool:
+    """Whether a class says that its values have no hash; a Struct says so when it is asked for one."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        config = kind.__struct_config__
+        return kind.__hash__ is Struct.__hash__ and config.eq and not config.frozen
+    return getattr(kind, "__hash__", True) is None
+
+
+def foreign_in(node: Any, seen: set[int]) -> Any:
+    """A class that msgspec does not know, where a value has to have one; None where it can do without."""
+    node = unwrapped(node)
+    if id(node) in seen:
+        return None
+    seen.add(id(node))
+    if isinstance(node, inspect.CustomType):
+        return None if node.cls.__name__ == "UploadedFile" else node.cls
+    if isinstance(node, inspect.UnionType):
+        found = [foreign_in(one, seen) for one in node.types]
+        return None if None in found else found[0]
+    parts = [field.type for field in getattr(node, "fields", ()) if field.required]
+    for name in PARTS:
+        part = getattr(node, name, ())
+        parts += part if isinstance(part, tuple) else [part]
+    return next((one for part in parts if (one := foreign_in(part, seen)) is not None), None)
