@@ -8,7 +8,7 @@ import shutil
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from dragoman.http.forms import Upload
 
@@ -21,7 +21,9 @@ UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 class UploadedFile:
-    """A file of a form; it is closed, and removed, when the request has ended.
+    """A file of a form, open for reading at its beginning; it is closed, and removed, when the request has ended.
+
+    It has what files have besides, so that libraries take it for one.
 
     name           of the form's field
     filename       as the client calls it: for showing; for a path take `secure_filename` of it, or a name of your own
@@ -69,6 +71,24 @@ class UploadedFile:
         """At most `size` bytes of the content, all that is left by default."""
         return self._upload.file.read(size)
 
+    def readline(self, size: int = -1) -> bytes:
+        """Up to and with the next line end, at most `size` bytes of it."""
+        return self._upload.file.readline(size)
+
+    def readlines(self, hint: int = -1) -> list[bytes]:
+        """The lines that are left; no further one once `hint` bytes have come."""
+        return self._upload.file.readlines(hint)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go on reading elsewhere; gives the place, counted from the beginning."""
+        self._upload.file.seek(offset, whence)
+        # Before Python 3.11 a spooled file gives nothing back.
+        return self.tell()
+
+    def tell(self) -> int:
+        """The place of the next byte that is read, counted from the beginning."""
+        return self._upload.file.tell()
+
     def save(self, target: str | os.PathLike[str] | IO[bytes]) -> None:
         """Write the content to a path, or into an open file."""
         self._upload.file.seek(0)
@@ -84,6 +104,17 @@ class UploadedFile:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._upload.file)
+
+    # Not for type checkers: to them each name would be right.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # Before Python 3.11 a spooled file lacks half of what files have, and the file within it has all.
+            file = None if name.startswith("_") else self._upload.file
+            for one in (file, getattr(file, "_file", None)):
+                if one is not None and hasattr(one, name):
+                    return getattr(one, name)
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"<UploadedFile {self.filename!r} ({self.content_type})>"
