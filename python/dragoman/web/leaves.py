@@ -14,7 +14,7 @@ from msgspec import inspect
 
 from dragoman.web.wanted import kind_of, own_kinds, unwrapped
 
-__all__ = ["REFUSALS", "fault_of", "is_taken"]
+__all__ = ["REFUSALS", "fault_of", "is_taken", "type_of"]
 
 # Leaves that nothing more is said of. RawType takes anything, and AnyType does.
 LEAVES: Mapping[type[Any], Any] = {
