@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, NewType, TypedDict
 
 import attrs
@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import typing_extensions
 
-from dragoman.web import App, Body, Query, UploadedFile, inputs
+from dragoman.web import App, Body, HeaderFields, Query, UploadedFile, inputs
 from dragoman.web.calls import HandlerError
 from tests.middleware.kit import Answered, ask
 
@@ -171,6 +171,42 @@ def test_a_type_that_no_request_can_fill_is_told_at_the_start() -> None:
     assert told(posted(Lazy, '{"name": "a", "made": 1}'))[0][1] == "made is a number: want a Foreign or null"
     assert posted(Body[set[Frozen]], '[{"name": "a"}, {"name": "a"}]').text == "{Frozen(name='a')}"
     app_of(msgspec.defstruct("Photos", [("photos", list[UploadedFile])])).freeze()
+    # What JSON has is an object, and a list can be gone through.
+    assert posted(Body[object], "[1]").text == posted(Body[Iterable[int]], "[1]").text == "[1]"
+
+
+class Nested(msgspec.Struct):
+    tag: Tag
+    name: str = ""
+
+
+class Loose(msgspec.Struct):
+    tag: Tag | None = None
+    name: str = ""
+
+
+@pytest.mark.parametrize("annotation", [Query[dict[str, str]], Query[list[Tag]], Query[Nested], HeaderFields[Nested]])
+def test_what_only_json_can_say_is_refused_for_queries_at_the_start(annotation: Any) -> None:
+    with pytest.raises(HandlerError, match=r"handler \(.*: an object (for 'tag' )?can come in a body of JSON alone"):
+        app_of(annotation).freeze()
+    assert posted(Query[Loose], "", "/?name=a").text == "Loose(tag=None, name='a')"
+
+
+@pytest.mark.parametrize("annotation", ["Query[Local]", "Body[list[Local]] | None", "Local", "web.HeaderFields[Local]"])
+def test_an_annotation_that_nobody_can_resolve_is_told(annotation: str) -> None:
+    words = "the annotation of 'it'.* names what its module does not have"
+    with pytest.raises(HandlerError, match=words):
+        app_of(annotation).freeze()
+    if "[" in annotation:
+        # Its default would be taken for ever.
+        def handler(it: Any = None) -> str:
+            return ""
+
+        handler.__annotations__["it"] = annotation
+        app = App(__name__)
+        app.add_url_rule("/", "it", handler)
+        with pytest.raises(HandlerError, match=words):
+            app.freeze()
 
 
 def test_a_name_in_a_type_that_nobody_knows_is_told_with_its_handler() -> None:

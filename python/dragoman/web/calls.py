@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +29,8 @@ __all__ = [
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 ANYTHING = inspect.signature(lambda *args, **kwargs: None)
+# An annotation that names a part of the request.
+MARK = re.compile(r"\b(?:Query|HeaderFields|Body)\[")
 # For a variable whose rule names no converter.
 BY_ANNOTATION: Mapping[object, str] = {int: "int", float: "float", uuid.UUID: "uuid", str: "string"}
 
@@ -212,6 +215,12 @@ def check(
         if one.name in names or one.name in defaults:
             check_constraints(where, one.name, annotation)
             continue
+        is_lost = isinstance(annotation, str) and not is_request(annotation) and not is_decorated
+        if is_lost and (one.default is one.empty or MARK.search(annotation)):
+            raise HandlerError(
+                f"{where}: the annotation of {one.name!r}, {annotation}, names what its module does not have; want"
+                " classes of the module itself, that are not imported for type checkers alone"
+            )
         given = input_of(annotation)
         if given is not None:
             inputs[one.name] = given

@@ -248,7 +248,7 @@ def reader_for(given: Input, name: str, default: Any = MISSING) -> Reader:
         node = msgspec.inspect.type_info(given.wanted)
     except NameError as error:
         raise TypeError(f"{error}; want it where the module of the class can see it") from error
-    refuse_unreadable(node)
+    refuse_unreadable(node, is_flat=given.source is not Source.BODY)
     if given.source is Source.BODY:
         return BodyReader(given.wanted, name, default)
     return (RecordReader if fields_of_record(node) else ValueReader)(given.wanted, name, default, given.source)
