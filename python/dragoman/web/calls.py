@@ -215,10 +215,10 @@ def check(
         if one.name in names or one.name in defaults:
             check_constraints(where, one.name, annotation)
             continue
-        is_lost = isinstance(annotation, str) and not is_request(annotation) and not is_decorated
-        if is_lost and (one.default is one.empty or MARK.search(annotation)):
+        unknown = annotation if isinstance(annotation, str) and not (is_decorated or is_request(annotation)) else None
+        if unknown is not None and (one.default is one.empty or MARK.search(unknown)):
             raise HandlerError(
-                f"{where}: the annotation of {one.name!r}, {annotation}, names what its module does not have; want"
+                f"{where}: the annotation of {one.name!r}, {unknown}, names what its module does not have; want"
                 " classes of the module itself, that are not imported for type checkers alone"
             )
         given = input_of(annotation)

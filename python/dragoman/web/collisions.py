@@ -114,7 +114,7 @@ def type_of_item(node: Any) -> Any:
     if isinstance(node, inspect.TupleType):
         return tuple[tuple(map(type_of_item, node.item_types))]  # type: ignore[misc]
     if isinstance(node, inspect.VarTupleType):
-        return tuple[type_of_item(node.item_type), ...]
+        return tuple[type_of_item(node.item_type), ...]  # type: ignore[misc]
     if isinstance(node, inspect.FrozenSetType):
         return frozenset[type_of_item(node.item_type)]  # type: ignore[misc]
     if isinstance(node, inspect.UnionType):

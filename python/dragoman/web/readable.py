@@ -12,6 +12,8 @@ from dragoman.web.wanted import OBJECTS, PARTS, is_row, nodes_in, unwrapped
 __all__ = ["refuse_unreadable"]
 
 SETS = (inspect.SetType, inspect.FrozenSetType)
+# One of each that JSON has.
+JSON_VALUES: tuple[Any, ...] = (None, True, 1, 1.5, "", [], {})
 UNHASHED = (inspect.DictType, inspect.ListType, inspect.SetType)
 
 
@@ -79,6 +81,6 @@ def foreign_in(node: Any, seen: set[int]) -> Any:
 def is_of_json(kind: Any) -> bool:
     """Whether a class stands for what JSON has: `object`, and those of `collections.abc` and `numbers`."""
     try:
-        return any(isinstance(one, kind) for one in (None, True, 1, 1.5, "", [], {}))
+        return any(isinstance(one, kind) for one in JSON_VALUES)
     except TypeError:
         return False
