@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dragoman.http.fields import split_list, split_quoted
 from dragoman.http.media_types import MediaType, parse_media_type
 
-__all__ = ["best_encoding", "best_language", "best_media_type", "qualities"]
+__all__ = ["best_encoding", "best_language", "best_media_type", "media_type_quality", "qualities"]
 
 MOST_MEMBERS = 100
 
@@ -85,6 +85,21 @@ def best_media_type(accept: str | None, offers: Sequence[str]) -> str | None:
     if not ranges:
         return offers[0] if offers else None
     return best_of((quality_of_type(one, ranges), offer) for one, offer in zip(types, offers, strict=True))
+
+
+def media_type_quality(accept: str | None, offer: str) -> float:
+    """How much a client likes a media type, from 0.0, which is not at all, to 1.0.
+
+    accept   field value; None when the field is missing: everything suits, as it does when nothing in it can be read
+    offer    media type, with parameters if they matter
+    Raises ValueError for an offer that is no media type.
+    Source: RFC 9110 §12.5.1.
+
+    >>> media_type_quality("text/*;q=0.5", "text/html"), media_type_quality("text/*;q=0.5", "image/png")
+    (0.5, 0.0)
+    """
+    ranges = media_ranges(accept or "")
+    return quality_of_type(offered_type(offer), ranges) if ranges else 1.0
 
 
 def best_language(accept_language: str | None, offers: Sequence[str]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from dragoman.http.negotiation import best_encoding, best_language, best_media_type, qualities
+from dragoman.http.negotiation import best_encoding, best_language, best_media_type, media_type_quality, qualities
 
 __all__ = ["Accept", "accept_encodings", "accept_languages", "accept_mimetypes"]
 
@@ -16,11 +16,17 @@ class Accept:
     'application/json'
     """
 
-    __slots__ = ("_best", "value")
+    __slots__ = ("_best", "_quality", "value")
 
-    def __init__(self, value: str | None, best: Callable[[str | None, Sequence[str]], str | None]) -> None:
+    def __init__(
+        self,
+        value: str | None,
+        best: Callable[[str | None, Sequence[str]], str | None],
+        quality: Callable[[str | None, str], float],
+    ) -> None:
         self.value = value
         self._best = best
+        self._quality = quality
 
     def best_match(self, offers: Iterable[str], default: str | None = None) -> str | None:
         """The one of `offers` that the client likes best, the first among equals; `default` where it takes none."""
@@ -28,6 +34,12 @@ class Accept:
         found = self._best(self.value, listed)
         # Of encodings "identity" may be found that nobody has offered.
         return found if found in listed else default
+
+    def quality(self, offer: str) -> float:
+        """How much the client likes one, from 0.0 to 1.0. Without the field it takes everything."""
+        return self._quality(self.value, offer)
+
+    __getitem__ = quality
 
     def __contains__(self, offer: str) -> bool:
         return self._best(self.value, [offer]) == offer
@@ -73,14 +85,27 @@ class Accept:
 
 def accept_mimetypes(value: str | None) -> Accept:
     """The field Accept."""
-    return Accept(value, best_media_type)
+    return Accept(value, best_media_type, media_type_quality)
 
 
 def accept_languages(value: str | None) -> Accept:
     """The field Accept-Language."""
-    return Accept(value, best_language)
+    return Accept(value, best_language, listed_quality)
 
 
 def accept_encodings(value: str | None) -> Accept:
     """The field Accept-Encoding."""
-    return Accept(value, best_encoding)
+    return Accept(value, best_encoding, listed_quality)
+
+
+def listed_quality(value: str | None, offer: str) -> float:
+    """The quality of the longest that is listed and that a coding or language begins with, else that of ``*``."""
+    if value is None:
+        return 1.0
+    listed = dict(reversed(qualities(value)))
+    name = offer.lower()
+    while name:
+        if name in listed:
+            return listed[name]
+        name = name.rpartition("-")[0]
+    return listed.get("*", 0.0)

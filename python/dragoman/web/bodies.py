@@ -80,6 +80,34 @@ class Body:
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.readline, b"")
 
+    # What `io.BufferedReader` and `io.TextIOWrapper` ask for besides.
+
+    closed = False
+
+    def readinto(self, room: bytearray | memoryview, /) -> int:
+        """Put bytes that come into `room`, as many as it takes at most; how many they are, 0 at the end."""
+        block = self.read(len(room))
+        room[: len(block)] = block
+        return len(block)
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def writable(self) -> bool:
+        """False."""
+        return False
+
+    def seekable(self) -> bool:
+        """False: it is read once."""
+        return False
+
+    def flush(self) -> None:
+        """Nothing waits to be written."""
+
+    def close(self) -> None:
+        """It is the server's, and stays open: a reader around it that is thrown away closes it."""
+
     def bounded(self, size: int) -> int:
         return size if self.left is None else min(size, self.left)
 
