@@ -20,7 +20,7 @@ from dragoman.web.leaves import REFUSALS, type_of
 from dragoman.web.misfits import Misfit, Path
 from dragoman.web.wanted import is_row, nodes_in, unwrapped
 
-__all__ = ["Collisions"]
+__all__ = ["SMALL_BYTES", "Collisions"]
 
 # Shorter bodies have too few values to take long.
 SMALL_BYTES = 16 << 10
@@ -33,15 +33,14 @@ DECODE = msgspec.json.Decoder(float_hook=decimal.Decimal).decode
 
 
 class Collisions:
-    """Looks for values of one hash in the sets and the names of dicts of one type."""
+    """Looks for values of one hash in the sets and the names of dicts of one type.
+
+    leading   its nodes, by identity, that have such sets within; empty where there is nothing to look for
+    """
 
     def __init__(self, node: Any) -> None:
         self.node = node
         self.leading = {id(one) for one in nodes_in(node) if any(map(is_foreseen, nodes_in(one)))}
-
-    def may_be_in(self, data: bytes) -> bool:
-        """Whether it is worth looking."""
-        return bool(self.leading) and len(data) > SMALL_BYTES
 
     def find(self, data: bytes) -> Misfit | None:
         """The first set or dict that has too many. Raises DecodeError for what is no JSON, and RecursionError."""

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar, overload
 
 import msgspec
 
-from dragoman.web.collisions import Collisions
+from dragoman.web.collisions import SMALL_BYTES, Collisions
 from dragoman.web.context import Context, request_of
 from dragoman.web.errors import BadRequest, HTTPException, UnprocessableContent, UnsupportedMediaType
 from dragoman.web.finite import has_fractions, is_suspect, unfinite_in
@@ -154,7 +154,8 @@ class BodyReader(Reader):
         self.decode: Callable[[bytes], Any] = msgspec.json.Decoder(wanted).decode
         self.fields = fields_of_record(self.node)
         self.has_decimals = has_fractions(self.node, strict=True)
-        self.collisions = Collisions(self.node)
+        collisions = Collisions(self.node)
+        self.collisions = collisions if collisions.leading else None
         self.wants_files = any(
             is_file(field.type) for one in parts_of(self.node) for field in getattr(one, "fields", ())
         )
@@ -167,8 +168,8 @@ class BodyReader(Reader):
             return self.of_another_type(request)
         data = request.data
         try:
-            if self.collisions.may_be_in(data) and (alike := self.collisions.find(data)) is not None:
-                raise failure(Found([alike], False), Source.BODY)
+            if self.collisions is not None and len(data) > SMALL_BYTES:
+                self.refuse_collisions(data, self.collisions)
             made = self.decode(data)
             if self.has_decimals and is_suspect(data):
                 refuse_unfinite(msgspec.json.decode(data), self.node, Source.BODY, strict=True)
@@ -189,6 +190,11 @@ class BodyReader(Reader):
             return absent
         wanted = "multipart/form-data" if self.wants_files else "application/json, or a form"
         raise UnsupportedMediaType(f"Want Content-Type: {wanted}, not {request.mimetype or 'nothing'}.")
+
+    def refuse_collisions(self, data: bytes, collisions: Collisions) -> None:
+        alike = collisions.find(data)
+        if alike is not None:
+            raise failure(Found([alike], False), Source.BODY)
 
     def refuse(self, data: bytes, error: Exception) -> NoReturn:
         found = misfits_of(error)
