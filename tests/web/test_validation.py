@@ -6,6 +6,7 @@ import dataclasses
 import decimal
 import enum
 import json
+import threading
 from pathlib import Path
 from typing import Annotated, Any, Optional, TypedDict
 from urllib.parse import urlencode
@@ -318,6 +319,35 @@ def test_without_a_body_the_default_or_none_is_taken() -> None:
 
 def form(handler: Any, *pairs: tuple[str, str]) -> Answered:
     return ask(app_of(handler), "POST", "/", {"Content-Type": FORM}, urlencode(pairs).encode())
+
+
+def test_a_default_that_a_handler_changes_is_new_for_each_request() -> None:
+    kept = Item("kept")
+
+    def changing(
+        tags: Query[list[str]] = [],  # noqa: B006
+        it: Query[Item] = kept,
+        body: Body[dict[str, list[int]] | None] = {"a": []},  # noqa: B006
+    ) -> str:
+        assert body is not None
+        tags.append("x")
+        it.tags.append("y")
+        it.price += 1
+        body["a"].append(1)
+        return f"{tags} {it.tags} {it.price} {body}"
+
+    app = app_of(changing)
+    assert [ask(app, "POST", "/").text for _ in range(2)] == ["['x'] ['y'] 1 {'a': [1]}"] * 2
+    assert (kept.tags, kept.price) == ([], 0)
+
+    def same(lock: Query[Any] = LOCK) -> str:
+        return str(lock is LOCK)
+
+    # What cannot be copied is the same for all.
+    assert ask(app_of(same), "POST", "/").text == "True"
+
+
+LOCK = threading.Lock()
 
 
 def test_a_form_is_read_as_text_and_its_lists_may_have_one_value_or_none() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, NoReturn, TypeVar, overload
 
 import msgspec
@@ -120,6 +121,7 @@ class Reader:
         self.wanted = wanted
         self.name = name
         self.default = default
+        self.is_copied = default is not MISSING and is_copied(default)
         self.node = msgspec.inspect.type_info(wanted)
         self.takes_none = type(None) in typing.get_args(wanted) and typing.get_origin(plain(wanted)) in UNIONS
         self.has_fractions = has_fractions(self.node, strict=False)
@@ -137,8 +139,17 @@ class Reader:
     def absent(self) -> Any:
         """The value of a request that has no such part; `MISSING` where there has to be one."""
         if self.default is not MISSING:
-            return self.default
+            # A handler may change it, and the next request is another visitor's.
+            return deepcopy(self.default) if self.is_copied else self.default
         return None if self.takes_none else MISSING
+
+
+def is_copied(default: Any) -> bool:
+    """Whether a default is another object when it is copied; not so what cannot be changed, or cannot be copied."""
+    try:
+        return deepcopy(default) is not default
+    except Exception:  # whatever a class of the application has to say of copies
+        return False
 
 
 MISSING: Any = object()
