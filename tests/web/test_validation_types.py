@@ -104,6 +104,12 @@ def test_records_in_a_row_are_told_as_the_lists_that_they_are(
     assert told(posted(annotation, body)) == wanted
 
 
+def test_an_object_where_a_list_may_be_is_told_as_that() -> None:
+    for annotation in (Body[list[int] | None], Body[set[str] | None], Body[tuple[int, str] | None]):
+        [(pointer, detail)] = told(posted(annotation, '{"a": 1}'))
+        assert pointer == "#" and detail.startswith("the body is an object: want a list") and "or null" in detail
+
+
 def test_records_in_a_row_are_read() -> None:
     assert posted(Row, "[1]").text == "Row(a=1, b='-')"
     assert posted(Circle | Box, '["box", 1, 2, 3]').text == "Box(width=1.0, height=2.0)"

@@ -256,7 +256,7 @@ class Search:
                 self.look_by_tag(value, records, path)
             elif records:
                 self.look(value, records[0], path)
-            elif not any(self.fits(value, one) for one in kinds):
+            elif not any(self.fits(value, one) for one in kinds if not is_list(one)):
                 self.tell(path, "type", "is an object", wanted)
             return
         if isinstance(value, list | tuple):
