@@ -147,6 +147,9 @@ def test_settings_of_parts_and_memory_hold_to_the_last_one() -> None:
 
     assert posted(form(5), MAX_FORM_PARTS=5).status == 200
     assert posted(form(6), MAX_FORM_PARTS=5).status == 413
+    files = Case("", b"".join(part(f"f{n}", b"x", "; filename=a") for n in range(101)) + b"--b--\r\n", 200)
+    assert posted(files).status == 413
+    assert posted(files, MAX_FORM_FILES=101).status == 200
     field = Case("", part("a", b"x" * 99) + b"--b--\r\n", 200)
     assert posted(field, MAX_FORM_MEMORY_SIZE=100).status == 200
     assert posted(field, MAX_FORM_MEMORY_SIZE=99).status == 413

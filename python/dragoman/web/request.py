@@ -70,6 +70,7 @@ class Request(RequestFields):
     __slots__ = ("context", "environ", "made")
 
     max_content_length = limit("MAX_CONTENT_LENGTH", 64 << 20)
+    max_form_files = limit("MAX_FORM_FILES", 100)
     max_form_memory_size = limit("MAX_FORM_MEMORY_SIZE", 2 << 20)
     max_form_parts = limit("MAX_FORM_PARTS", 1000)
 
@@ -382,14 +383,15 @@ class Request(RequestFields):
             raise refusal_of(error.status, str(error)) from error
 
     def form_limits(self) -> Any:
-        """How much of a form is taken: settings MAX_CONTENT_LENGTH, MAX_FORM_MEMORY_SIZE and MAX_FORM_PARTS."""
+        """How much of a form is taken: settings MAX_CONTENT_LENGTH and MAX_FORM_…."""
         from dragoman.http.forms import Limits  # noqa: PLC0415
 
         parts = number_for(self.max_form_parts)
         return Limits(
             body_bytes=number_for(self.max_content_length),
             fields=parts,
-            files=parts,
+            # Each that is on disk has a descriptor.
+            files=min(parts, number_for(self.max_form_files)),
             memory_bytes=number_for(self.max_form_memory_size),
         )
 
