@@ -9,7 +9,7 @@ import pytest
 
 from dragoman.middleware import Sessions
 from dragoman.middleware.sessions import SessionSealed
-from dragoman.web import App, Response, abort, request, session
+from dragoman.web import App, Response, abort, get_flashed_messages, request, session
 from tests.middleware.kit import Answered, ask, environ_of
 from tests.web.kit import opened
 
@@ -292,6 +292,23 @@ def test_without_a_secret_the_error_says_what_to_set(key: Any, caplog: pytest.Lo
     app.config["SECRET_KEY"] = key
     assert asked(app, "/write/1").status == 500
     assert "set app.secret_key, or SECRET_KEY in the settings, to 16" in caplog.text
+
+
+@pytest.mark.parametrize("key", [None, "", b""])
+def test_without_a_secret_a_session_is_empty_and_pages_show_no_messages(key: Any) -> None:
+    app = made_app()
+    app.config["SECRET_KEY"] = key
+
+    @app.get("/page")
+    def page() -> dict[str, Any]:
+        session.clear()
+        flags: Any = session
+        seen = [session.get("user"), "user" in session, session.pop("user", None), len(session), list(session)]
+        return {"seen": seen, "flags": [flags.new, flags.modified], "messages": get_flashed_messages()}
+
+    answer = asked(app, "/page", "session=abc")
+    assert answer.text == '{"seen":[null,false,null,0,[]],"flags":[true,false],"messages":[]}'
+    assert answer.values("Set-Cookie") == []
 
 
 def test_a_session_that_no_cookie_holds_is_500_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
