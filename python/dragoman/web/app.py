@@ -355,14 +355,15 @@ class App(Registrations, Folders, Templates):
         sessions = None if SESSION in request.environ else self.sessions_for(request)
         save_session(request.session, sessions, request.environ, response)
 
-    def sessions_for(self, request: Request) -> Sessions:
-        """`sessions`, else those that the settings describe: one may be asked by http and by https."""
+    def sessions_for(self, request: Request) -> Sessions | None:
+        """`sessions`, else those that the settings describe: one may be asked by http and by https. None: no secret."""
         if self.sessions is not None:
             return self.sessions
         is_local = request.scheme == "http"
-        if is_local not in self.sessions_by_settings:
-            self.sessions_by_settings[is_local] = sessions_of(self.config, is_local)
-        return self.sessions_by_settings[is_local]
+        made = self.sessions_by_settings.get(is_local)
+        if made is None and self.config["SECRET_KEY"]:
+            made = self.sessions_by_settings[is_local] = sessions_of(self.config, is_local)
+        return made
 
     # Serving it
 

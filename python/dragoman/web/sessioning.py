@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dragoman.middleware import Sessions
 from dragoman.middleware.personal import personal
@@ -17,7 +17,35 @@ if TYPE_CHECKING:
     from dragoman.web.config import Config
     from dragoman.web.request import Request
 
-__all__ = ["open_session", "save_session", "sessions_of"]
+__all__ = ["NO_SECRET", "NoSession", "open_session", "save_session", "sessions_of"]
+
+NO_SECRET = (
+    "the session wants a secret that signs its cookie: set app.secret_key, or SECRET_KEY in the settings, to 16 random"
+    " bytes at least (python -c 'import secrets; print(secrets.token_hex(32))'), the same for all workers; or put"
+    " dragoman.middleware.Sessions around the application; or set app.sessions = Sessions(store=…)"
+)
+
+
+class NoSession(MutableMapping[str, Any]):
+    """The session of an application without a secret: empty for who reads it, RuntimeError for who sets something."""
+
+    is_new = True
+    is_touched = is_changed = False
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+    def __setitem__(self, key: str, value: Any) -> NoReturn:
+        raise RuntimeError(NO_SECRET)
+
+    def __delitem__(self, key: str) -> None:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def sessions_of(config: Config, is_local: bool) -> Sessions:
@@ -25,19 +53,10 @@ def sessions_of(config: Config, is_local: bool) -> Sessions:
 
     is_local   whether the site is asked by http, as at work and in tests: then the cookie is not Secure, unless
                SESSION_COOKIE_SECURE says so
-    Raises RuntimeError without a SECRET_KEY.
     """
-    key = config["SECRET_KEY"]
-    if not key:
-        raise RuntimeError(
-            "the session wants a secret that signs its cookie: set app.secret_key, or SECRET_KEY in the settings, to 16"
-            " random bytes at least (python -c 'import secrets; print(secrets.token_hex(32))'), the same for all"
-            " workers; or put dragoman.middleware.Sessions around the application; or set app.sessions ="
-            " Sessions(store=…)"
-        )
     secure = config["SESSION_COOKIE_SECURE"]
     return Sessions(
-        secret=[key, *(config["SECRET_KEY_FALLBACKS"] or ())],
+        secret=[config["SECRET_KEY"], *(config["SECRET_KEY_FALLBACKS"] or ())],
         idle_s=config["SESSION_IDLE_S"],
         cookie=config["SESSION_COOKIE_NAME"],
         secure=not is_local if secure is None else secure,
@@ -54,7 +73,8 @@ def open_session(request: Request, sessions: Sessions | None) -> MutableMapping[
     of_layer = environ.get(SESSION)
     if isinstance(of_layer, MutableMapping):
         return of_layer
-    assert sessions is not None
+    if sessions is None:
+        return NoSession()
     session = Session(sessions.keeper, sessions.cookie, environ.get("HTTP_COOKIE", ""), sessions.is_strict)
     session.is_sealed = len(request.context) >= PLACES_OF_STREAM
     return session

@@ -13,6 +13,7 @@ from dragoman.web.app import App
 from dragoman.web.context import CURRENT, ENVIRON, Context
 from dragoman.web.request import Request
 from dragoman.web.response import Response
+from dragoman.web.sessioning import NO_SECRET, NoSession
 
 __all__ = ["HOOK", "keeping", "observe", "read_session", "transaction"]
 
@@ -101,7 +102,10 @@ def transaction(app: App, environ: Environ, take: Callable[[str], None]) -> Gene
                 f"session_transaction: a layer around the application has answered {''.join(head[:1])} itself;"
                 " give what it wants, as for a request: session_transaction('/path', headers=…)"
             )
-        yield pending[0].request.session
+        session = pending[0].request.session
+        if isinstance(session, NoSession):
+            raise RuntimeError(NO_SECRET)
+        yield session
         for _ in result:
             pass
     finally:
