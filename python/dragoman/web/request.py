@@ -315,11 +315,15 @@ class Request(RequestFields):
         """The body as it comes, for reading once; what is longer than MAX_CONTENT_LENGTH raises ContentTooLarge."""
         return body_stream(self.environ, number_for(self.max_content_length))
 
-    @lazy
+    @property
     def data(self) -> bytes:
-        """The body, in memory. Empty for a form that was read by `form` or `files` before."""
-        is_read = ("read_form" in self.made and self.mimetype in FORMS) or REFUSAL in self.made
-        return b"" if is_read else read_body(self.stream)
+        """The body, in memory. Empty for a form, which `form` and `files` have; `get_data` gives that, too."""
+        # The type of most bodies need not be read for this.
+        if "form" in self.environ.get("CONTENT_TYPE", "").lower() and self.mimetype in FORMS:
+            if REFUSAL not in self.made:
+                _ = self.read_form
+            return b""
+        return self.body_bytes
 
     def get_data(self, cache: bool = True, as_text: bool = False, parse_form_data: bool = False) -> Any:
         """The body, as bytes or as text of UTF-8.
@@ -327,9 +331,14 @@ class Request(RequestFields):
         cache             without effect, for Flask's callers: it is kept
         parse_form_data   whether a form is read as `form` instead, and is empty here
         """
-        if parse_form_data and self.mimetype in FORMS:
-            _ = self.read_form
-        return self.data.decode("utf-8", "replace") if as_text else self.data
+        whole = self.data if parse_form_data else self.body_bytes
+        return whole.decode("utf-8", "replace") if as_text else whole
+
+    @lazy
+    def body_bytes(self) -> bytes:
+        """The body as it came, in memory. Empty for a form that was read before."""
+        is_read = ("read_form" in self.made and self.mimetype in FORMS) or REFUSAL in self.made
+        return b"" if is_read else read_body(self.stream)
 
     @property
     def is_json(self) -> bool:
@@ -361,7 +370,7 @@ class Request(RequestFields):
 
     @lazy
     def _json(self) -> Any:
-        return decoded_json(self.data)
+        return decoded_json(self.body_bytes)
 
     @lazy
     def read_form(self) -> Form:
@@ -372,10 +381,10 @@ class Request(RequestFields):
             # What is left of the body begins somewhere within it, and may look like a form of its own.
             raise refusal_of(*self.made[REFUSAL])
         stream: Any = self.stream
-        if "data" in self.made:
+        if "body_bytes" in self.made:
             import io  # noqa: PLC0415
 
-            stream = io.BytesIO(self.data)
+            stream = io.BytesIO(self.body_bytes)
         try:
             return parse_form(stream, self.content_type, None, limits=self.form_limits())
         except FormError as error:

@@ -177,7 +177,7 @@ class BodyReader(Reader):
             return self.of_flat(flat_values(form_values(request), self.fields))
         if not request.is_json or self.wants_files:
             return self.of_another_type(request)
-        data = request.data
+        data = request.body_bytes
         try:
             if self.collisions is not None and len(data) > SMALL_BYTES:
                 self.refuse_collisions(data, self.collisions)
