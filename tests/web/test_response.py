@@ -153,6 +153,8 @@ def test_a_body_may_be_read_and_replaced_before_it_is_sent() -> None:
     response.headers["Content-Length"] = 2
     response.set_data("longer")
     assert response.content_length == 6
+    # A hook that writes a log asks before it is sent.
+    assert (Response("é").content_length, Response(iter(["a"])).content_length) == (2, None)
 
 
 def test_a_type_gets_its_charset_where_it_is_text() -> None:
