@@ -248,9 +248,9 @@ class Response(ResponseFields):
 
     @property
     def content_length(self) -> int | None:
-        """The field Content-Length, which is set when it is sent."""
+        """Bytes of the body, by the field or by what there is; None for a stream. The field is set when it is sent."""
         value = self.headers.get("Content-Length")
-        return None if value is None else int(value)
+        return self.calculate_content_length() if value is None else int(value)
 
     @content_length.setter
     def content_length(self, value: int) -> None:
