@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+import flask
 import pytest
 
 from dragoman.web import (
@@ -116,6 +117,44 @@ def test_a_module_in_the_place_of_its_blueprint_is_refused_with_the_name() -> No
     for part in (App(__name__), Blueprint("outer", __name__)):
         with pytest.raises(TypeError, match=r"want a Blueprint, got the module shop\.users; did you mean its bp\?"):
             part.register_blueprint(module)  # type: ignore[arg-type]
+
+
+def test_a_blueprint_of_flask_is_told_by_where_it_comes_from() -> None:
+    flasks: Any = flask.Blueprint("users", __name__)
+    with pytest.raises(TypeError, match=r"got <Blueprint 'users'> of flask\.blueprints: .*from dragoman\.web"):
+        App(__name__).register_blueprint(flasks)
+
+
+@pytest.mark.parametrize("name", ["json_provider_class", "session_interface", "permanent_session_lifetime"])
+def test_an_attribute_that_flask_looks_at_is_not_set_in_vain(name: str) -> None:
+    with pytest.raises(AttributeError, match=f"App takes no {name!r}, as Flask does: "):
+        setattr(App(__name__), name, object())
+
+
+@pytest.mark.parametrize("name", ["dispatch_request", "json_provider_class", "session_interface", "url_map_class"])
+def test_a_derived_class_overrides_nothing_in_vain(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"Site\.{name}: nothing asks for it, as Flask does: "):
+        type("Site", (App,), {name: None})
+
+
+def test_a_derived_class_has_what_it_likes_of_its_own() -> None:
+    class Site(App):
+        def make_response(self) -> str:
+            return "its own"
+
+    app = Site(__name__)
+    app.storage = "x"  # type: ignore[attr-defined]
+    assert (app.make_response(), app.storage) == ("its own", "x")  # type: ignore[attr-defined]
+
+
+def test_json_is_not_told_in_vain_how_to_be_written() -> None:
+    app = App(__name__)
+    app.json.sort_keys = app.json.ensure_ascii = False
+    app.json.compact = True
+    with pytest.raises(AttributeError, match=r"app\.json\.sort_keys = True: JSON is written with False: .*dumps"):
+        app.json.sort_keys = True
+    with pytest.raises(AttributeError, match=r"app\.json\.compact = False: .*indent=2"):
+        app.json.compact = False
 
 
 def test_an_attribute_of_flasks_application_says_what_there_is_instead() -> None:
