@@ -27,7 +27,7 @@ from dragoman.web.folders import Folders
 from dragoman.web.handling import page
 from dragoman.web.instance import instance_folder_of
 from dragoman.web.json import Json
-from dragoman.web.of_flask import INSTEAD
+from dragoman.web.of_flask import FUNCTIONS, INSTEAD
 from dragoman.web.registrations import Registrations
 from dragoman.web.request import Request
 from dragoman.web.response import Response
@@ -113,6 +113,16 @@ class App(Registrations, Folders, Templates):
             if name in INSTEAD:
                 raise AttributeError(f"App has no {name!r}, as Flask has: {INSTEAD[name]}", name=name, obj=self)
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in INSTEAD:
+                raise AttributeError(f"App takes no {name!r}, as Flask does: {INSTEAD[name]}", name=name, obj=self)
+            object.__setattr__(self, name, value)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name in cls.__dict__.keys() & (INSTEAD.keys() - FUNCTIONS):
+            raise TypeError(f"{cls.__name__}.{name}: nothing asks for it, as Flask does: {INSTEAD[name]}")
 
     # Answering
 

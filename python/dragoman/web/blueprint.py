@@ -209,6 +209,8 @@ def check_blueprint(given: object) -> None:
         said = f"the module {given.__name__}" if isinstance(given, ModuleType) else f"{given!r}"
         names = [name for name, value in getattr(given, "__dict__", {}).items() if isinstance(value, Blueprint)]
         hint = f"; did you mean its {' or '.join(names)}?" if names else ""
+        if type(given).__name__ == "Blueprint":
+            said, hint = f"{said} of {type(given).__module__}", ": from dragoman.web import Blueprint"
         raise TypeError(f"register_blueprint: want a Blueprint, got {said}{hint}")
 
 

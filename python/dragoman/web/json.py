@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,6 +16,15 @@ from dragoman.web.results import encoded_json, plainer, response_of
 __all__ = ["Json", "dump", "dumps", "jsonify", "load", "loads"]
 
 
+# What Flask's provider takes and this does not, with what there is instead.
+OTHERWISE = {
+    "compact": "app.json.dumps(value, indent=2) has blanks and lines",
+    "ensure_ascii": "it is UTF-8, as RFC 8259 wants it",
+    "mimetype": "Response(app.json.dumps(value), mimetype='…') has another type",
+    "sort_keys": "keys keep their order; app.json.dumps(value, sort_keys=True) sorts them",
+}
+
+
 class Json:
     """JSON of dicts, lists, dataclasses, Structs, dates, UUIDs, Decimals, enums and sets.
 
@@ -25,8 +34,21 @@ class Json:
         app.json.default = lambda value: value.as_dict()
     """
 
+    compact = True
+    ensure_ascii = False
+    mimetype = JSON
+    sort_keys = False
+
     def __init__(self, default: Callable[[Any], Any] | None = None) -> None:
         self.default = default
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name in OTHERWISE and value != getattr(self, name):
+                said = f"JSON is written with {getattr(self, name)!r}"
+                raise AttributeError(f"app.json.{name} = {value!r}: {said}: {OTHERWISE[name]}")
+            object.__setattr__(self, name, value)
 
     def encode(self, value: Any) -> bytes:
         """`value` in JSON, without blanks. Raises TypeError for what it does not know."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["INSTEAD"]
+__all__ = ["FUNCTIONS", "INSTEAD"]
 
 REGISTERED = "what was registered is decided at the first request, and is not changed from outside"
 NO_STEPS = (
@@ -13,6 +13,9 @@ NO_STEPS = (
 )
 NO_CLASS = "it is not exchanged by class: app.json.default, app.jinja_options, app.sessions = Sessions(store=…)"
 BUILT = "it is built once; dragoman.web.config.DEFAULTS has the defaults"
+
+FUNCTIONS = frozenset({"redirect", "make_response"})
+"""Names that a derived class may take for methods of its own: Flask calls them for nobody but the application."""
 
 GROUPS: Mapping[str, str] = {
     "url_map": "app.routes() lists the rules; app.converters['name'] = Class adds a converter,"
