@@ -115,6 +115,18 @@ def test_environ_base_is_of_each_request_and_what_a_request_says_comes_first() -
     assert client.get("/x", environ_overrides={"HTTP_X_KEY": "over"}).json["headers"]["X-Key"] == "over"
 
 
+def test_environ_base_of_one_request_stands_between_that_of_all_and_what_the_request_says() -> None:
+    client = echoing().test_client()
+    client.environ_base |= {"REMOTE_ADDR": "192.0.2.7", "HTTP_X_KEY": "base"}
+    told = client.get("/x", environ_base={"REMOTE_ADDR": "192.0.2.8", "HTTP_X_KEY": "one"}).json
+    assert (told["remote_addr"], told["headers"]["X-Key"]) == ("192.0.2.8", "one")
+    told = client.get("/x", environ_base={"HTTP_X_KEY": "one"}, headers={"X-Key": "own"}).json
+    assert (told["remote_addr"], told["headers"]["X-Key"]) == ("192.0.2.7", "own")
+    assert client.get("/x").json["remote_addr"] == "192.0.2.7"
+    with echoing().test_request_context("/x", environ_base={"REMOTE_ADDR": "192.0.2.8"}):
+        assert request.remote_addr == "192.0.2.8"
+
+
 def test_an_answer_has_what_a_test_looks_at() -> None:
     app = App("answers", static_folder=None)
 

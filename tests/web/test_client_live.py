@@ -148,6 +148,8 @@ def test_nothing_of_the_last_request_is_kept(client: LiveClient) -> None:
 def test_what_sockets_cannot_carry_is_refused(client: LiveClient) -> None:
     with pytest.raises(TypeError, match="environ_overrides"):
         client.get("/visit", environ_overrides={"REMOTE_ADDR": "192.0.2.7"})
+    with pytest.raises(TypeError, match="environ_base"):
+        client.get("/visit", environ_base={"REMOTE_ADDR": "192.0.2.7"})
     with pytest.raises(ValueError, match="asks by http, not https"):
         client.get("/visit", base_url="https://localhost/")
     with pytest.raises(RuntimeError, match="with block"):
