@@ -36,6 +36,7 @@ def environ_of(
     data: Data = None,
     json: Any = None,
     content_type: str | None = None,
+    environ_base: Mapping[str, Any] | None = None,
     environ_overrides: Mapping[str, Any] | None = None,
 ) -> Environ:
     """The environ that a server would make of a request.
@@ -46,6 +47,7 @@ def environ_of(
     data           the body: text, bytes, a binary file, or a form: names with values, which may be lists, open files,
                    (file, file name) or (file, file name, content type)
     json           the body as what JSON can say; not beside `data`
+    environ_base   further keys, and values for what is not said by the others: an address, a field
     environ_overrides   further keys, or other values
     Raises ValueError for what no server would hand on, TypeError for what is no body.
 
@@ -89,6 +91,9 @@ def environ_of(
     put_fields(environ, headers)
     if of_body:
         environ["CONTENT_TYPE"] = of_body
+    for key, value in (environ_base or {}).items():
+        if key not in environ or not key.startswith(("HTTP_", "CONTENT_")):
+            environ[key] = value
     return {**environ, **(environ_overrides or {})}
 
 

@@ -33,6 +33,7 @@ class Ask(Protocol):
         json: Any = None,
         content_type: str | None = None,
         auth: Auth = None,
+        environ_base: Mapping[str, Any] | None = None,
         environ_overrides: Mapping[str, Any] | None = None,
         follow_redirects: bool = False,
         buffered: bool = True,

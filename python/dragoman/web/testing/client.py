@@ -75,6 +75,7 @@ class Client:
         json: Any = None,
         content_type: str | None = None,
         auth: Auth = None,
+        environ_base: Mapping[str, Any] | None = None,
         environ_overrides: Mapping[str, Any] | None = None,
         follow_redirects: bool = False,
         buffered: bool = True,
@@ -86,6 +87,7 @@ class Client:
                            (file, filename) and (file, filename, content_type)
         json               the body as what JSON can say
         auth               (user, password), or another Authorization
+        environ_base       that of all requests for this one; what the other arguments say comes first
         environ_overrides  further keys of the environ, or other values
         follow_redirects   go on to where the answer sends; `TestResponse.history` has the answers on the way
         buffered           the whole answer is made before this returns. (Flask: not so by default.) Without, its blocks
@@ -102,9 +104,10 @@ class Client:
             json=json,
             content_type=content_type,
             auth=auth,
+            environ_base=environ_base,
             environ_overrides=environ_overrides,
         )
-        is_own = environ_overrides is None
+        is_own = environ_base is None and environ_overrides is None
         if not follow_redirects:
             return self.ask(environ, is_own, buffered)
         body = environ["wsgi.input"].read()
@@ -138,17 +141,15 @@ class Client:
         base_url: str | None = None,
         headers: Fields = None,
         auth: Auth = None,
+        environ_base: Mapping[str, Any] | None = None,
         environ_overrides: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> Environ:
         """The environ of a request, without cookies: what `open` takes, as `environ_of` makes it."""
-        environ = environ_of(path, base_url=base_url or self.base_url, headers=headers, **options)
+        base = {**self.environ_base, **(environ_base or {})}
+        environ = environ_of(path, base_url=base_url or self.base_url, headers=headers, environ_base=base, **options)
         if auth is not None:
             environ["HTTP_AUTHORIZATION"] = authorization_field(auth)
-        for key, value in self.environ_base.items():
-            # What the test says for this request comes first.
-            if key not in environ or not key.startswith(("HTTP_", "CONTENT_")):
-                environ[key] = value
         return {**environ, **(environ_overrides or {})}
 
     def ask(self, environ: Environ, is_own_environ: bool, is_buffered: bool) -> TestResponse:

@@ -31,9 +31,10 @@ class LiveClient(Client):
 
     settings   of the server, as `dragoman.testing.LiveServer` takes them
 
-    It is `Client` in all but this: the environ is the server's, so ``environ_overrides`` is refused; handlers run in
-    other threads, so nothing of the last request is kept. Exceptions of the application and breaches of PEP 3333 are
-    raised at the request whose answer shows them, at the latest at the end of the block.
+    It is `Client` in all but this: the environ is the server's, so ``environ_overrides`` and ``environ_base`` of a
+    request are refused; handlers run in other threads, so nothing of the last request is kept. Exceptions of the
+    application and breaches of PEP 3333 are raised at the request whose answer shows them, at the latest at the end of
+    the block.
     """
 
     server: LiveServer
@@ -75,8 +76,8 @@ class LiveClient(Client):
         """Make one request over a connection of its own."""
         if not is_own_environ:
             raise TypeError(
-                "environ_overrides: the environ of a live client is the server's; send fields with headers=…, or use a"
-                " client without live=True"
+                "environ_overrides, environ_base: the environ of a live client is the server's; send fields with"
+                " headers=…, or use a client without live=True"
             )
         if environ["wsgi.url_scheme"] != "http":
             raise ValueError(f"a live client asks by http, not {environ['wsgi.url_scheme']}")
