@@ -9,6 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import werkzeug.exceptions
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.wrappers import Response as WerkzeugResponse
 
 from dragoman.web import App, Blueprint, HTTPException, Response, abort
 from dragoman.web.errors import (
@@ -370,3 +373,63 @@ def test_an_exception_that_answers_with_a_response_of_its_own() -> None:
     app = App(__name__)
     app.add_url_rule("/", "a", raising(NotFound(response=Response("own", 404))))
     assert ask(app).text == "own"
+
+
+# What libraries raise that stand on werkzeug
+
+
+class OutOfStock(werkzeug.exceptions.Conflict):
+    description = "It is sold."
+
+
+def answered(error: BaseException, *handlers: tuple[Any, Any]) -> tuple[int, str]:
+    app = App(__name__)
+    app.add_url_rule("/", "index", raising(error))
+    for key, handler in handlers:
+        app.register_error_handler(key, handler)
+    answer = ask(app, accept="text/plain")
+    return answer.status, answer.text
+
+
+@pytest.mark.parametrize("key", [404, NotFound, HTTPException])
+def test_an_exception_of_werkzeug_goes_to_the_handler_of_its_status(key: Any) -> None:
+    assert answered(werkzeug.exceptions.NotFound("no user"), (key, lambda error: (f"{error.description}!", 404))) == (
+        404,
+        "no user!",
+    )
+
+
+def test_an_exception_of_werkzeug_is_answered_by_a_page_with_its_text_and_its_fields() -> None:
+    status, text = answered(werkzeug.exceptions.NotFound("no user"))
+    assert (status, "no user" in text, "Internal" in text) == (404, True, False)
+    app = App(__name__)
+    fields = WWWAuthenticate("basic", {"realm": "shop"})
+    app.add_url_rule("/", "index", raising(werkzeug.exceptions.Unauthorized(www_authenticate=fields)))
+    app.add_url_rule("/only", "only", raising(werkzeug.exceptions.MethodNotAllowed(["PUT"])))
+    assert ask(app).value("WWW-Authenticate") == "Basic realm=shop"
+    assert ask(app, target="/only").value("Allow") == "PUT"
+
+
+def test_an_exception_of_werkzeug_with_a_response_is_that_response() -> None:
+    error = werkzeug.exceptions.HTTPException(response=WerkzeugResponse("made before", 202))
+    assert answered(error, (Exception, saying("any"))) == (202, "made before")
+
+
+def test_a_class_that_is_derived_from_werkzeugs_has_its_handler() -> None:
+    assert answered(OutOfStock(), (OutOfStock, saying("sold")), (409, saying("conflict"))) == (200, "sold")
+    assert answered(OutOfStock(), (Exception, saying("any")), (409, saying("conflict"))) == (200, "conflict")
+    assert answered(OutOfStock(), (Exception, saying("any"))) == (200, "any")
+
+
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        (werkzeug.exceptions.NotFound, r"errorhandler\(404\)"),
+        (werkzeug.exceptions.HTTPException, "dragoman.web.errors.HTTPException"),
+    ],
+)
+def test_a_handler_for_a_class_of_werkzeug_is_refused_since_its_own_404_would_pass_it_by(
+    key: Any, instead: str
+) -> None:
+    with pytest.raises(TypeError, match=rf"werkzeug\.exceptions\.{key.__name__}\): .*{instead}"):
+        App(__name__).errorhandler(key)(saying("never"))
