@@ -24,7 +24,7 @@ from dragoman.web.contexts import AppContext, RequestContext, in_hand, preproces
 from dragoman.web.converters import CONVERTERS, Converter
 from dragoman.web.errors import HTTPException, InternalServerError, ServiceUnavailable
 from dragoman.web.folders import Folders
-from dragoman.web.handling import page
+from dragoman.web.handling import of_werkzeug, page
 from dragoman.web.instance import instance_folder_of
 from dragoman.web.json import Json
 from dragoman.web.of_flask import FUNCTIONS, INSTEAD
@@ -325,6 +325,10 @@ class App(Registrations, Folders, Templates):
         if isinstance(error, HTTPException) and error.response is not None:
             return error.response
         handler = errors.find(scopes, error)
+        ours = None if isinstance(error, HTTPException) else of_werkzeug(error, context[ENVIRON])
+        # A handler for this very class comes first.
+        if ours is not None and handler is errors.find(scopes, Exception()):
+            return self.handled(ours, scopes, context)
         if handler is not None:
             return response_of(handler(error), context[ENVIRON], "the error handler", self.json.encode)
         if isinstance(error, HTTPException):

@@ -288,6 +288,10 @@ def class_for(key: object) -> type[BaseException]:
     if isinstance(key, int):
         return exception_for(key)
     if isinstance(key, type) and issubclass(key, BaseException):
+        if key.__module__ == "werkzeug.exceptions":
+            code = getattr(key, "code", None)
+            ours = "dragoman.web.errors.HTTPException" if code is None else f"errorhandler({code})"
+            raise TypeError(f"errorhandler(werkzeug.exceptions.{key.__name__}): other classes are raised here: {ours}")
         return key
     raise TypeError(f"errorhandler({key!r}): want a status such as 404, or a class of exceptions")
 

@@ -10,10 +10,11 @@ from dragoman.http import problems
 from dragoman.http.negotiation import best_media_type
 from dragoman.http.problems import Problem, one_line
 from dragoman.types import Environ
-from dragoman.web.errors import HTTPException, InternalServerError, class_for
+from dragoman.web.errors import HTTPException, InternalServerError, class_for, exception_for
 from dragoman.web.response import Response
+from dragoman.web.results import response_of
 
-__all__ = ["ErrorHandler", "ErrorTable", "page"]
+__all__ = ["ErrorHandler", "ErrorTable", "of_werkzeug", "page"]
 
 ErrorHandler: TypeAlias = Callable[[Any], Any]
 
@@ -78,6 +79,20 @@ class ErrorTable:
 
 def is_of_status(kind: type, code: int) -> bool:
     return kind is not HTTPException and issubclass(kind, HTTPException) and kind.code == code
+
+
+def of_werkzeug(error: Exception, environ: Environ) -> HTTPException | None:
+    """The exception here that one of werkzeug's stands for, which libraries for Flask raise; None for any other."""
+    if all(kind.__module__ != "werkzeug.exceptions" for kind in type(error).__mro__):
+        return None
+    foreign: Any = error
+    if foreign.response is not None or foreign.code is None or not 400 <= foreign.code <= 599:
+        return HTTPException(response=response_of(foreign.get_response(environ), environ, "an exception"))
+    made = exception_for(foreign.code)(description=vars(foreign).get("description"))
+    fields = [(name, value) for name, value in foreign.get_headers(environ) if name != "Content-Type"]
+    made.headers = fields or made.headers
+    made.__cause__ = error
+    return made
 
 
 def page(error: HTTPException, environ: Environ, is_development: bool = False) -> Response:
