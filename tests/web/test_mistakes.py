@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -125,13 +127,30 @@ def test_a_blueprint_of_flask_is_told_by_where_it_comes_from() -> None:
         App(__name__).register_blueprint(flasks)
 
 
-@pytest.mark.parametrize("name", ["json_provider_class", "session_interface", "permanent_session_lifetime"])
+@pytest.mark.parametrize("name", ["copy", "pop", "setdefault", "update"])
+def test_what_would_change_a_query_says_how_to_have_a_dict_of_ones_own(name: str) -> None:
+    with App(__name__).test_request_context("/?a=1"):
+        with pytest.raises(AttributeError, match=rf"MultiDict has no {name!r}, as werkzeug's has: .*to_dict\(\)"):
+            getattr(request.args, name)
+        with pytest.raises(AttributeError, match="has no attribute 'colour'"):
+            _ = request.args.colour  # type: ignore[attr-defined]
+        assert copy.deepcopy(pickle.loads(pickle.dumps(request.args))) == request.args
+
+
+def test_where_flask_says_strict_slashes_the_setting_is_named() -> None:
+    with pytest.raises(AttributeError, match="STRICT_SLASHES"):
+        App(__name__).url_map.strict_slashes = False
+
+
+@pytest.mark.parametrize(
+    "name", ["json_provider_class", "session_interface", "permanent_session_lifetime", "response_class"]
+)
 def test_an_attribute_that_flask_looks_at_is_not_set_in_vain(name: str) -> None:
     with pytest.raises(AttributeError, match=f"App takes no {name!r}, as Flask does: "):
         setattr(App(__name__), name, object())
 
 
-@pytest.mark.parametrize("name", ["dispatch_request", "json_provider_class", "session_interface", "url_map_class"])
+@pytest.mark.parametrize("name", ["dispatch_request", "json_provider_class", "response_class", "url_map_class"])
 def test_a_derived_class_overrides_nothing_in_vain(name: str) -> None:
     with pytest.raises(TypeError, match=rf"Site\.{name}: nothing asks for it, as Flask does: "):
         type("Site", (App,), {name: None})
