@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from dragoman.web.errors import MissingKey
 
@@ -12,6 +12,12 @@ __all__ = ["MultiDict"]
 V = TypeVar("V")
 T = TypeVar("T")
 D = TypeVar("D")
+
+# What werkzeug's has for changing it.
+CHANGING = frozenset(
+    {"add", "clear", "copy", "deepcopy", "pop", "popitem", "popitemlist", "poplist", "setdefault", "setlist"}
+    | {"setlistdefault", "update"}
+)
 
 
 class MultiDict(Mapping[str, V], Generic[V]):
@@ -47,6 +53,16 @@ class MultiDict(Mapping[str, V], Generic[V]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._values
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in CHANGING:
+                raise AttributeError(
+                    f"MultiDict has no {name!r}, as werkzeug's has: what a client has sent is not changed; to_dict(),"
+                    " or to_dict(flat=False) with all values, is a dict of your own"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @overload
     def get(self, key: str, /) -> V | None: ...

@@ -18,8 +18,8 @@ FUNCTIONS = frozenset({"redirect", "make_response"})
 """Names that a derived class may take for methods of its own: Flask calls them for nobody but the application."""
 
 GROUPS: Mapping[str, str] = {
-    "url_map": "app.routes() lists the rules; app.converters['name'] = Class adds a converter,"
-    " a subclass of dragoman.web.converters.Converter",
+    "url_map": "app.routes() lists the rules; app.converters['name'] = Class adds a converter, a subclass of"
+    " dragoman.web.converters.Converter; the setting STRICT_SLASHES is its strict_slashes",
     "url_map_class url_rule_class view_functions": "app.routes() lists rules, endpoints, methods and handlers",
     "endpoint": "app.add_url_rule(rule, endpoint, function)",
     "aborter aborter_class make_aborter": "abort, and exceptions of your own with errorhandler",
@@ -36,6 +36,7 @@ GROUPS: Mapping[str, str] = {
     " raise_routing_exception should_ignore_error trap_http_exception make_default_options_response"
     " inject_url_defaults": NO_STEPS,
     "ensure_sync async_to_sync": "handlers and hooks may be async def",
+    "response_class": "give your own response back from the handler",
     "subdomain_matching": "dragoman.middleware.HostRouter gives each host its application",
 }
 
