@@ -248,3 +248,16 @@ def test_outside_of_a_request_the_context_that_is_enough_is_named() -> None:
 def test_the_value_of_a_cookie_that_is_no_text_is_told_by_its_name() -> None:
     with pytest.raises(TypeError, match=r"^cookie visits: want a text as its value, got int$"):
         Response("text").set_cookie("visits", 1)  # type: ignore[arg-type]
+
+
+def test_an_extension_of_flask_is_told_when_the_application_is_started(caplog: pytest.LogCaptureFixture) -> None:
+    app = App(__name__)
+    app.extensions["sqlalchemy"] = type("SQLAlchemy", (), {"__module__": "flask_sqlalchemy.extension"})()
+    app.extensions["moment"] = type("moment", (), {"__module__": "flask_moment"})
+    app.extensions["own"] = object()
+    app.freeze()
+    assert [record.getMessage().partition(",")[0] for record in caplog.records] == [
+        "app.extensions['sqlalchemy'] is of flask_sqlalchemy",
+        "app.extensions['moment'] is of flask_moment",
+    ]
+    assert "docs/web/extensions.md" in caplog.text
