@@ -27,7 +27,7 @@ from dragoman.web.folders import Folders
 from dragoman.web.handling import of_werkzeug, page
 from dragoman.web.instance import instance_folder_of
 from dragoman.web.json import Json
-from dragoman.web.of_flask import FUNCTIONS, INSTEAD
+from dragoman.web.of_flask import FUNCTIONS, INSTEAD, extensions_of_flask
 from dragoman.web.registrations import Registrations
 from dragoman.web.request import Request
 from dragoman.web.response import Response
@@ -165,7 +165,7 @@ class App(Registrations, Folders, Templates):
             if self.compiled is None:
                 if wrong := self.config.wrong():
                     raise TypeError("\n  ".join(wrong))
-                for sentence in self.config.without_effect():
+                for sentence in (*self.config.without_effect(), *extensions_of_flask(self.extensions)):
                     self.logger.warning(sentence)
                 tables = compiled(self)
                 if self.config["CHECK_TEMPLATES"]:

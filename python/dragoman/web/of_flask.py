@@ -1,10 +1,11 @@
-"""What is instead of the attributes that Flask's application has and `App` has not: docs/from-flask.md in errors."""
+"""What is instead of what Flask's application has and `App` has not: docs/from-flask.md in errors and in the log."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-__all__ = ["FUNCTIONS", "INSTEAD"]
+__all__ = ["FUNCTIONS", "INSTEAD", "extensions_of_flask"]
 
 REGISTERED = "what was registered is decided at the first request, and is not changed from outside"
 NO_STEPS = (
@@ -42,3 +43,14 @@ GROUPS: Mapping[str, str] = {
 
 INSTEAD: Mapping[str, str] = {name: instead for names, instead in GROUPS.items() for name in names.split()}
 """Attributes of Flask's application by name, with what to write here."""
+
+
+def extensions_of_flask(extensions: Mapping[str, Any]) -> Iterator[str]:
+    """A sentence for each of `App.extensions` that is an extension of Flask, which fails where it is first used."""
+    for name, value in extensions.items():
+        package = (value if isinstance(value, type) else type(value)).__module__.partition(".")[0]
+        if package.startswith("flask_"):
+            yield (
+                f"app.extensions[{name!r}] is of {package}, which asks Flask's current_app and finds nothing there:"
+                " docs/web/extensions.md has what there is instead"
+            )
