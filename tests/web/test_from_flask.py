@@ -37,7 +37,7 @@ class Row(NamedTuple):
 def written() -> dict[str, dict[str, Row]]:
     """The rows of the page by section and name; a name stands in a section once."""
     sections: dict[str, dict[str, Row]] = {}
-    for part in PAGE.read_text(encoding="utf-8").split("\n## ")[2:]:
+    for part in PAGE.read_text(encoding="utf-8").split("\n## ")[3:]:
         title, _, body = part.partition("\n")
         rows = sections[title] = {}
         for names, verdict, text in ROW.findall(body):
