@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import io
 import pickle
 import re
 from collections.abc import Callable, Iterator
@@ -261,3 +262,11 @@ def test_an_extension_of_flask_is_told_when_the_application_is_started(caplog: p
         "app.extensions['moment'] is of flask_moment",
     ]
     assert "docs/web/extensions.md" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["headers", "mimetype_params"])
+def test_what_is_not_kept_of_an_uploaded_file_is_told(name: str) -> None:
+    sent = {"file": (io.BytesIO(b"text"), "a.txt", "text/plain")}
+    with App(__name__).test_request_context(method="POST", data=sent):
+        with pytest.raises(AttributeError, match=rf"has no {name!r}, as werkzeug's FileStorage has: .*content_type"):
+            getattr(request.files["file"], name)

@@ -161,6 +161,14 @@ def test_what_a_client_would_take_is_listed_as_in_werkzeug(value: str | None) ->
         assert werkzeug.Request(environ_for(HTTP_ACCEPT=ours.to_header())).accept_mimetypes == theirs
 
 
+def test_what_a_client_likes_best_is_had_by_its_place_as_in_werkzeug() -> None:
+    environ = environ_for(HTTP_ACCEPT_LANGUAGE="en;q=0.5, de")
+    ours, theirs = Request(environ).accept_languages, werkzeug.Request(environ).accept_languages
+    assert (ours[0], ours[-1]) == (theirs[0], theirs[-1]) == (("de", 1.0), ("en", 0.5))
+    with pytest.raises(IndexError):
+        _ = ours[2]
+
+
 def test_json_is_read_with_flasks_arguments() -> None:
     asked = Request(environ_for("/", "POST", b"[1]"))
     assert asked.get_json(force=True, silent=True, cache=False) == [1]
