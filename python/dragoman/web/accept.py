@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import overload
 
 from dragoman.http.negotiation import best_encoding, best_language, best_media_type, media_type_quality, qualities
 
@@ -39,7 +40,13 @@ class Accept:
         """How much the client likes one, from 0.0 to 1.0. Without the field it takes everything."""
         return self._quality(self.value, offer)
 
-    __getitem__ = quality
+    @overload
+    def __getitem__(self, wanted: str) -> float: ...
+    @overload
+    def __getitem__(self, wanted: int) -> tuple[str, float]: ...
+    def __getitem__(self, wanted: str | int) -> float | tuple[str, float]:
+        """`quality` of an offer; by a number, what is listed there with its quality, the best first."""
+        return self.quality(wanted) if isinstance(wanted, str) else list(self)[wanted]
 
     def __contains__(self, offer: str) -> bool:
         return self._best(self.value, [offer]) == offer

@@ -18,6 +18,7 @@ BLOCK_BYTES = 64 << 10
 # Names that Windows takes for devices, whatever follows after a point.
 DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{name}{n}" for name in ("COM", "LPT") for n in range(10))})
 UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+NOT_KEPT = ("headers", "mimetype_params")
 
 
 class UploadedFile:
@@ -114,7 +115,8 @@ class UploadedFile:
             for one in (file, getattr(file, "_file", None)):
                 if one is not None and hasattr(one, name):
                     return getattr(one, name)
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            kept = ", as werkzeug's FileStorage has: name, filename and content_type are kept of a part's fields"
+            raise AttributeError(f"UploadedFile has no {name!r}{kept if name in NOT_KEPT else ''}")
 
     def __repr__(self) -> str:
         return f"<UploadedFile {self.filename!r} ({self.content_type})>"
