@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-__all__ = ["need", "need_program"]
+__all__ = ["lack", "need", "need_program"]
 
 
 def need(package: str, extra: str = "test") -> None:
@@ -22,6 +22,7 @@ def need_program(program: str, debian: str) -> None:
 
 
 def lack(message: str) -> None:
+    """The same where something else is missing: the message says what, and how it is had."""
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
