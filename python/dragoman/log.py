@@ -18,7 +18,16 @@ from dragoman.errors import OperatorError
 from dragoman.types import LogLevel
 from dragoman.values import cause_of, printable
 
-__all__ = ["ErrorStream", "Log", "access_log_fd", "fill_standard_descriptors", "open_log", "reopen"]
+__all__ = [
+    "OF_PROCESS",
+    "ErrorStream",
+    "Log",
+    "access_log_fd",
+    "fill_standard_descriptors",
+    "line_of",
+    "open_log",
+    "reopen",
+]
 
 LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error", "critical")
 # A bound on what is held back of a line that does not end.
@@ -51,14 +60,15 @@ class Log:
         fields   what the message says, for programs: texts and numbers by name
         """
         rank = LEVELS.index(level) if level in LEVELS else LEVELS.index("error")
-        if rank < self.least:
-            return
+        if rank >= self.least:
+            self.append(LEVELS[rank], message, fields)
+
+    def append(self, level: str, message: str, fields: Mapping[str, object] | None = None) -> None:
+        """The same of any level: for who has chosen already, as the loggers of the application have."""
         if self.is_json:
-            self.output.write(record(LEVELS[rank], message, fields or {}))
-            return
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S %z")
-        body = self.paint(printable(message, keep="\n\t")).replace("\n", "\n  ")
-        self.output.write(f"[{stamp}] [{os.getpid()}] [{LEVELS[rank].upper()}] {body}\n")
+            self.output.write(record(level, message, fields or {}))
+        else:
+            self.output.write(line_of(level, message, self.paint))
 
     def debug(self, message: str) -> None:
         """Details of use to those who look for a fault."""
@@ -77,6 +87,13 @@ class Log:
         self.write("error", message, fields)
 
 
+def line_of(level: str, message: str, paint: Callable[[str], str] = str) -> str:
+    """A message as lines of text. Only the first begins with ``[``, and nothing in it forges another."""
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    body = paint(printable(message, keep="\n\t")).replace("\n", "\n  ")
+    return f"[{stamp}] [{os.getpid()}] [{level.upper()}] {body}\n"
+
+
 def record(level: str, message: str, fields: Mapping[str, object]) -> str:
     """A message as a line of JSON. Nothing in it can end the line: ASCII alone, the rest as escapes."""
     # As in the access log.
@@ -85,6 +102,10 @@ def record(level: str, message: str, fields: Mapping[str, object]) -> str:
     return (
         json.dumps({**known, **{key: value for key, value in fields.items() if key not in known}}, default=str) + "\n"
     )
+
+
+# That of the server which this process belongs to: what loggers of the application say stands there as well.
+OF_PROCESS: list[Log] = []
 
 
 class ErrorStream:

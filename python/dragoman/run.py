@@ -16,7 +16,7 @@ from dragoman.errors import ApplicationError, DragomanError, OperatorError
 from dragoman.forking import ForkHooks, Letting
 from dragoman.hooks import HOOKS, Configuration, HookLog, ServerView, WorkerView, load_hooks
 from dragoman.loader import Loaded, add_paths, parse, traceback_of
-from dragoman.log import Log, access_log_fd, fill_standard_descriptors, open_log, reopen
+from dragoman.log import OF_PROCESS, Log, access_log_fd, fill_standard_descriptors, open_log, reopen
 from dragoman.renewal import Renewal, enter
 from dragoman.settings import Settings
 from dragoman.supervisor.activation import is_bind_given, with_passed
@@ -75,6 +75,7 @@ def run(
         os.environ.update(settings.env)
         raise_descriptor_limit()
         process = Process(settings, reread or (lambda: settings), load, origin, predecessor, notifier, passed, fixed)
+        OF_PROCESS[:] = [process.log]
         # A successor whose predecessor is gone is no child of process 1 by anybody's plan.
         deaf_parent = supervisor.deaf_parent() if predecessor is None else ""
         told = (*notices, *without_effect(settings), *development.notices(settings, is_given=load is not None))
@@ -87,6 +88,8 @@ def run(
         return status
     except EndedEarly:
         return 0
+    finally:
+        OF_PROCESS.clear()
 
 
 def without_effect(settings: Settings) -> Iterable[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
@@ -39,6 +38,8 @@ from dragoman.web.typing import AnyContext, AnyTeardown, ContextHook, TeardownHo
 from dragoman.web.urls import url_for as url_of
 
 if TYPE_CHECKING:
+    import logging
+
     from dragoman.web.commands import AppCommands
     from dragoman.web.testing import Client, CliRunner, LiveClient
 
@@ -101,7 +102,6 @@ class App(Registrations, Folders, Templates):
         self.sessions: Sessions | None = None
         self.shell_context: list[ContextHook] = []
         self.sessions_by_settings: dict[bool, Sessions] = {}
-        self.logger = logging.getLogger(import_name)
         self.freezing = threading.RLock()
         self.compiled: Compiled | None = None
         self.own_entry: WSGIApplication = self.first_request
@@ -313,6 +313,16 @@ class App(Registrations, Folders, Templates):
         )
 
     # Exceptions
+
+    @cached_property
+    def logger(self) -> logging.Logger:
+        """The logger of the application's name, with `dragoman.web.logging.default_handler`.
+
+        Who has set up another handler for its records has them there alone. With `debug` it begins at DEBUG.
+        """
+        from dragoman.web.logging import create_logger  # noqa: PLC0415
+
+        return create_logger(self)
 
     def handled(self, error: Exception, scopes: tuple[str, ...], context: Context) -> Response:
         """The answer to an exception that the application has a handler for, or that stands for one.
