@@ -10,13 +10,13 @@ import json
 import os
 import shutil
 import tarfile
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dragoman.http import forms
 from dragoman.web import App, Request, UploadedFile
 from tests.middleware.kit import Answered, ask
 
@@ -117,8 +117,8 @@ def test_no_file_stays_open_however_the_request_ends(end: str, monkeypatch: pyte
         made.append(forms_file(size))
         return made[-1]
 
-    forms_file = forms.SpooledTemporaryFile
-    monkeypatch.setattr(forms, "SpooledTemporaryFile", spooled)
+    forms_file = tempfile.SpooledTemporaryFile
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", spooled)
 
     def handler(request: Request) -> str:
         assert len(request.files["f"].read()) == LARGE

@@ -5,7 +5,6 @@ from binascii import unhexlify
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from tempfile import SpooledTemporaryFile
 from types import TracebackType
 from typing import IO, Any, Protocol
 
@@ -325,8 +324,11 @@ class Reading:
     def open(self) -> None:
         if len(self.form.files) == self.limits.files:
             raise FormError(413, f"the form has more than {self.limits.files} files")
+        # Most forms have no files.
+        import tempfile  # noqa: PLC0415
+
         # 0 would mean no limit there. The form closes it.
-        self.file = SpooledTemporaryFile(max(self.limits.file_memory_bytes, 1))  # noqa: SIM115
+        self.file = tempfile.SpooledTemporaryFile(max(self.limits.file_memory_bytes, 1))  # noqa: SIM115
 
     def take_memory(self, count: int) -> None:
         self.memory_left -= count

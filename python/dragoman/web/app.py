@@ -10,12 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, overload
 
-from dragoman.middleware import Sessions
 from dragoman.middleware.development import is_development
-from dragoman.middleware.sessions import SESSION, SessionUnavailable
 from dragoman.types import Environ, StartResponse, WSGIApplication
 from dragoman.web.blueprint import Blueprint, Nested, directory_of, refuse_name_twice
-from dragoman.web.building_environ import environ_of
 from dragoman.web.compiling import Compiled, compiled
 from dragoman.web.config import Config
 from dragoman.web.context import ENVIRON, Context
@@ -23,16 +20,16 @@ from dragoman.web.contexts import AppContext, RequestContext, in_hand, preproces
 from dragoman.web.converters import CONVERTERS, Converter
 from dragoman.web.errors import HTTPException, InternalServerError, ServiceUnavailable
 from dragoman.web.folders import Folders
-from dragoman.web.handling import of_werkzeug, page
+from dragoman.web.handling import is_of_sessions, of_werkzeug, page
 from dragoman.web.instance import instance_folder_of
 from dragoman.web.json import Json
+from dragoman.web.late import Late
 from dragoman.web.of_flask import FUNCTIONS, INSTEAD, extensions_of_flask
 from dragoman.web.registrations import Registrations
 from dragoman.web.request import Request
 from dragoman.web.response import Response
 from dragoman.web.results import response_of
 from dragoman.web.serving import compiled_serving
-from dragoman.web.sessioning import open_session, save_session, sessions_of
 from dragoman.web.templates import Templates, check_templates
 from dragoman.web.typing import AnyContext, AnyTeardown, ContextHook, TeardownHook
 from dragoman.web.urls import url_for as url_of
@@ -40,8 +37,12 @@ from dragoman.web.urls import url_for as url_of
 if TYPE_CHECKING:
     import logging
 
+    from dragoman.middleware import Sessions
+    from dragoman.web import sessioning
     from dragoman.web.commands import AppCommands
     from dragoman.web.testing import Client, CliRunner, LiveClient
+else:
+    sessioning = Late("dragoman.web.sessioning")
 
 __all__ = ["App"]
 
@@ -240,6 +241,8 @@ class App(Registrations, Folders, Templates):
 
         Hooks are not called; `preprocess_request` calls those that come before the handler.
         """
+        from dragoman.web.building_environ import environ_of  # noqa: PLC0415
+
         options.setdefault("base_url", self.base_url())
         return RequestContext(self, environ_of(path, **options))
 
@@ -329,7 +332,7 @@ class App(Registrations, Folders, Templates):
 
         Raises `error` again where neither is so.
         """
-        if isinstance(error, SessionUnavailable):
+        if is_of_sessions(error):
             error = ServiceUnavailable("Sessions cannot be reached at the moment. Please try again.")
         errors = self.freeze().errors
         if isinstance(error, HTTPException) and error.response is not None:
@@ -372,12 +375,11 @@ class App(Registrations, Folders, Templates):
 
     def open_session(self, request: Request) -> MutableMapping[str, Any]:
         """The session of a request."""
-        return open_session(request, None if SESSION in request.environ else self.sessions_for(request))
+        return sessioning.open_session(request, self.sessions_for)
 
     def save_session(self, request: Request, response: Response) -> None:
         """Store the session of a request that has asked for it."""
-        sessions = None if SESSION in request.environ else self.sessions_for(request)
-        save_session(request.session, sessions, request.environ, response)
+        sessioning.save_session(request, response, self.sessions_for)
 
     def sessions_for(self, request: Request) -> Sessions | None:
         """`sessions`, else those that the settings describe: one may be asked by http and by https. None: no secret."""
@@ -386,7 +388,7 @@ class App(Registrations, Folders, Templates):
         is_local = request.scheme == "http"
         made = self.sessions_by_settings.get(is_local)
         if made is None and self.config["SECRET_KEY"]:
-            made = self.sessions_by_settings[is_local] = sessions_of(self.config, is_local)
+            made = self.sessions_by_settings[is_local] = sessioning.sessions_of(self.config, is_local)
         return made
 
     # Serving it

@@ -8,8 +8,10 @@ import inspect
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 __all__ = ["AsyncBlocks", "Loop", "called_in_loop", "loop_of_process"]
 
@@ -22,7 +24,9 @@ class Loop:
     def __init__(self) -> None:
         # It is a tenth of what the import of dragoman.web costs, and few applications want it.
         import asyncio  # noqa: PLC0415
+        from concurrent.futures import Future  # noqa: PLC0415
 
+        self.future = Future
         self.pid = os.getpid()
         self.cancelled = asyncio.CancelledError
         self.loop = asyncio.new_event_loop()
@@ -35,7 +39,7 @@ class Loop:
             if inspect.iscoroutine(awaitable):
                 awaitable.close()
             raise RuntimeError("this is the thread of the event loop: await it instead")
-        done: Future[T] = Future()
+        done: Future[T] = self.future()
         context = contextvars.copy_context()
         after = context
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
@@ -114,6 +113,8 @@ class Targets:
 
 
 def unknown(endpoint: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415
+
     near = get_close_matches(endpoint, list(known), n=3, cutoff=0.5)
     last = endpoint.rpartition(".")[2]
     near += [one for one in known if one.rpartition(".")[2] == last and one not in near]

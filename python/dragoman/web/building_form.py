@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mimetypes
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, TypeAlias
 from urllib.parse import urlencode
@@ -45,7 +44,7 @@ def encoded_form(form: Form, content_type: str | None = None) -> tuple[bytes, st
         return urlencode([(name, value) for name, value, _ in parts]).encode(), content_type or URLENCODED
     boundary = dict(given.parameters).get("boundary") if given is not None else None
     if boundary is None:
-        boundary = secrets.token_hex(16)
+        boundary = os.urandom(16).hex()
         content_type = f"{MULTIPART}; boundary={boundary}"
     blocks = [part_of(boundary, *part) for part in parts]
     return b"".join([*blocks, f"--{boundary}--\r\n".encode()]), content_type or MULTIPART

@@ -14,7 +14,6 @@ from dragoman.web.context import VALUES, Context, request_of
 from dragoman.web.inputs import Input, Source, constraints_of, input_of, plain
 from dragoman.web.plan import Call, View
 from dragoman.web.request import Request
-from dragoman.web.validation import MISSING, Reader, ValidationFailed, reader_for, together
 
 __all__ = [
     "HandlerError",
@@ -103,9 +102,9 @@ def compiled_call(
     called = called_in_loop(view, is_refusing_async)
     parameters = parameters_of(view)
     annotations = annotations_of(view)
-    check(view, parameters, annotations, names, defaults, may_lack_names)
+    inputs = check(view, parameters, annotations, names, defaults, may_lack_names)
     try:
-        sources = [source_of(one, annotations, names, defaults) for one in parameters]
+        sources = [source_of(one, annotations, inputs, names, defaults) for one in parameters]
     except TypeError as error:
         raise HandlerError(f"{place_of(view)}: {error}") from error
     takes_rest = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters)
@@ -115,13 +114,14 @@ def compiled_call(
     request_and_names = sources[:1] == [request_of] and [one.name for one in parameters[1:]] == list(names)
     if is_in_order and request_and_names and takes_places(view, len(parameters)):
         return lambda context: called(request_of(context), *context[VALUES])
-    return general(called, parameters, sources, names, defaults, takes_rest)
+    return general(called, parameters, sources, inputs, names, defaults, takes_rest)
 
 
 def general(
     called: View,
     parameters: Sequence[inspect.Parameter],
     sources: Sequence[Call | None],
+    inputs: Mapping[str, Input],
     names: Sequence[str],
     defaults: Mapping[str, Any],
     takes_rest: bool,
@@ -146,9 +146,11 @@ def general(
     def call(context: Context) -> Any:
         return called(*[source(context) for source in placed], **{name: source(context) for name, source in items})
 
-    readers = [one for one in sources if isinstance(one, Reader)]
-    if len(readers) < 2:
+    if len(inputs) < 2:
         return call
+    from dragoman.web.validation import Reader, ValidationFailed, together  # noqa: PLC0415
+
+    readers = [one for one in sources if isinstance(one, Reader)]
 
     def call_read(context: Context) -> Any:
         try:
@@ -162,19 +164,24 @@ def general(
 
 
 def source_of(
-    parameter: inspect.Parameter, annotations: Mapping[str, Any], names: Sequence[str], defaults: Mapping[str, Any]
+    parameter: inspect.Parameter,
+    annotations: Mapping[str, Any],
+    inputs: Mapping[str, Input],
+    names: Sequence[str],
+    defaults: Mapping[str, Any],
 ) -> Call | None:
     """What gives a parameter its value; None for one that keeps its own default."""
     if parameter.name in names:
         return of_value(list(names).index(parameter.name))
     if parameter.name in defaults:
         return of_constant(defaults[parameter.name])
-    annotation = annotations.get(parameter.name)
-    if is_request(annotation):
+    if is_request(annotations.get(parameter.name)):
         return request_of
-    given = input_of(annotation)
-    if given is None:
+    if parameter.name not in inputs:
         return None
+    from dragoman.web.validation import MISSING, reader_for  # noqa: PLC0415
+
+    given = inputs[parameter.name]
     return reader_for(given, parameter.name, MISSING if parameter.default is parameter.empty else parameter.default)
 
 
@@ -193,8 +200,8 @@ def check(
     names: Sequence[str],
     defaults: Mapping[str, Any],
     may_lack_names: bool,
-) -> None:
-    """Raises HandlerError where handler and rule do not fit."""
+) -> dict[str, Input]:
+    """What parameters take of the request, by their names. Raises HandlerError where handler and rule do not fit."""
     where = place_of(view)
     # What a decorator passes besides, the user that it has found say, is not known.
     is_decorated = bool(decorators_of(view))
@@ -233,6 +240,7 @@ def check(
     bodies = [name for name, given in inputs.items() if given.source is Source.BODY]
     if len(bodies) > 1:
         raise HandlerError(f"{where}: {' and '.join(bodies)}: a request has one body")
+    return inputs
 
 
 def check_takes(what: str, function: Callable[..., Any], given: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -10,11 +9,6 @@ from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 __all__ = ["DEFAULTS", "KINDS", "OF_FLASK", "Config"]
 
@@ -102,6 +96,23 @@ OF_FLASK: Mapping[str, str] = {
 """Settings of Flask that do nothing here, with what there is instead."""
 
 
+def toml_of(file: IO[Any]) -> Mapping[str, Any]:
+    """What a file of TOML says."""
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415
+    else:
+        import tomli as tomllib  # noqa: PLC0415
+
+    return tomllib.load(file)
+
+
+def json_of(text: str) -> Any:
+    """What a text of JSON says."""
+    import json  # noqa: PLC0415
+
+    return json.loads(text)
+
+
 class Config(dict[str, Any]):
     """Settings by name. Names are in capitals; what has other names in an object or file is left out.
 
@@ -126,7 +137,7 @@ class Config(dict[str, Any]):
     def from_file(
         self,
         path: str | os.PathLike[str],
-        load: Callable[[IO[Any]], Mapping[str, Any]] = tomllib.load,
+        load: Callable[[IO[Any]], Mapping[str, Any]] = toml_of,
         silent: bool = False,
         text: bool = False,
     ) -> bool:
@@ -163,7 +174,7 @@ class Config(dict[str, Any]):
             raise RuntimeError(f"the environment variable {variable} is not set; want the path of a file of settings")
         return self.from_pyfile(path, silent)
 
-    def from_prefixed_env(self, prefix: str = "FLASK", *, loads: Callable[[str], Any] = json.loads) -> bool:
+    def from_prefixed_env(self, prefix: str = "FLASK", *, loads: Callable[[str], Any] = json_of) -> bool:
         """Variables of the environment that begin with ``PREFIX_``; ``PREFIX_A__B`` sets key B of the dict A.
 
         Values are read as JSON, and stay texts where they are none.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import mimetypes
 import os
-import secrets
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -150,7 +149,7 @@ def partial(response: Response, source: Source, ranges: list[ByteRange], size: i
         response.headers["Content-Length"] = one.count
         response.stream = Pieces(source.file, [Piece(b"", one.start, one.count)], source.start)
         return
-    body = Multipart(ranges, size, response.content_type or "", secrets.token_hex(16))
+    body = Multipart(ranges, size, response.content_type or "", os.urandom(16).hex())
     response.headers["Content-Type"] = body.media_type
     response.headers["Content-Length"] = body.length_bytes
     response.stream = Pieces(source.file, body.pieces(), source.start)

@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from dragoman.web.files import send_from_directory
-from dragoman.web.response import Response
+from dragoman.web.late import Late
 
 if TYPE_CHECKING:
     from jinja2 import BaseLoader
+
+    from dragoman.web import files
+    from dragoman.web.response import Response
+else:
+    files = Late("dragoman.web.files")
 
 __all__ = ["Folders"]
 
@@ -58,7 +62,7 @@ class Folders:
         """A file of the static folder, as an answer. Raises NotFound for what is no file there."""
         if self.static_folder is None:
             raise RuntimeError(f"send_static_file: {self!r} has no static folder; want static_folder='static'")
-        return send_from_directory(self.static_folder, filename)
+        return files.send_from_directory(self.static_folder, filename)
 
     def open_resource(self, resource: str | os.PathLike[str], mode: str = "rb", encoding: str = "utf-8") -> IO[Any]:
         """A file beside the module, open for reading."""

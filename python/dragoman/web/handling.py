@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from html import escape
-from typing import Any, TypeAlias
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dragoman.http import problems
-from dragoman.http.negotiation import best_media_type
-from dragoman.http.problems import Problem, one_line
-from dragoman.types import Environ
-from dragoman.web.errors import HTTPException, InternalServerError, class_for, exception_for
-from dragoman.web.response import Response
+from dragoman.web.errors import HTTPException, class_for, exception_for
+from dragoman.web.late import Late
 from dragoman.web.results import response_of
 
-__all__ = ["ErrorHandler", "ErrorTable", "of_werkzeug", "page"]
+if TYPE_CHECKING:
+    from dragoman.types import Environ
+    from dragoman.web import pages
+    from dragoman.web.response import Response
+else:
+    pages = Late("dragoman.web.pages")
+
+__all__ = ["ErrorHandler", "ErrorTable", "is_of_sessions", "of_werkzeug", "page"]
 
 ErrorHandler: TypeAlias = Callable[[Any], Any]
 
-HTML_TYPE, PLAIN_JSON = "text/html", "application/json"
-OFFERS = (HTML_TYPE, problems.JSON, PLAIN_JSON, "text/plain")
-# For who takes anything, and has sent JSON or has several things to mend: that is a program.
-PROGRAM_OFFERS = (problems.JSON, PLAIN_JSON, HTML_TYPE, "text/plain")
 # Some programs make classes of exceptions as they run: these shall not be kept for ever.
 MOST_FOUND = 500
 
@@ -96,48 +95,14 @@ def of_werkzeug(error: Exception, environ: Environ) -> HTTPException | None:
 
 
 def page(error: HTTPException, environ: Environ, is_development: bool = False) -> Response:
-    """The answer that an exception stands for, where the application has no handler: HTML or problem details.
-
-    is_development   whether it shows the exception that is behind a 500
-    """
+    """The answer that an exception stands for, where the application has no handler; see `dragoman.web.pages`."""
     if error.response is not None:
         return error.response
-    is_program = bool(error.lines) or "json" in environ.get("CONTENT_TYPE", "")
-    best = best_media_type(environ.get("HTTP_ACCEPT"), PROGRAM_OFFERS if is_program else OFFERS) or HTML_TYPE
-    original = error.original_exception if isinstance(error, InternalServerError) and is_development else None
-    details = "" if original is None else told(original)
-    extensions: dict[str, object] = dict(error.extensions)
-    if details:
-        extensions["traceback"] = details.splitlines()
-    problem = Problem(error.code, detail=error.description, extensions=extensions)
-    if best in (problems.JSON, PLAIN_JSON):
-        response = Response(problem.to_json(), error.code, content_type=problems.JSON)
-    elif best == HTML_TYPE:
-        response = Response(
-            problem.to_html() + as_list(error.lines) + as_pre(details), error.code, content_type=problems.HTML
-        )
-    else:
-        lines = "".join(f"- {line}\n" for line in map(one_line, error.lines))
-        response = Response(
-            problem.to_text() + f"{lines}{details}".encode(errors="replace"), error.code, content_type=problems.TEXT
-        )
-    response.headers.vary_on("Accept")
-    for name, value in error.headers:
-        response.headers.add(name, value)
-    return response
+    return pages.page_of(error, environ, is_development)
 
 
-def told(error: BaseException) -> str:
-    # Only where somebody works on the application.
-    from dragoman.development.failure import failure_text  # noqa: PLC0415
-
-    return failure_text(error)
-
-
-def as_list(lines: Sequence[str]) -> bytes:
-    items = "".join(f"<li>{escape(line)}</li>\n" for line in map(one_line, lines))
-    return f"<ul>\n{items}</ul>\n".encode(errors="replace") if items else b""
-
-
-def as_pre(text: str) -> bytes:
-    return f"<pre>{escape(text)}</pre>\n".encode(errors="replace") if text else b""
+def is_of_sessions(error: BaseException) -> bool:
+    """Whether an exception says that the store of sessions cannot be had."""
+    # There is none before their module is loaded, which applications without sessions need not.
+    sessions = sys.modules.get("dragoman.middleware.sessions")
+    return sessions is not None and isinstance(error, sessions.SessionUnavailable)

@@ -5,16 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, overload
 
-from dragoman.http.cache_control import CacheControl, parse_cache_control
-from dragoman.http.conditionals import ETag, parse_etags
 from dragoman.http.fields import split_list
 from dragoman.types import Environ, InputStream
 from dragoman.web.context import APP, Context
+from dragoman.web.late import Late
 from dragoman.web.lazy import lazy
 from dragoman.web.response_fields import datetime_of, number_of
 
 if TYPE_CHECKING:
+    from dragoman.http import cache_control, conditionals
+    from dragoman.http.cache_control import CacheControl
+    from dragoman.http.conditionals import ETag
     from dragoman.web.request import Request
+else:
+    cache_control = Late("dragoman.http.cache_control")
+    conditionals = Late("dragoman.http.conditionals")
 
 __all__ = ["ETags", "RequestFields", "UserAgent", "limit", "number_for"]
 
@@ -45,7 +50,7 @@ class ETags:
     __slots__ = ("tags",)
 
     def __init__(self, value: str | None) -> None:
-        self.tags = parse_etags(value or "")
+        self.tags = conditionals.parse_etags(value or "")
 
     @property
     def star_tag(self) -> bool:
@@ -144,7 +149,7 @@ class RequestFields:
     @lazy
     def cache_control(self) -> CacheControl:
         """The directives of the field Cache-Control."""
-        return parse_cache_control(self.environ.get("HTTP_CACHE_CONTROL", ""))
+        return cache_control.parse_cache_control(self.environ.get("HTTP_CACHE_CONTROL", ""))
 
     @lazy
     def pragma(self) -> list[str]:

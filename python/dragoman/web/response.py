@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import Context as VarContext
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 import msgspec
 
 from dragoman.http import cookies
-from dragoman.http.conditionals import ETag, Outcome, parse_etag
 from dragoman.http.cookies import SameSite
 from dragoman.http.dates import parse_http_date
 from dragoman.http.fields import Headers as Pairs
@@ -21,13 +19,19 @@ from dragoman.http.fields import is_field_value
 from dragoman.http.media_types import parse_media_type
 from dragoman.http.statuses import is_bodiless, status_line
 from dragoman.middleware.passing import close_of
-from dragoman.middleware.unmodified import outcome_of
 from dragoman.types import Environ, StartResponse
 from dragoman.web.headers import GivenHeaders, Headers
+from dragoman.web.late import Late
 from dragoman.web.response_fields import ResponseFields, seconds_of
 
 if TYPE_CHECKING:
+    from dragoman.http import conditionals
+    from dragoman.http.conditionals import ETag
+    from dragoman.middleware import unmodified
     from dragoman.web.request import Request
+else:
+    conditionals = Late("dragoman.http.conditionals")
+    unmodified = Late("dragoman.middleware.unmodified")
 
 __all__ = ["HTML", "JSON", "OK", "Response", "StreamedBody"]
 
@@ -319,15 +323,17 @@ class Response(ResponseFields):
 
     def get_etag(self) -> ETag | None:
         """The field ETag, read."""
-        return parse_etag(self.headers.get("ETag", "") or "")
+        return conditionals.parse_etag(self.headers.get("ETag", "") or "")
 
     def set_etag(self, etag: str, weak: bool = False) -> None:
         """Set the field ETag; `etag` is what stands between the quotes."""
-        self.headers["ETag"] = str(ETag(etag, is_weak=weak))
+        self.headers["ETag"] = str(conditionals.ETag(etag, is_weak=weak))
 
     def add_etag(self) -> None:
         """Set an ETag of the body's digest, where there is none and the body is no stream."""
         if "ETag" not in self.headers and self.stream is None:
+            import hashlib  # noqa: PLC0415
+
             self.set_etag(hashlib.blake2b(self.body, digest_size=16).hexdigest())
 
     def make_conditional(self, request_or_environ: Request | Environ) -> Response:
@@ -336,8 +342,8 @@ class Response(ResponseFields):
         if not 200 <= self.status_code < 300:
             return self
         modified = parse_http_date(self.headers.get("Last-Modified", "") or "")
-        outcome = outcome_of(environ, self.get_etag(), modified)
-        if outcome is not Outcome.PROCEED:
+        outcome = unmodified.outcome_of(environ, self.get_etag(), modified)
+        if outcome is not conditionals.Outcome.PROCEED:
             self.close_stream()
             self.status = outcome.value
             self.set_data(b"")

@@ -8,12 +8,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
-from dragoman.http.cache_control import CacheControl, parse_cache_control
 from dragoman.http.dates import http_date, parse_http_date
 from dragoman.http.fields import split_list
+from dragoman.web.late import Late
 
 if TYPE_CHECKING:
+    from dragoman.http import cache_control
+    from dragoman.http.cache_control import CacheControl
     from dragoman.web.headers import Headers
+else:
+    cache_control = Late("dragoman.http.cache_control")
 
 __all__ = ["CacheControlField", "ListField", "ResponseFields", "datetime_of", "seconds_of"]
 
@@ -164,7 +168,7 @@ class CacheControlField:
     @property
     def directives(self) -> CacheControl:
         """All of them."""
-        return parse_cache_control(", ".join(self._headers.getlist("Cache-Control")))
+        return cache_control.parse_cache_control(", ".join(self._headers.getlist("Cache-Control")))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.directives, name)

@@ -7,16 +7,21 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from dragoman.types import Environ
 from dragoman.web.background import AsyncBlocks
-from dragoman.web.files import send_file
 from dragoman.web.headers import Headers
+from dragoman.web.late import Late
 from dragoman.web.response import JSON, Response
 from dragoman.web.wsgi_results import response_from
+
+if TYPE_CHECKING:
+    from dragoman.web import files
+else:
+    files = Late("dragoman.web.files")
 
 __all__ = ["encoded_json", "make_response", "plainer", "response_of"]
 
@@ -43,10 +48,9 @@ def response_of(
         return Response(result)
     if is_json(result):
         return Response((encode or encoded_json)(result), content_type=JSON)
-    if isinstance(result, os.PathLike):
-        return send_file(result, environ=environ)
-    if hasattr(result, "read"):
-        return send_file(result, environ=environ, mimetype="application/octet-stream")
+    if isinstance(result, os.PathLike) or hasattr(result, "read"):
+        kind = None if isinstance(result, os.PathLike) else "application/octet-stream"
+        return files.send_file(result, kind, environ=environ)
     if isinstance(result, Iterator) or (isinstance(result, Iterable) and not (callable(result) or is_set(result))):
         return Response(result)
     if hasattr(result, "__aiter__"):

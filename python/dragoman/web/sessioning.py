@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from dragoman.middleware import Sessions
 from dragoman.middleware.personal import personal
 from dragoman.middleware.sessions import SESSION, Session, SessionUnavailable
-from dragoman.types import Environ
 from dragoman.web.context import PLACES_OF_STREAM
 from dragoman.web.errors import ServiceUnavailable
 from dragoman.web.response import Response
@@ -16,6 +15,9 @@ from dragoman.web.response import Response
 if TYPE_CHECKING:
     from dragoman.web.config import Config
     from dragoman.web.request import Request
+
+SessionsFor: TypeAlias = "Callable[[Request], Sessions | None]"
+"""Those of the application, for a request; None without a secret."""
 
 __all__ = ["NO_SECRET", "NoSession", "open_session", "save_session", "sessions_of"]
 
@@ -67,12 +69,13 @@ def sessions_of(config: Config, is_local: bool) -> Sessions:
     )
 
 
-def open_session(request: Request, sessions: Sessions | None) -> MutableMapping[str, Any]:
+def open_session(request: Request, sessions_for: SessionsFor) -> MutableMapping[str, Any]:
     """The session of a request; nothing is read before it is asked for something."""
     environ = request.environ
     of_layer = environ.get(SESSION)
     if isinstance(of_layer, MutableMapping):
         return of_layer
+    sessions = sessions_for(request)
     if sessions is None:
         return NoSession()
     session = Session(sessions.keeper, sessions.cookie, environ.get("HTTP_COOKIE", ""), sessions.is_strict)
@@ -80,22 +83,21 @@ def open_session(request: Request, sessions: Sessions | None) -> MutableMapping[
     return session
 
 
-def save_session(
-    session: MutableMapping[str, Any], sessions: Sessions | None, environ: Environ, response: Response
-) -> None:
-    """Store it, if it was touched, and say so in the response's fields.
+def save_session(request: Request, response: Response, sessions_for: SessionsFor) -> None:
+    """Store that of the request, if it was touched, and say so in the response's fields.
 
     Raises ServiceUnavailable where it cannot be had, and that is what the setting wants.
     """
-    if session is environ.get(SESSION) or not isinstance(session, Session):
+    session = request.session
+    if session is request.environ.get(SESSION) or not isinstance(session, Session):
         # That of a layer is the layer's to store.
         return
-    if not session.is_touched:
+    sessions = sessions_for(request)
+    if sessions is None or not session.is_touched:
         session.is_sealed = response.stream is not None
         return
-    assert sessions is not None
     try:
-        field = sessions.stored(session, environ)
+        field = sessions.stored(session, request.environ)
     except SessionUnavailable as error:
         raise ServiceUnavailable("Sessions cannot be reached at the moment. Please try again.") from error
     response.headers.pairs[:] = personal(response.headers.pairs, field)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
-from dragoman.web.response import HTML, JSON, OK, Response, length_field
+from dragoman.web.response import HTML, JSON, OK, Response
 from dragoman.web.results import plainer
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ SIMPLE: dict[type, Kind] = {
 
 # The fields of bodies of less bytes are there already.
 KNOWN = 4096
-LENGTHS = tuple(length_field(length) for length in range(KNOWN))
+LENGTHS = tuple(zip(repeat("Content-Length"), map(str, range(KNOWN)), strict=False))
 
 
 def simple_kinds(app: App) -> dict[type, Kind]:

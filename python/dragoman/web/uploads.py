@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,6 +91,8 @@ class UploadedFile:
 
     def save(self, target: str | os.PathLike[str] | IO[bytes]) -> None:
         """Write the content to a path, or into an open file."""
+        import shutil  # noqa: PLC0415
+
         self._upload.file.seek(0)
         if isinstance(target, str | os.PathLike):
             with Path(target).open("wb") as file:

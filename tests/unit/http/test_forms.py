@@ -252,7 +252,7 @@ def test_files_are_closed_when_the_client_goes() -> None:
             opened.append(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dragoman.http.forms.SpooledTemporaryFile", Noted)
+        patch.setattr("tempfile.SpooledTemporaryFile", Noted)
         with pytest.raises(ConnectionResetError):
             parse_form(Gone(part("a", b"1", "x") + part("b", b"1" * 100, "y")[:-50], 10), MULTIPART, 10_000)
     assert len(opened) == 2 and all(one.closed for one in opened)
