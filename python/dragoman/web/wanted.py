@@ -22,11 +22,12 @@ SIMPLE: dict[type[Any], str] = {
     inspect.TimeDeltaType: "a duration such as PT1H30M",
     inspect.UUIDType: "a UUID",
 }
-# Of frozen dicts msgspec knows since 0.21.
-OBJECTS = tuple(
-    getattr(inspect, name)
-    for name in ("StructType", "TypedDictType", "DataclassType", "DictType", "FrozenDictType")
-    if hasattr(inspect, name)
+OBJECTS = (
+    inspect.DataclassType,
+    inspect.DictType,
+    inspect.FrozenDictType,
+    inspect.StructType,
+    inspect.TypedDictType,
 )
 LISTS = (
     inspect.CollectionType,
