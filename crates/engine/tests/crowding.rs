@@ -6,7 +6,7 @@ use common::client::Client;
 use common::{Running, start};
 use dragoman_engine::Options;
 use std::io::{Read, Write};
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -226,4 +226,33 @@ fn a_full_queue_that_does_not_move_is_answered_503_and_who_waits_in_it_is_served
     assert!(refused.head.contains("\r\nRetry-After: 1\r\n") && begin.elapsed() < Duration::from_secs(3));
     assert_eq!(first.response().status, 200);
     assert!(queued.iter_mut().all(|client| client.response().status == 200));
+}
+
+/// Ends the readers of a test, however it ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+#[test]
+fn calls_whose_clients_take_every_small_block_at_once_let_others_begin() {
+    let running = start(Options::default());
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _over = Over(&is_over);
+        for _ in 0..4 {
+            let mut reader = Client::connect(running.address);
+            reader.send(b"GET /stream/1000000000/1 HTTP/1.1\r\nHost: a\r\n\r\n");
+            let is_over = &is_over;
+            scope.spawn(move || {
+                let mut room = vec![0; 1 << 20];
+                while !is_over.load(SeqCst) && reader.stream.read(&mut room).is_ok_and(|count| count > 0) {}
+            });
+        }
+        until(&running, "all of them run", || running.engine.stuck().len() == 4);
+        assert_eq!(Client::connect(running.address).get("/").status, 200);
+    });
 }

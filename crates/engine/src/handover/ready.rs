@@ -60,6 +60,8 @@ pub struct ReadyQueue<T, S> {
     /// Entries of `ready` and `permit_waits`: whoever gives a permit back looks here.
     waiting: AtomicUsize,
     waiting_for_peers: AtomicU32,
+    /// `wanted`, for those who do not hold the state.
+    starting: AtomicU32,
 }
 
 impl<T, S: Starter> ReadyQueue<T, S> {
@@ -85,12 +87,19 @@ impl<T, S: Starter> ReadyQueue<T, S> {
             lock_waiters: AtomicU32::new(0),
             waiting: AtomicUsize::new(0),
             waiting_for_peers: AtomicU32::new(0),
+            starting: AtomicU32::new(2),
         }
     }
 
     /// Whether one more thread may wait for the gateway's lock to begin a call.
     pub fn has_room_at_lock(&self) -> bool {
         self.lock_waiters.load(SeqCst) < LOCK_WAITERS
+    }
+
+    /// Whether a thread waits for the gateway's lock to begin a call, or is being started, which may take the lock, too.
+    #[inline]
+    pub fn has_beginners(&self) -> bool {
+        self.lock_waiters.load(Relaxed) > 0 || self.starting.load(Relaxed) > 0
     }
 
     /// Takes a permit if one is free.
@@ -106,7 +115,7 @@ impl<T, S: Starter> ReadyQueue<T, S> {
     /// A thread that was asked for could not be started: it is asked for again when it is missed next.
     pub fn thread_failed(&self) {
         let mut state = self.locked();
-        state.wanted = state.wanted.saturating_sub(1);
+        self.want(&mut state, |wanted| wanted.saturating_sub(1));
     }
 
     /// Gives a permit back, to whoever waits for one.
@@ -169,7 +178,7 @@ impl<T, S: Starter> ReadyQueue<T, S> {
     pub fn thread_enters(&self) {
         let mut state = self.locked();
         state.threads += 1;
-        state.wanted = state.wanted.saturating_sub(1);
+        self.want(&mut state, |wanted| wanted.saturating_sub(1));
     }
 
     /// A serving thread that has nothing to do waits for its next assignment.
@@ -348,9 +357,14 @@ impl<T, S: Starter> ReadyQueue<T, S> {
         let waiting = self.waiting_for_peers.load(Relaxed) + state.permit_waits.len() as u32;
         let most = self.bounds.permits + waiting + 2;
         if state.parked.is_empty() && state.wanted == 0 && state.threads < most && !state.is_stopped {
-            state.wanted += 1;
+            self.want(state, |wanted| wanted + 1);
             self.starter.start_thread();
         }
+    }
+
+    fn want(&self, state: &mut State<T>, change: impl FnOnce(u32) -> u32) {
+        state.wanted = change(state.wanted);
+        self.starting.store(state.wanted, Relaxed);
     }
 
     fn locked(&self) -> MutexGuard<'_, State<T>> {
