@@ -489,6 +489,10 @@ impl<'t, G: Gateway> Exchange<'t, G> {
             push(slot, outgoing, stream, memory)
         };
         self.connection.has_sent(moved as u64);
+        if flushed != Flushed::All {
+            // The leader may be asleep, and the call may go on for long.
+            self.engine.ask_for_memory();
+        }
         // Before its first rest a socket is not with the reactor, which must hear when it takes more.
         let is_heard = flushed == Flushed::All || self.engine.register(self.connection);
         if flushed == Flushed::Gone || !is_heard { self.gone() } else { Ok(()) }

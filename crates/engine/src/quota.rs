@@ -89,9 +89,9 @@ impl Quota {
         is_free(self.used(), self.bytes) && is_free(self.open_files(), self.files.saturating_sub(1))
     }
 
-    /// Says that room is missing, to the one who can make some.
-    pub(crate) fn want(&self) {
-        self.is_wanted.store(true, Relaxed);
+    /// Says that room is missing, to the one who can make some. `true`: nobody has said so since that one's last look.
+    pub(crate) fn want(&self) -> bool {
+        !self.is_wanted.swap(true, AcqRel)
     }
 
     /// Whether somebody has said so.

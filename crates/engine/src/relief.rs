@@ -49,8 +49,6 @@ pub(crate) struct Watch {
     trimmed_ms: u64,
     /// Bytes that were held at the last look, if nothing was to be done; there is nothing to look at while it is as many.
     calm: u64,
-    /// When the heaps are to be trimmed though nothing else happens.
-    due_ms: Option<u64>,
     /// By store: not before this are all connections looked at again, because the last look was in vain.
     look_ms: [u64; 3],
 }
@@ -59,6 +57,8 @@ impl<G: Gateway> Engine<G> {
     /// Once a turn: whether memory is to be given back, and whether somebody has to make room.
     #[inline]
     pub(crate) fn look_after_room(&self, lead: &mut Lead, now_ms: u64) {
+        // Taken back before the look: who asks after it wakes the leader again.
+        self.memory.was_wanted();
         let used = self.memory.used();
         if used != self.reactor(lead).watch.calm || self.answer_quota.is_wanted() {
             self.look_at_room(lead, now_ms, used);
@@ -68,28 +68,38 @@ impl<G: Gateway> Engine<G> {
     /// When there is to be a look though nothing else happens; perhaps that is now.
     #[inline]
     pub(crate) fn look_due_ms(&self, lead: &mut Lead) -> Option<u64> {
-        let watch = &self.reactor(lead).watch;
+        let watch = &mut self.reactor(lead).watch;
+        let used = self.memory.used();
+        watch.most = watch.most.max(used);
+        let trim_ms = match watch.most {
+            ..TRIM_BYTES => None,
+            most if most - used >= TRIM_BYTES => Some(watch.trimmed_ms + TRIM_MS),
+            // Calls that go on let memory go without a word.
+            _ => Some(self.clock.now_ms() + TRIM_MS),
+        };
         // What has been held since the last look, or what nobody looked at because the look before was in vain.
         let again_ms = self.memory.is_over().then_some(watch.look_ms[Store::Memory as usize]);
-        [watch.due_ms, again_ms].into_iter().flatten().min()
+        [trim_ms, again_ms].into_iter().flatten().min()
+    }
+
+    /// A thread that does not lead has held memory: if that is more than there may be, the leader is to look, who may sleep.
+    #[inline]
+    pub(crate) fn ask_for_memory(&self) {
+        if self.memory.is_over() && self.memory.want() {
+            self.wake_leader();
+        }
     }
 
     #[cold]
     fn look_at_room(&self, lead: &mut Lead, now_ms: u64, used: u64) {
         let watch = &mut self.reactor(lead).watch;
         watch.most = watch.most.max(used);
-        watch.due_ms = None;
-        if watch.most - used >= TRIM_BYTES {
-            let due_ms = watch.trimmed_ms + TRIM_MS;
-            if now_ms >= due_ms {
-                (watch.most, watch.trimmed_ms) = (used, now_ms);
-                // The main thread never serves, and it frees what the gateway holds for connections that are gone.
-                self.post(Event::Tidy);
-            } else {
-                watch.due_ms = Some(due_ms);
-            }
+        if watch.most - used >= TRIM_BYTES && now_ms >= watch.trimmed_ms + TRIM_MS {
+            (watch.most, watch.trimmed_ms) = (used, now_ms);
+            // The main thread never serves, and it frees what the gateway holds for connections that are gone.
+            self.post(Event::Tidy);
         }
-        let is_calm = watch.due_ms.is_none() && !self.memory.is_over();
+        let is_calm = watch.most - used < TRIM_BYTES && !self.memory.is_over();
         watch.calm = if is_calm { used } else { u64::MAX };
         if self.memory.is_over() {
             self.relieve(lead, Store::Memory);

@@ -267,8 +267,8 @@ impl<G: Gateway> Engine<G> {
                 let entered = slot.timer.load(Relaxed);
                 if entered == 0 || entered > timer::tick_of(deadline_ms) {
                     self.put_down(|inbox| inbox.timers.push(descriptor));
-                } else if self.memory.is_over() {
-                    self.wake_leader();
+                } else {
+                    self.ask_for_memory();
                 }
                 Ok(())
             }

@@ -449,6 +449,52 @@ fn memory_that_came_free_is_told_of_without_a_further_request() {
     assert_eq!(Client::connect(running.address).get("/").status, 200);
     assert_eq!(running.tidied.load(SeqCst), 0);
     drop(readers);
+    wait_until_tidied(&running);
+}
+
+#[test]
+fn slow_clients_make_room_for_what_a_call_that_goes_on_has_made_the_process_hold() {
+    let paces = Options { body_pace: patient(600_000), write_pace: patient(600_000), ..Options::default() };
+    let running = start(Options { held_memory: 1_000_000, ..paces });
+    let mut uploads: Vec<_> = (0..4).map(|_| Client::connect(running.address)).collect();
+    for client in &mut uploads {
+        client.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n");
+        client.send(&[b'x'; 59_000]);
+    }
+    // Its thread does not lead any more when the block comes, and the leader has nothing to wait for.
+    let _reader = deaf(&running, "/late/4000000/100");
+    uploads.iter_mut().for_each(|client| assert_eq!(client.response().status, 408));
+}
+
+#[test]
+fn memory_that_came_free_in_the_last_turn_is_told_of_though_nothing_else_happens() {
+    let running = start(Options { write_pace: patient(600_000), first_byte_ms: 600_000, ..Options::default() });
+    let reader = deaf(&running, "/big/20000000");
+    wait_for(&running, "requests", 1);
+    // Held long enough for a turn of the leader to see it.
+    let mut other = Client::connect(running.address);
+    assert_eq!(other.get("/").status, 200);
+    // By then the leader has nothing more to look at: the end of the reader is all that happens.
+    std::thread::sleep(Duration::from_millis(500));
+    drop(reader);
+    wait_until_tidied(&running);
+}
+
+#[test]
+fn memory_that_a_call_lets_go_is_told_of_though_nothing_else_happens() {
+    let running = start(Options { write_pace: patient(600_000), first_byte_ms: 600_000, ..Options::default() });
+    let reader = deaf(&running, "/late/20000000/100");
+    let until = Instant::now() + DEADLINE;
+    while running.engine.gateway().running.load(SeqCst) > 0 || running.engine.stuck().is_empty() {
+        assert!(Instant::now() < until, "the call never waits");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // The leader hears of its end at once, the call lets go a tenth of a second later.
+    drop(reader);
+    wait_until_tidied(&running);
+}
+
+fn wait_until_tidied(running: &Running) {
     let until = Instant::now() + DEADLINE;
     while running.tidied.load(SeqCst) == 0 {
         assert!(Instant::now() < until, "{:?}", running.engine.stats());

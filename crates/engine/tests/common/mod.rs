@@ -54,7 +54,8 @@ pub fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Routes: `/` hello · `/sleep/MS` · `/spin/MS` with the lock held · `/echo` · `/big/BYTES` by reference ·
 /// `/shared/BYTES` by reference to one that all have · `/copy/BYTES` by copying ·
 /// `/stream/CHUNKS/BYTES` flushed one by one · `/mark/N` puts N down ·
-/// `/pulse/BYTES/MS` four blocks so far apart · `/file/BYTES` · `/none` answers nothing · `/panic`.
+/// `/pulse/BYTES/MS` four blocks so far apart · `/late/BYTES/MS` one after so long, and so long after it ·
+/// `/file/BYTES` · `/none` answers nothing · `/panic`.
 #[derive(Default)]
 pub struct Hello {
     pub lock: ThreadLock,
@@ -189,6 +190,22 @@ impl Hello {
                     self.lock.acquire();
                 }
                 exchange.finish();
+                return;
+            }
+            "late" => {
+                let pause = |lock: &ThreadLock| {
+                    lock.release();
+                    std::thread::sleep(Duration::from_millis(second));
+                    lock.acquire();
+                };
+                pause(&self.lock);
+                exchange.send_head(head, None);
+                exchange.send_held(held(vec![b'l'; first as usize]));
+                let is_sent = exchange.flush(lock).is_ok();
+                pause(&self.lock);
+                if is_sent {
+                    exchange.finish();
+                }
                 return;
             }
             "file" => {
