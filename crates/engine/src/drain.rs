@@ -197,7 +197,8 @@ impl<G: Gateway> Engine<G> {
             self.look_after_listeners(lead);
             self.shorten_idle(lead, now_ms);
         }
-        if self.counters.open.load(Relaxed) > 0 || !self.reactor(lead).batch.is_empty() || self.is_stopping() {
+        // Nothing that is in the leader's hands then is of a connection that lives.
+        if self.counters.open.load(Relaxed) > 0 || self.is_stopping() {
             return;
         }
         if let Some(account) = self.account() {
@@ -206,17 +207,22 @@ impl<G: Gateway> Engine<G> {
         self.stop();
     }
 
-    /// Idle connections are kept for their next request only for the linger.
+    /// Idle connections are kept for their next request only for the linger: those that rest, now; those that are away
+    /// when they come to rest, or when they are looked at then.
     fn shorten_idle(&self, lead: &mut Lead, now_ms: u64) {
-        let until_ms = now_ms + self.options.drain_linger_ms;
         for (descriptor, slot) in self.slots.iter() {
             let Some(mut connection) = slot.take_idle(lead) else { continue };
-            if matches!(connection.phase, Phase::Idle | Phase::FirstByte) {
-                connection.deadline_ms = connection.deadline_ms.min(until_ms);
-            }
+            self.shorten_wait(&mut connection, now_ms);
             let deadline_ms = connection.deadline_ms;
             self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
             let _ = slot.put(connection);
+        }
+    }
+
+    /// In a drain nobody waits for a request for longer than the linger.
+    pub(crate) fn shorten_wait(&self, connection: &mut Connection<G::Memory>, now_ms: u64) {
+        if self.is_draining() && matches!(connection.phase, Phase::Idle | Phase::FirstByte) {
+            connection.deadline_ms = connection.deadline_ms.min(now_ms + self.options.drain_linger_ms);
         }
     }
 
@@ -280,6 +286,39 @@ fn has_request<M>(connection: &Connection<M>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::Account;
+    use crate::engine::Engine;
+    use crate::exchange::Exchange;
+    use crate::gateway::Gateway;
+    use crate::options::Options;
+    use crate::reactor::Ready;
+    use crate::scheduler::{Assignment, Parking};
+
+    struct Silent;
+
+    impl Gateway for Silent {
+        type Thread = ();
+        type Memory = ();
+
+        fn enter(&self) {}
+        fn resume(&self, (): &mut ()) {}
+        fn suspend(&self, (): &mut ()) {}
+        fn call(&self, (): &mut (), _exchange: &mut Exchange<'_, Self>) {}
+        fn response_head<'t>(&self, (): &'t ()) -> Option<&'t dragoman_http1::ResponseHead> {
+            None
+        }
+        fn leave(&self, (): ()) {}
+    }
+
+    #[test]
+    fn what_is_left_to_do_for_a_connection_that_is_gone_does_not_keep_a_drain_from_its_end() {
+        let engine = Engine::new(Silent, Vec::new(), Options::default(), None).expect("an engine");
+        let Assignment::Lead(mut lead) = engine.scheduler.next(&Parking::default()) else { panic!("it is vacant") };
+        engine.drain();
+        // Its owner has closed it since: that has woken the leader for the last time.
+        engine.reactor(&mut lead).next_turn.push(Ready::Event { descriptor: 5, generation: 1, is_hangup: false });
+        engine.turn(&mut lead);
+        assert!(engine.is_stopping());
+    }
 
     fn account(cut: u64, cut_requests: &[&str], closed_idle: u64) -> String {
         let cut_requests = cut_requests.iter().map(ToString::to_string).collect();

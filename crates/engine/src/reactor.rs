@@ -430,7 +430,8 @@ impl<G: Gateway> Engine<G> {
         }
         slot.timer.store(0, Relaxed);
         let deadline_ms = match slot.take_idle(lead) {
-            Some(connection) if connection.deadline_ms > now_ms => {
+            Some(mut connection) if connection.deadline_ms > now_ms => {
+                self.shorten_wait(&mut connection, now_ms);
                 let deadline_ms = connection.deadline_ms;
                 self.reactor(lead).watch_deadline(&self.slots, descriptor, deadline_ms);
                 // Nobody but the leader marks, and the leader is here: giving back cannot fail.

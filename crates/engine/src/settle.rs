@@ -189,7 +189,10 @@ impl<G: Gateway> Engine<G> {
             Phase::Linger { .. } | Phase::Discard { .. } => return false,
             Phase::Head if connection.is_scanning => return false,
             _ if connection.is_scanning => (Phase::Head, now_ms + self.options.head_ms),
-            Phase::FirstByte => return false,
+            Phase::FirstByte => {
+                self.shorten_wait(connection, now_ms);
+                return false;
+            }
             _ if self.is_draining() => (Phase::Idle, now_ms + self.options.drain_linger_ms),
             _ => (Phase::Idle, now_ms + self.options.keep_alive_ms),
         };
@@ -265,7 +268,8 @@ impl<G: Gateway> Engine<G> {
                 slot.put(connection)?;
                 // 0: the leader has never seen it rest, and it has no entry in the wheel yet.
                 let entered = slot.timer.load(Relaxed);
-                if entered == 0 || entered > timer::tick_of(deadline_ms) {
+                // A drain that has begun since its deadline was set may not have found it at rest.
+                if entered == 0 || entered > timer::tick_of(deadline_ms) || self.is_draining() {
                     self.put_down(|inbox| inbox.timers.push(descriptor));
                 } else {
                     self.ask_for_memory();

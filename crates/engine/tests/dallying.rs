@@ -4,7 +4,9 @@
 
 mod common;
 
+use common::client::Client;
 use common::mixture::{mixture, options};
+use common::start;
 use dragoman_engine::{Options, dally};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -30,6 +32,24 @@ fn threads_that_dally_at_every_edge_lose_nothing() {
     dally(0);
     println!("{round} rounds, {depositions} depositions, {handoffs} requests for followers");
     assert!(depositions > 0 && handoffs > 0, "edges that matter were passed");
+}
+
+#[test]
+fn connections_that_come_to_rest_while_a_drain_begins_do_not_hold_it_up() {
+    for round in 0..60 {
+        dally(1);
+        let running = start(Options { drain_linger_ms: 0, keep_alive_ms: 600_000, ..Options::default() });
+        let mut clients: Vec<_> = (0..48).map(|_| Client::connect(running.address)).collect();
+        // Threads that do not lead give them back, some of them in the moment of the drain.
+        clients.iter_mut().for_each(|client| client.send(b"GET /sleep/10 HTTP/1.1\r\nHost: a\r\n\r\n"));
+        for (place, client) in clients.iter_mut().enumerate() {
+            assert_eq!(client.response().status, 200);
+            if place == round % 16 {
+                running.engine.drain();
+            }
+        }
+        clients.iter_mut().for_each(|client| assert!(client.until_closed().is_empty()));
+    }
 }
 
 fn in_time(round: usize, threads: u32) -> Vec<(&'static str, u64)> {

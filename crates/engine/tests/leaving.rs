@@ -3,8 +3,11 @@
 mod common;
 
 use common::client::{Client, Response};
-use common::{Running, start};
-use dragoman_engine::{Account, Options};
+use common::{Hello, Running, start};
+use dragoman_engine::{Account, Engine, Listener, Options};
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
@@ -184,6 +187,26 @@ fn a_drain_that_loses_nothing_says_so() {
     let Account { answered, dropped, cut, closed_idle, .. } = account;
     assert_eq!((answered, dropped, cut, closed_idle), (1, 0, 0, 1), "{account}");
     assert!(account.to_string().ends_with(" 0 dropped, 0 cut; 1 idle connections closed"), "{account}");
+}
+
+#[test]
+fn silent_clients_that_the_drain_finds_in_the_backlog_have_the_linger_and_no_more() {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = socket.local_addr().expect("an address");
+    let listener = Listener::new(socket.as_fd()).expect("a listener");
+    let options = Options { first_byte_ms: 600_000, drain_linger_ms: 0, ..Options::default() };
+    let engine = Engine::new(Hello::default(), vec![listener], options, None).expect("an engine");
+    // The only thread is in a call, so that nobody accepts.
+    let serving = Arc::clone(&engine);
+    let thread = std::thread::spawn(move || serving.serve());
+    let mut busy = Client::connect(address);
+    busy.send(b"GET /sleep/300 HTTP/1.1\r\nHost: a\r\n\r\n");
+    wait_until("the call", || engine.gateway().running.load(SeqCst) == 1);
+    let mut silent = Client::connect(address);
+    engine.drain();
+    assert_eq!(busy.response().status, 200);
+    assert!(silent.until_closed().is_empty());
+    thread.join().expect("no serving thread panics");
 }
 
 #[test]
