@@ -246,6 +246,7 @@ impl<G: Gateway> Engine<G> {
     /// The main thread could not start a thread that it was asked for.
     pub fn thread_failed(&self) {
         self.scheduler.thread_failed();
+        self.sentinel.work();
     }
 
     /// A line for the error log.

@@ -1,4 +1,4 @@
-//! The sentinel: a thread that ticks while there is work and deposes a leader whose call outlives a tick.
+//! The sentinel: a thread that ticks while there is work, deposes a leader whose call outlives a tick, and misses one.
 
 use crate::engine::Engine;
 use crate::gateway::Gateway;
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Ticks without work before the sentinel sleeps: going idle and busy again within this costs no wake-up.
 const IDLE_TICKS: u32 = 100;
+/// Ticks until a thread that could not be started is asked for again.
+const START_TICKS: u32 = 100;
 
 /// State shared between the sentinel's thread and the leader.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ impl Sentinel {
 
     fn watch<G: Gateway>(&self, engine: &Engine<G>) {
         let mut before = 0;
-        let mut idle_ticks = 0;
+        let (mut idle_ticks, mut failed_ticks) = (0, 0);
         while !engine.is_stopping() {
             std::thread::sleep(self.tick);
             engine.clock.advance();
@@ -71,7 +73,13 @@ impl Sentinel {
                 engine.counters.deposed();
             }
             before = now;
-            let is_working = self.drowse.had_work() || Leadership::is_busy(now);
+            let has_failed = engine.scheduler.has_failed_start();
+            failed_ticks = if has_failed { failed_ticks + 1 } else { 0 };
+            if failed_ticks == START_TICKS {
+                failed_ticks = 0;
+                engine.scheduler.start_leader();
+            }
+            let is_working = self.drowse.had_work() || Leadership::is_busy(now) || has_failed;
             idle_ticks = if is_working { 0 } else { idle_ticks + 1 };
             if idle_ticks >= IDLE_TICKS {
                 self.drowse.sleep(std::thread::park);

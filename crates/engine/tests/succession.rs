@@ -64,3 +64,31 @@ fn a_leader_that_comes_when_the_sentinel_sleeps_is_deposed_all_the_same() {
     threads.into_iter().for_each(|thread| thread.join().expect("no serving thread panics"));
     assert!(engine.wait(Some(Duration::ZERO)).contains(&Event::Thread));
 }
+
+#[test]
+fn a_thread_that_could_not_be_started_is_asked_for_again_while_nobody_leads() {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = socket.local_addr().expect("an address");
+    let listener = Listener::new(socket.as_fd()).expect("a listener");
+    let options = Options { body_buffer: 0, ..Options::default() };
+    let engine = Engine::new(Hello::default(), vec![listener], options, None).expect("an engine");
+    let asks = || engine.wait(Some(Duration::ZERO)).iter().filter(|event| **event == Event::Thread).count();
+    assert_eq!(asks(), 2);
+
+    let mut threads = vec![serve(&engine)];
+    let mut upload = Client::connect(address);
+    upload.send(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n");
+    wait_until("the call waits", || !engine.stuck().is_empty() && engine.gateway().running.load(SeqCst) == 0);
+    // The second one of those two. The only thread has given the leadership away, to nobody.
+    engine.thread_failed();
+    wait_until("it is asked for again", || asks() > 0);
+    engine.thread_failed();
+    wait_until("and again", || asks() > 0);
+    threads.push(serve(&engine));
+    assert_eq!(Client::connect(address).get("/").status, 200);
+
+    upload.send(b"hello");
+    assert_eq!(upload.response().body, b"hello");
+    engine.stop();
+    threads.into_iter().for_each(|thread| thread.join().expect("no serving thread panics"));
+}

@@ -5,7 +5,7 @@
 //! gives it back before it polls.
 
 use super::parking::PermitWait;
-use super::sync::{AtomicU32, AtomicUsize, Mutex, MutexGuard, lock};
+use super::sync::{AtomicBool, AtomicU32, AtomicUsize, Mutex, MutexGuard, lock};
 use super::{Assignment, Job, Lead, Parking, edge};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -62,6 +62,8 @@ pub struct ReadyQueue<T, S> {
     waiting_for_peers: AtomicU32,
     /// `wanted`, for those who do not hold the state.
     starting: AtomicU32,
+    /// A start has failed, and nobody has looked since whether it is missed.
+    has_failed: AtomicBool,
 }
 
 impl<T, S: Starter> ReadyQueue<T, S> {
@@ -88,6 +90,7 @@ impl<T, S: Starter> ReadyQueue<T, S> {
             waiting: AtomicUsize::new(0),
             waiting_for_peers: AtomicU32::new(0),
             starting: AtomicU32::new(2),
+            has_failed: AtomicBool::new(false),
         }
     }
 
@@ -116,6 +119,21 @@ impl<T, S: Starter> ReadyQueue<T, S> {
     pub fn thread_failed(&self) {
         let mut state = self.locked();
         self.want(&mut state, |wanted| wanted.saturating_sub(1));
+        self.has_failed.store(true, Relaxed);
+    }
+
+    /// Whether `start_leader` is to be called after a while.
+    pub fn has_failed_start(&self) -> bool {
+        self.has_failed.load(Relaxed)
+    }
+
+    /// Asks again for a thread that could not be started, if there is none to lead: nobody else would miss it.
+    pub fn start_leader(&self) {
+        let mut state = self.locked();
+        self.has_failed.store(false, Relaxed);
+        if state.vacant.is_some() {
+            self.keep_a_spare(&mut state);
+        }
     }
 
     /// Gives a permit back, to whoever waits for one.
