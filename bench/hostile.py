@@ -78,7 +78,10 @@ def main() -> int:
     target.write_text(text)
     if options.write_docs:
         page = PAGE.read_text()
-        PAGE.write_text(page.partition(BEGIN)[0] + BEGIN + "\n\n" + text + "\n" + END + page.partition(END)[2])
+        before, _, rest = page.partition(BEGIN)
+        written, _, after = rest.partition(END)
+        shown = text if len(attacks) == len(ATTACKS) else _with_rows_of(text, written.strip() + "\n")
+        PAGE.write_text(before + BEGIN + "\n\n" + shown + "\n" + END + after)
     print(text)
     print(f"written to {target}", file=sys.stderr)
     return 0
@@ -133,6 +136,28 @@ def _report(
     return "\n".join(lines) + "\n"
 
 
+def _with_rows_of(text: str, written: str) -> str:
+    """What was written, with the rows of the attacks that were measured now. SystemExit: it has other servers."""
+    head = _table_head(written)
+    if _table_head(text) != head:
+        raise SystemExit(f"bench: {PAGE.name} compares other servers ({head}): measure every attack, or give --servers")
+    rows = _rows(written) | _rows(text)
+    ordered = [rows[name] for name in ATTACKS if name in rows]
+    kept = [line for line in written.splitlines() if line not in _rows(written).values()]
+    at = kept.index(head) + 2  # behind the head and its line of dashes
+    return "\n".join(kept[:at] + ordered + kept[at:]) + "\n"
+
+
+def _table_head(text: str) -> str:
+    return next((line for line in text.splitlines() if line.startswith("| attack |")), "")
+
+
+def _rows(text: str) -> dict[str, str]:
+    """The table's row of each attack."""
+    cells = {line: line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")}
+    return {name: line for line, name in cells.items() if name in ATTACKS}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench/hostile.py", description=__doc__)
     parser.add_argument("--servers", default=",".join(SERVERS), help=f"default: {','.join(SERVERS)}")
@@ -142,7 +167,11 @@ def _parser() -> argparse.ArgumentParser:
         "--venv", default=str(VENV), help="the environment that the servers are in (default bench/.venv)"
     )
     parser.add_argument("--peers", default=str(PEERS), help="another table of servers")
-    parser.add_argument("--write-docs", action="store_true", help="also write the table into docs/hostile.md")
+    parser.add_argument(
+        "--write-docs",
+        action="store_true",
+        help="also write the table into docs/hostile.md; with --attacks their rows alone",
+    )
     return parser
 
 

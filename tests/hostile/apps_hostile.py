@@ -54,6 +54,14 @@ def long_stream(environ: Environ, start_response: StartResponse) -> Iterator[byt
 
 
 @app.view
+def endless(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+    """One byte after another, for as long as somebody takes them."""
+    start_octets(start_response)
+    while True:
+        yield b"."
+
+
+@app.view
 def opened(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Needs a descriptor of its own."""
     with open("/dev/null", "rb"):

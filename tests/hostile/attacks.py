@@ -158,6 +158,15 @@ async def zero_windows(client: Client) -> None:
         pass
 
 
+@attack("slow readers", clients=24, held_kib=1024, receive_buffer=4096)
+async def tiny_blocks(client: Client) -> None:
+    """Asks for a stream of one-byte blocks, which the application makes without end, and never reads."""
+    await client.send(head("GET", "/endless"))
+    client.in_place()
+    async for _ in every(60):
+        pass
+
+
 # Floods over one connection.
 
 
