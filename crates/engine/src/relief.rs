@@ -74,6 +74,7 @@ impl<G: Gateway> Engine<G> {
         let trim_ms = match watch.most {
             ..TRIM_BYTES => None,
             most if most - used >= TRIM_BYTES => Some(watch.trimmed_ms + TRIM_MS),
+            _ if used == 0 => None,
             // Calls that go on let memory go without a word.
             _ => Some(self.clock.now_ms() + TRIM_MS),
         };
