@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import functools
 import gzip
 import io
 import json
@@ -135,19 +136,23 @@ def test_a_tuple_has_status_and_header_fields(
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: None, "here gave None: is a return missing? For an answer without a body write return '', 204"),
-        (lambda: 5, "here gave int: want str, bytes, dict, list"),
-        (lambda: True, "here gave bool"),
-        (object, "here gave object"),
-        (lambda: {1, 2}, "here gave set"),
-        (lambda: frozenset([1]), "here gave frozenset"),
-        (lambda: (), "here gave a tuple of 0: want (result, status)"),
-        (lambda: ("a",), "here gave a tuple of 1"),
-        (lambda: ("a", 200, {}, 1), "here gave a tuple of 4"),
+        (lambda: None, " gave None: is a return missing? For an answer without a body write return '', 204"),
+        (lambda: 5, " gave int: want str, bytes, dict, list"),
+        (lambda: True, " gave bool"),
+        (object, " gave object"),
+        (lambda: {1, 2}, " gave set"),
+        (lambda: frozenset([1]), " gave frozenset"),
+        (lambda: (), " gave a tuple of 0: want (result, status)"),
+        (lambda: ("a",), " gave a tuple of 1"),
+        (lambda: ("a", 200, {}, 1), " gave a tuple of 4"),
         (lambda: ("a", 99), "status 99: want a number from 200 to 999"),
         (lambda: ("a", "x"), "status 'x': want"),
-        (lambda: ("a", 200, 5), "here gave a tuple whose headers are int: want a mapping or pairs"),
-        (lambda: (None, {"X": "y"}), "here gave None"),
+        (lambda: (200, "x"), " gave (200, …): the body comes first, the status after it: want (body, 200)"),
+        (lambda: (200, {"a": 1}), "want (body, status, headers)"),
+        (lambda: (201, "x", {"X": "y"}), " gave (201, …, …): the body comes first"),
+        (lambda: ("a", {"X": "a\nb"}), " gave a tuple with what cannot be sent: "),
+        (lambda: ("a", 200, 5), " gave a tuple whose headers are int: want a mapping or pairs"),
+        (lambda: (None, {"X": "y"}), " gave None"),
         (lambda: "\ud800", "surrogates not allowed"),
         (lambda: {"a": object()}, "object is nothing that JSON knows"),
     ],
@@ -159,6 +164,38 @@ def test_what_is_no_result_is_told_with_what_is_wanted(
     assert said in caplog.text
 
 
+def nothing() -> Any:
+    """A handler or a hook that gives what is no result."""
+    return {1}
+
+
+PLACE = f"nothing ({__file__}:{nothing.__code__.co_firstlineno})"
+
+
+def test_who_gave_what_is_no_result_is_told_with_file_and_line(caplog: pytest.LogCaptureFixture) -> None:
+    app = app_of(nothing)
+    assert ask(app).status == 500
+    assert f"{PLACE} gave set" in caplog.text
+    for register in ("before_request", "errorhandler"):
+        caplog.clear()
+        app = app_of(lambda: {}["nothing"])
+        if register == "errorhandler":
+            app.register_error_handler(KeyError, functools.wraps(nothing)(lambda error: nothing()))
+        else:
+            app.before_request(nothing)
+        assert ask(app).status == 500
+        assert f"{PLACE} gave set" in caplog.text
+
+
+def test_the_log_says_whose_result_json_does_not_know(caplog: pytest.LogCaptureFixture) -> None:
+    def handler() -> dict[str, Any]:
+        return {"a": object()}
+
+    assert answered(handler).status == 500
+    [record] = caplog.records
+    assert record.getMessage() == f"exception on '/' [GET] of handler ({__file__}:{handler.__code__.co_firstlineno})"
+
+
 def test_a_coroutine_that_nobody_awaits_is_told(caplog: pytest.LogCaptureFixture) -> None:
     async def forgotten() -> str:
         return "never"
@@ -168,7 +205,7 @@ def test_a_coroutine_that_nobody_awaits_is_told(caplog: pytest.LogCaptureFixture
         return made
 
     assert answered(handler).status == 500
-    assert "here gave coroutine: it is to be awaited" in caplog.text
+    assert " gave coroutine: it is to be awaited" in caplog.text
 
 
 def test_a_response_that_is_given_with_a_status_stays_as_it_was() -> None:

@@ -12,7 +12,8 @@ from dragoman.web.background import called_in_loop
 from dragoman.web.context import ENVIRON, PLAN, REQUEST, Context, request_of
 from dragoman.web.errors import InternalServerError
 from dragoman.web.handling import page
-from dragoman.web.plan import Plan
+from dragoman.web.places import place_of
+from dragoman.web.plan import Plan, View
 from dragoman.web.response import Response
 
 if TYPE_CHECKING:
@@ -61,12 +62,12 @@ def processed(
     return response
 
 
-def checked(given: object, hook: object) -> Response:
+def checked(given: object, hook: View) -> Response:
     """What an after_request hook gives, if it is a response."""
     if isinstance(given, Response):
         return given
-    name = getattr(hook, "__name__", hook)
-    raise TypeError(f"after_request hook {name} gave {type(given).__name__}: want the response, or another one")
+    gave = type(given).__name__
+    raise TypeError(f"the after_request hook {place_of(hook)} gave {gave}: want the response, or another one")
 
 
 def failed(

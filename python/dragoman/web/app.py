@@ -15,7 +15,7 @@ from dragoman.types import Environ, StartResponse, WSGIApplication
 from dragoman.web.blueprint import Blueprint, Nested, directory_of, refuse_name_twice
 from dragoman.web.compiling import Compiled, compiled
 from dragoman.web.config import Config
-from dragoman.web.context import ENVIRON, Context
+from dragoman.web.context import ENVIRON, PLAN, Context
 from dragoman.web.contexts import AppContext, RequestContext, in_hand, preprocessed
 from dragoman.web.converters import CONVERTERS, Converter
 from dragoman.web.errors import HTTPException, InternalServerError, ServiceUnavailable
@@ -25,6 +25,8 @@ from dragoman.web.instance import instance_folder_of
 from dragoman.web.json import Json
 from dragoman.web.late import Late
 from dragoman.web.of_flask import FUNCTIONS, INSTEAD, extensions_of_flask
+from dragoman.web.places import place_of
+from dragoman.web.plan import Plan
 from dragoman.web.registrations import Registrations
 from dragoman.web.request import Request
 from dragoman.web.response import Response
@@ -343,7 +345,7 @@ class App(Registrations, Folders, Templates):
         if ours is not None and handler is errors.find(scopes, Exception()):
             return self.handled(ours, scopes, context)
         if handler is not None:
-            return response_of(handler(error), context[ENVIRON], "the error handler", self.json.encode)
+            return response_of(handler(error), context[ENVIRON], handler, self.json.encode)
         if isinstance(error, HTTPException):
             return page(error, context[ENVIRON])
         raise error
@@ -360,7 +362,7 @@ class App(Registrations, Folders, Templates):
         handler = self.freeze().errors.find(scopes, fault)
         if handler is not None:
             try:
-                return response_of(handler(fault), environ, "the error handler", self.json.encode)
+                return response_of(handler(fault), environ, handler, self.json.encode)
             except Exception as second:
                 self.log_exception(second, context)
         return page(fault, environ, self.debug)
@@ -369,7 +371,10 @@ class App(Registrations, Folders, Templates):
         """Tell the log of an exception that nobody handles. Replace it to tell somebody else."""
         environ: Environ = context[ENVIRON]
         where = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}"
-        self.logger.error("exception on %r [%s]", where, environ.get("REQUEST_METHOD"), exc_info=error)
+        plan: Plan | None = context[PLAN]
+        # What went wrong with its result has no line of it in the traceback.
+        handler = f" of {place_of(plan.view)}" if plan is not None and plan.endpoint else ""
+        self.logger.error("exception on %r [%s]%s", where, environ.get("REQUEST_METHOD"), handler, exc_info=error)
 
     # Sessions
 

@@ -12,6 +12,7 @@ from typing import Any
 from dragoman.web.background import called_in_loop
 from dragoman.web.context import VALUES, Context, request_of
 from dragoman.web.inputs import Input, Source, constraints_of, input_of, plain
+from dragoman.web.places import name_of, place_of
 from dragoman.web.plan import Call, View
 from dragoman.web.request import Request
 
@@ -21,7 +22,6 @@ __all__ = [
     "annotations_of",
     "compiled_call",
     "inputs_of",
-    "place_of",
     "takes_values",
 ]
 
@@ -212,7 +212,7 @@ def check(
     if lost and not has_rest and not may_lack_names:
         raise HandlerError(
             f"{where}: the rule has the variable {lost[0]!r}, and the handler no parameter of that name;"
-            f" want def {view_name(view)}({', '.join(names)})"
+            f" want def {name_of(view)}({', '.join(names)})"
         )
     inputs: dict[str, Input] = {}
     for one in parameters:
@@ -256,7 +256,7 @@ def check_takes(what: str, function: Callable[..., Any], given: Sequence[str]) -
         wanted = ", ".join(given)
         raise HandlerError(
             f"{place_of(function)}: {what} calls it with {wanted or 'nothing'}, and it takes {found};"
-            f" want def {view_name(function)}({wanted})"
+            f" want def {name_of(function)}({wanted})"
         ) from None
 
 
@@ -317,15 +317,3 @@ def is_request(annotation: Any) -> bool:
     if isinstance(annotation, str):
         return annotation.rpartition(".")[2] == "Request"
     return isinstance(annotation, type) and issubclass(annotation, Request)
-
-
-def view_name(view: View) -> str:
-    return getattr(view, "__name__", type(view).__name__)
-
-
-def place_of(view: View) -> str:
-    """Where a handler stands: name, file and line."""
-    code = getattr(inspect.unwrap(view), "__code__", None)
-    if code is None:
-        return view_name(view)
-    return f"{view_name(view)} ({code.co_filename}:{code.co_firstlineno})"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from dragoman.web.background import called_in_loop
 from dragoman.web.blueprint import Blueprint
 from dragoman.web.building import Target, Targets
-from dragoman.web.calls import annotated_converters, check_takes, compiled_call, place_of, takes_values
+from dragoman.web.calls import annotated_converters, check_takes, compiled_call, takes_values
 from dragoman.web.context import ENVIRON, Context
 from dragoman.web.converters import Converter
 from dragoman.web.handling import ErrorTable
 from dragoman.web.hooked import hooked
+from dragoman.web.places import place_of
 from dragoman.web.plan import Hooks, Plan
 from dragoman.web.registrations import Given, Mounted, RuleOf
 from dragoman.web.response import Response

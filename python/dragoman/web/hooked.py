@@ -28,11 +28,10 @@ def answer_of(app, plan, view, before, after, teardown, values, simple, response
     def answer(context, start_response):
         try:
             {change_values}
-            if {none_has_answered}:
-                result = {result}
+            {call_before}
             kind = simple(type(result))
             if kind is None:
-                response = response_for(result, context[{environ}], plan.endpoint)
+                response = response_for(result, context[{environ}], plan.view)
             else:
                 # As `simple_response` has it.
                 field, encode, fields = kind
@@ -75,6 +74,15 @@ def answer_of(app, plan, view, before, after, teardown, values, simple, response
 
     return answer
 """
+# An error of what a hook has given is not the handler's.
+BEFORE = """
+            {word} (result := {hook}()) is not None:
+                result = response_for(result, context[{environ}], {hook})
+"""
+HANDLER = """
+            else:
+                result = {result}
+"""
 AFTER = """
             if (given := {hook}(response)) is not response:
                 response = checked(given, {hook})
@@ -115,11 +123,14 @@ def written(
         kind: [f"{kind}_{number}" for number in range(count)]
         for kind, count in (("before", before), ("after", after), ("teardown", teardown))
     }
+    checks = [
+        BEFORE.format(word="elif" if number else "if", hook=hook, environ=ENVIRON)
+        for number, hook in enumerate(names["before"])
+    ]
     source = SOURCE.format(
         names="; ".join(f"[{', '.join(those)}] = {kind}" for kind, those in names.items()),
         change_values="change_values(plan, context, values)" if changes_values else "pass",
-        none_has_answered=" and ".join(f"(result := {hook}()) is None" for hook in names["before"]) or "True",
-        result=result,
+        call_before="".join([*checks, HANDLER.format(result=result)]) if checks else f"result = {result}",
         request=REQUEST,
         environ=ENVIRON,
         change_response="".join(AFTER.format(hook=hook) for hook in names["after"]) or "pass",

@@ -11,7 +11,7 @@ import msgspec
 from dragoman.types import Environ
 from dragoman.web.context import APP, CURRENT
 from dragoman.web.response import JSON, Response
-from dragoman.web.results import encoded_json, plainer, response_of
+from dragoman.web.results import Giver, encoded_json, plainer, response_of
 
 __all__ = ["Json", "dump", "dumps", "jsonify", "load", "loads"]
 
@@ -82,7 +82,7 @@ class Json:
         """What the rest of a file says."""
         return self.loads(file.read())
 
-    def response_maker(self) -> Callable[[Any, Environ, str], Response]:
+    def response_maker(self) -> Callable[[Any, Environ, Giver], Response]:
         """`dragoman.web.results.response_of`, for handlers of an application that writes JSON in this way."""
         return response_of if self.default is None else partial(response_of, encode=self.encode)
 

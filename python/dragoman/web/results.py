@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -15,6 +15,7 @@ from dragoman.types import Environ
 from dragoman.web.background import AsyncBlocks
 from dragoman.web.headers import Headers
 from dragoman.web.late import Late
+from dragoman.web.places import place_of
 from dragoman.web.response import JSON, Response
 from dragoman.web.wsgi_results import response_from
 
@@ -23,27 +24,32 @@ if TYPE_CHECKING:
 else:
     files = Late("dragoman.web.files")
 
-__all__ = ["encoded_json", "make_response", "plainer", "response_of"]
+__all__ = ["Giver", "encoded_json", "make_response", "plainer", "response_of"]
+
+Giver: TypeAlias = "str | Callable[..., Any]"
 
 HEADERS = (Mapping, Headers, list, tuple)
 
 
 def response_of(
-    result: Any, environ: Environ, what: str = "the handler", encode: Callable[[Any], bytes] | None = None
+    result: Any,
+    environ: Environ,
+    giver: Giver = "the handler",
+    encode: Callable[[Any], bytes] | None = None,
 ) -> Response:
     """The response that `result` stands for.
 
     result   a Response; str or bytes; dict, list, dataclass or msgspec.Struct, sent as JSON; an iterator or generator,
              sent block by block; an open binary file or a pathlib.Path; a WSGI application, which is called; or a tuple
              (result, status), (result, headers) or (result, status, headers)
-    what     gave it: for the error
+    giver    gave it, a handler or a hook: the error says where it stands
     encode   makes JSON; default `encoded_json`
     Raises TypeError for anything else, None among it.
     """
     if isinstance(result, Response):
         return result
     if isinstance(result, tuple):
-        return response_of_tuple(result, environ, what, encode)
+        return response_of_tuple(result, environ, giver, encode)
     if isinstance(result, str | bytes | bytearray | memoryview):
         return Response(result)
     if is_json(result):
@@ -57,15 +63,15 @@ def response_of(
         return Response(AsyncBlocks(result.__aiter__()))
     if callable(result):
         return response_from(result, environ)
-    raise TypeError(refusal(result, what))
+    raise TypeError(f"{told_of(giver)} gave {refusal(result)}")
 
 
 def response_of_tuple(
-    result: tuple[Any, ...], environ: Environ, what: str, encode: Callable[[Any], bytes] | None
+    result: tuple[Any, ...], environ: Environ, giver: Giver, encode: Callable[[Any], bytes] | None
 ) -> Response:
     if len(result) not in (2, 3):
         raise TypeError(
-            f"{what} gave a tuple of {len(result)}: want (result, status), (result, headers) or"
+            f"{told_of(giver)} gave a tuple of {len(result)}: want (result, status), (result, headers) or"
             " (result, status, headers)"
         )
     body, *others = result
@@ -78,8 +84,12 @@ def response_of_tuple(
     else:
         status = others[0]
     if headers is not None and not isinstance(headers, HEADERS):
-        raise TypeError(f"{what} gave a tuple whose headers are {type(headers).__name__}: want a mapping or pairs")
-    response = response_of("" if body is None and status is not None else body, environ, what, encode)
+        raise TypeError(
+            f"{told_of(giver)} gave a tuple whose headers are {type(headers).__name__}: want a mapping or pairs"
+        )
+    if isinstance(body, int):
+        raise TypeError(f"{told_of(giver)} gave {turned(body, others)}")
+    response = response_of("" if body is None and status is not None else body, environ, giver, encode)
     if response is body:
         # Somebody may give the same object for each request.
         response = copy(response)
@@ -89,25 +99,40 @@ def response_of_tuple(
             response.status = status
         if headers is not None:
             response.headers.update(headers)
-    except BaseException:
+    except (TypeError, ValueError) as error:
         response.close()
-        raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{told_of(giver)} gave a tuple with what cannot be sent: {error}") from error
     return response
 
 
-def refusal(result: Any, what: str) -> str:
+def told_of(giver: Giver) -> str:
+    # Only where there is an error: it takes time.
+    return giver if isinstance(giver, str) else place_of(giver)
+
+
+def turned(first: int, others: list[Any]) -> str:
+    """What is wrong with a tuple whose first place has a number, as that of a status does."""
+    is_pair = len(others) == 1
+    given = f"({first!r}, …)" if is_pair else f"({first!r}, …, …)"
+    right = f"(body, {first!r})" if is_pair and isinstance(others[0], str | bytes) else "(body, status, headers)"
+    return f"{given}: the body comes first, the status after it: want {right}"
+
+
+def refusal(result: Any) -> str:
+    """What is said of something that is no result."""
     wanted = (
         "want str, bytes, dict, list, a dataclass or msgspec.Struct, a Response, a generator, a file, a WSGI"
         " application, or a tuple with one of these first and a status or headers after it"
     )
     if result is None:
-        return f"{what} gave None: is a return missing? For an answer without a body write return '', 204; {wanted}"
+        return f"None: is a return missing? For an answer without a body write return '', 204; {wanted}"
     if inspect.iscoroutine(result):
         result.close()
-        return f"{what} gave coroutine: it is to be awaited: is a decorator around an async def no async def itself?"
+        return "coroutine: it is to be awaited: is a decorator around an async def no async def itself?"
     if is_set(result):
-        return f"{what} gave {type(result).__name__}, which has no order: want sorted(…) of it; or {wanted}"
-    return f"{what} gave {type(result).__name__}: {wanted}"
+        return f"{type(result).__name__}, which has no order: want sorted(…) of it; or {wanted}"
+    return f"{type(result).__name__}: {wanted}"
 
 
 def is_set(result: object) -> bool:

@@ -88,7 +88,7 @@ def compiled_serving(app: App, tables: Compiled) -> WSGIApplication:
                     result = view()
                 kind = simple(type(result))
                 if kind is None:
-                    response = response_for(result, environ, plan.endpoint)
+                    response = response_for(result, environ, plan.view)
                 elif context[REQUEST] is None or not context[REQUEST].made:
                     field, encode = kind
                     body = encode(result)
