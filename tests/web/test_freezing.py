@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -105,7 +106,7 @@ def test_after_the_first_request_nothing_is_registered_in_any_part() -> None:
             lambda part=part: part.mount("/m", lambda environ, start_response: []),
             lambda part=part: part.register_blueprint(Blueprint("late")),
         ):
-            with pytest.raises(RuntimeError, match="has answered its first request, and takes no more rules or hooks"):
+            with pytest.raises(RuntimeError, match="has answered its first request, and takes no more rules, hooks"):
                 use()
     for part in (outer, inner):
         for use in (
@@ -142,3 +143,20 @@ def test_routes_tell_what_there_is_in_order() -> None:
         {"rule": "/b", "endpoint": "b", "methods": ["POST", "GET"], "view": view},
         {"rule": "/a/<int:n>", "endpoint": "a", "methods": ["GET"], "view": view},
     ]
+
+
+def test_a_converter_that_comes_after_the_first_request_is_refused_and_not_ignored() -> None:
+    app = App(__name__)
+    app.add_url_rule("/", "here", lambda: "text")
+    app.converters["ref"] = app.converters["int"]
+    assert ask(app).status == 200
+    late: list[Callable[[], object]] = [
+        lambda: app.converters.__setitem__("late", app.converters["int"]),
+        lambda: app.converters.update(late=app.converters["int"]),
+        lambda: app.converters.setdefault("late", app.converters["int"]),
+        lambda: app.converters.pop("ref"),
+    ]
+    for change in late:
+        with pytest.raises(RuntimeError, match=r"^converters: .* has answered its first request"):
+            change()
+    assert "late" not in app.converters

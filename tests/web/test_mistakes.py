@@ -270,3 +270,40 @@ def test_what_is_not_kept_of_an_uploaded_file_is_told(name: str) -> None:
     with App(__name__).test_request_context(method="POST", data=sent):
         with pytest.raises(AttributeError, match=rf"has no {name!r}, as werkzeug's FileStorage has: .*content_type"):
             getattr(request.files["file"], name)
+
+
+@pytest.mark.parametrize("verb", ["get", "post", "put", "patch", "delete"])
+def test_the_decorator_of_one_method_takes_no_others_and_says_which_does(verb: str) -> None:
+    for part in (App(__name__), Blueprint("b", __name__)):
+        with pytest.raises(TypeError, match=rf"^{verb}\('/x', methods=…\): .* want route\(…, methods=…\)$"):
+            getattr(part, verb)("/x", methods=["GET", "POST"])
+
+
+@pytest.mark.parametrize(
+    ("methods", "told"),
+    [
+        (["GET POST"], r"'GET POST' is no method: want a token"),
+        (["GET", ""], r"'' is no method"),
+        (["GÉT"], r"'GÉT' is no method"),
+        (["GET\r\n"], r"is no method"),
+        ([b"GET"], r"b'GET' is no text: want a list such as \['GET'\]"),
+        ([], r"methods=\[\]: want one at least; without methods=… it is GET"),
+        ("GET", r"methods='GET': want a list: \['GET'\]"),
+    ],
+)
+def test_methods_that_are_none_are_refused_where_the_rule_is(methods: Any, told: str) -> None:
+    for part in (App(__name__), Blueprint("b", __name__)):
+        with pytest.raises((TypeError, ValueError), match=f"^rule '/x': .*{told}"):
+            part.route("/x", methods=methods)(lambda: "text")
+
+
+def test_methods_are_those_of_any_iterable_in_capitals_each_once() -> None:
+    app = App(__name__)
+    app.route("/x", endpoint="x", methods=(one for one in ("get", "GET", "m-search")))(lambda: "text")
+    assert [rule["methods"] for rule in app.routes()] == [["GET", "M-SEARCH"]]
+
+
+def test_what_is_no_class_of_converters_is_refused_where_it_is_set() -> None:
+    for kind in (str, "int", object()):
+        with pytest.raises(TypeError, match=r"^converters\['ref'\]: want a subclass of dragoman\.web\.converters\."):
+            App(__name__).converters["ref"] = kind  # type: ignore[assignment]

@@ -311,6 +311,25 @@ def test_without_a_secret_a_session_is_empty_and_pages_show_no_messages(key: Any
     assert answer.values("Set-Cookie") == []
 
 
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"SECRET_KEY": "dev"}, "the setting SECRET_KEY: want a random text of 16 bytes"),
+        ({"SECRET_KEY_FALLBACKS": ["old"]}, "the setting SECRET_KEY_FALLBACKS: want a random text of 16 bytes"),
+        ({"SESSION_COOKIE_NAME": "a b"}, "the settings SESSION_IDLE_S and SESSION_COOKIE_…: "),
+        ({"SESSION_COOKIE_SAMESITE": "None", "SESSION_COOKIE_SECURE": False}, "SESSION_COOKIE_…: "),
+        ({"SESSION_IDLE_S": 0}, "SESSION_COOKIE_…: idle_s: want seconds"),
+    ],
+)
+def test_a_setting_that_no_session_can_have_is_told_by_its_name(
+    settings: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = made_app()
+    app.config.update(settings)
+    assert asked(app, "/write/1").status == 500
+    assert told in caplog.text
+
+
 def test_a_session_that_no_cookie_holds_is_500_and_the_log_says_why(caplog: pytest.LogCaptureFixture) -> None:
     app = made_app()
 

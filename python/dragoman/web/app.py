@@ -17,7 +17,7 @@ from dragoman.web.compiling import Compiled, compiled
 from dragoman.web.config import Config
 from dragoman.web.context import ENVIRON, PLAN, Context
 from dragoman.web.contexts import AppContext, RequestContext, in_hand, preprocessed
-from dragoman.web.converters import CONVERTERS, Converter
+from dragoman.web.converters import CONVERTERS, Converters
 from dragoman.web.errors import HTTPException, InternalServerError, ServiceUnavailable
 from dragoman.web.folders import Folders
 from dragoman.web.handling import is_of_sessions, of_werkzeug, page
@@ -97,7 +97,7 @@ class App(Registrations, Folders, Templates):
             raise ValueError(f"instance_path={instance_path!r}: want an absolute path")
         self.instance_path = instance_path or str(instance_folder_of(import_name))
         self.config = Config(self.instance_path if instance_relative_config else self.root_path)
-        self.converters: dict[str, type[Converter]] = dict(CONVERTERS)
+        self.converters = Converters(self.refuse_when_frozen)
         self.blueprints_given: list[Nested] = []
         self.context_teardown: list[TeardownHook] = []
         self.extensions: dict[str, Any] = {}

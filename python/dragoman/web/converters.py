@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections import UserDict
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
@@ -14,6 +16,7 @@ __all__ = [
     "CONVERTERS",
     "AnyConverter",
     "Converter",
+    "Converters",
     "FloatConverter",
     "IntegerConverter",
     "PathConverter",
@@ -199,6 +202,29 @@ class AnyConverter(Converter):
         if value not in self.items:
             raise ValueError(f"{value!r}: want one of {', '.join(sorted(self.items))}")
         return super().to_url(value)
+
+
+class Converters(UserDict[str, type[Converter]]):
+    """The converters of an application, by the names that rules have for them.
+
+    refuse   called with ``"converters"`` before each change: raises an error when there may be none any more
+    Raises TypeError for what is no class of converters.
+    """
+
+    def __init__(self, refuse: Callable[[str], object]) -> None:
+        super().__init__()
+        self.data.update(CONVERTERS)
+        self.refuse = refuse
+
+    def __setitem__(self, name: str, kind: type[Converter]) -> None:
+        self.refuse("converters")
+        if not (isinstance(kind, type) and issubclass(kind, Converter)):
+            raise TypeError(f"converters[{name!r}]: want a subclass of dragoman.web.converters.Converter, got {kind!r}")
+        super().__setitem__(name, kind)
+
+    def __delitem__(self, name: str) -> None:
+        self.refuse("converters")
+        super().__delitem__(name)
 
 
 CONVERTERS: dict[str, type[Converter]] = {

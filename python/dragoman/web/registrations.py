@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar, cast
 
+from dragoman.http.fields import is_token
 from dragoman.types import WSGIApplication
 from dragoman.web.errors import class_for
 from dragoman.web.plan import View
@@ -89,7 +90,13 @@ class Verb:
         self.__doc__ = f"`route` for {method}."
 
     def __get__(self, registrations: Registrations, owner: type[Any]) -> Route:
-        return cast(Route, partial(registrations.route, methods=(self.method,)))
+        return cast(Route, partial(self.route, registrations))
+
+    def route(self, registrations: Registrations, rule: str, **options: Any) -> Callable[[AnyHandler], AnyHandler]:
+        if "methods" in options:
+            name = self.method.lower()
+            raise TypeError(f"{name}({rule!r}, methods=…): {name} is for {self.method} alone: want route(…, methods=…)")
+        return registrations.route(rule, methods=(self.method,), **options)
 
 
 class Registrations:
@@ -141,13 +148,11 @@ class Registrations:
         self.refuse_when_frozen("add_url_rule")
         if view_func is None or not callable(view_func):
             raise TypeError(f"rule {rule!r}: want a function that answers it, got {view_func!r}")
-        if isinstance(methods, str):
-            raise TypeError(f"rule {rule!r}: methods={methods!r}: want a list: [{methods!r}]")
         name: str = endpoint or getattr(view_func, "__name__", None) or type(view_func).__name__
         if "." in name:
             raise ValueError(f"endpoint {name!r}: want a name without points: they stand between those of blueprints")
         kinds = getattr(view_func, "methods", None) if methods is None else methods
-        listed = tuple(dict.fromkeys(method.upper() for method in (kinds or ("GET",))))
+        listed = ("GET",) if kinds is None else methods_of(rule, kinds)
         self.given.rules.append(RuleOf(rule, name, view_func, listed, defaults, strict_slashes))
 
     get = Verb("GET")
@@ -221,9 +226,25 @@ class Registrations:
     def refuse_when_frozen(self, what: str) -> None:
         if self.is_frozen:
             raise RuntimeError(
-                f"{what}: {self.name!r} has answered its first request, and takes no more rules or hooks; register them"
-                " where the module is imported"
+                f"{what}: {self.name!r} has answered its first request, and takes no more rules, hooks or converters;"
+                " register them where the module is imported"
             )
+
+
+def methods_of(rule: str, given: Iterable[str]) -> tuple[str, ...]:
+    """The methods of a rule, each once. Raises TypeError for what is no list of texts, ValueError for no method."""
+    if isinstance(given, str):
+        raise TypeError(f"rule {rule!r}: methods={given!r}: want a list: [{given!r}]")
+    listed = list(given)
+    for method in listed:
+        if not isinstance(method, str):
+            raise TypeError(f"rule {rule!r}: methods={listed!r}: {method!r} is no text: want a list such as ['GET']")
+        # RFC 9110 §9.1
+        if not is_token(method):
+            raise ValueError(f"rule {rule!r}: methods={listed!r}: {method!r} is no method: want a token such as 'GET'")
+    if not listed:
+        raise ValueError(f"rule {rule!r}: methods={listed!r}: want one at least; without methods=… it is GET")
+    return tuple(dict.fromkeys(method.upper() for method in listed))
 
 
 def refuse_undecorated(decorator: str, given: object, example: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from dragoman.middleware import Sessions
 from dragoman.middleware.personal import personal
+from dragoman.middleware.secrets import secrets_of
 from dragoman.middleware.sessions import SESSION, Session, SessionUnavailable
 from dragoman.web.context import PLACES_OF_STREAM
 from dragoman.web.errors import ServiceUnavailable
@@ -55,18 +56,25 @@ def sessions_of(config: Config, is_local: bool) -> Sessions:
 
     is_local   whether the site is asked by http, as at work and in tests: then the cookie is not Secure, unless
                SESSION_COOKIE_SECURE says so
+    Raises ValueError for a SECRET_KEY that can be guessed and for a cookie that cannot be.
     """
+    secrets = secrets_of(config["SECRET_KEY"], "the setting SECRET_KEY")
+    if older := config["SECRET_KEY_FALLBACKS"]:
+        secrets += secrets_of(older, "the setting SECRET_KEY_FALLBACKS")
     secure = config["SESSION_COOKIE_SECURE"]
-    return Sessions(
-        secret=[config["SECRET_KEY"], *(config["SECRET_KEY_FALLBACKS"] or ())],
-        idle_s=config["SESSION_IDLE_S"],
-        cookie=config["SESSION_COOKIE_NAME"],
-        secure=not is_local if secure is None else secure,
-        http_only=config["SESSION_COOKIE_HTTPONLY"],
-        same_site=config["SESSION_COOKIE_SAMESITE"],
-        path=config["SESSION_COOKIE_PATH"],
-        domain=config["SESSION_COOKIE_DOMAIN"],
-    )
+    try:
+        return Sessions(
+            secret=secrets,
+            idle_s=config["SESSION_IDLE_S"],
+            cookie=config["SESSION_COOKIE_NAME"],
+            secure=not is_local if secure is None else secure,
+            http_only=config["SESSION_COOKIE_HTTPONLY"],
+            same_site=config["SESSION_COOKIE_SAMESITE"],
+            path=config["SESSION_COOKIE_PATH"],
+            domain=config["SESSION_COOKIE_DOMAIN"],
+        )
+    except ValueError as error:
+        raise ValueError(f"the settings SESSION_IDLE_S and SESSION_COOKIE_…: {error}") from error
 
 
 def open_session(request: Request, sessions_for: SessionsFor) -> MutableMapping[str, Any]:
