@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 import weakref
@@ -22,6 +23,7 @@ from dragoman.run import run
 from dragoman.settings import Row, Settings, misspelt, rows, settings_from, unknown_name
 from dragoman.supervisor.sockets import Listener, close_all, open_all
 from dragoman.types import ErrorStream, WSGIApplication
+from dragoman.values import printable
 from dragoman.worker import Worker
 
 __all__ = ["BackgroundServer", "keyword_settings", "serve", "serve_loaded"]
@@ -68,7 +70,7 @@ def serve(application: WSGIApplication | str, *, bind: str | Sequence[str] | Non
     given = {"bind": bind, **settings}
     if isinstance(application, str):
         return serve_loaded(None, {"application": application, **given})
-    loaded = checked(application, application_name(application))
+    loaded = checked(application, written_name(application))
     return serve_loaded(lambda: loaded, {"workers": 0, **given}, fixed=FIXED)
 
 
@@ -96,6 +98,20 @@ def told(load: Callable[[], Loaded]) -> Loaded:
         raise
     except (Exception, SystemExit) as error:
         raise ApplicationError(f"loading the application fails: {one_line(error)}", traceback_of(error)) from None
+
+
+def written_name(application: WSGIApplication) -> str:
+    """``module:name`` as the program has it; what it has under no name by what that was made with, or as its class."""
+    import_name = getattr(application, "import_name", None)
+    if not hasattr(application, "__qualname__"):
+        # Of a function that name is its own; of an object it would be that of the class.
+        for module in ("__main__", import_name):
+            for name, value in list(getattr(sys.modules.get(str(module)), "__dict__", {}).items()):
+                if value is application and not name.startswith("_"):
+                    return printable(f"{module}:{name}")
+        if isinstance(import_name, str):
+            return printable(f"{type(application).__name__}({import_name!r})")
+    return application_name(application)
 
 
 def checked(application: WSGIApplication, name: str) -> Loaded:

@@ -46,7 +46,7 @@ def test_a_script_goes_on_after_the_signal_with_its_own_handlers(
         assert server.wait() == 0
         assert server.output.wait_for_end() == f"status 0\npid {server.pid}\nhandlers True\n"
         assert "Traceback" not in server.log.text
-        assert "tests.support.routing:Routes" in server.log.text
+        assert "serves __main__:app (WSGI)" in server.log.text
 
 
 def test_term_answers_what_is_under_way(tmp_path: Path, channel: Channel) -> None:

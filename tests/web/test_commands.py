@@ -82,6 +82,16 @@ def test_the_commands_of_a_blueprint_may_have_another_group_or_stand_beside_the_
     assert runner.invoke(args=["clean-users"]).output == "users of shop\n"
 
 
+def test_who_puts_a_blueprint_in_may_say_the_group_of_its_commands() -> None:
+    app, outer = shop(), Blueprint("outer", "shop")
+    app.register_blueprint(with_commands("admin", cli_group=None), cli_group="manage")
+    outer.register_blueprint(with_commands("users", cli_group="people"), cli_group=None)
+    app.register_blueprint(outer)
+    runner = app.test_cli_runner()
+    assert runner.invoke(args=["manage", "clean-admin"]).output == "admin of shop\n"
+    assert runner.invoke(args=["clean-users"]).output == "users of shop\n"
+
+
 def test_the_commands_of_a_blueprint_within_another_and_under_another_name_are_there() -> None:
     app, outer = shop(), Blueprint("outer", "shop")
     outer.register_blueprint(with_commands("inner"))

@@ -5,17 +5,21 @@ from __future__ import annotations
 import io
 import json as json_of_python
 import logging
+import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from dragoman.contract import Checked
+from dragoman.embedded import written_name
+from dragoman.middleware import RequestId
 from dragoman.web import App, Blueprint, current_app, json, jsonify, make_response, request, session
 from dragoman.web.config import OF_FLASK
 from dragoman.web.errors import HTTPException, NotFound
@@ -424,6 +428,22 @@ def test_run_serves_at_the_address_that_is_given(monkeypatch: pytest.MonkeyPatch
     app.run("::1", 9000, threads=2)
     assert served == [(app, {"bind": "127.0.0.1:8000"}), (app, {"bind": "[::1]:9000", "threads": 2})]
     assert app.debug
+
+
+def test_the_application_that_is_served_is_called_what_its_module_calls_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = ModuleType("shop")
+    monkeypatch.setitem(sys.modules, "shop", shop)
+    shop.site = App("shop")  # type: ignore[attr-defined]
+    assert written_name(shop.site) == "shop:site"
+    monkeypatch.setattr(sys.modules["__main__"], "own", App("elsewhere"), raising=False)
+    assert written_name(sys.modules["__main__"].own) == "__main__:own"  # type: ignore[attr-defined]
+    assert written_name(App("factory")) == "App('factory')"
+    assert written_name(RequestId(App("factory"))) == f"{RequestId.__module__}:RequestId"
+    assert written_name(served_function) == f"{__name__}:served_function"
+
+
+def served_function(environ: Any, start_response: Any) -> list[bytes]:
+    raise NotImplementedError
 
 
 def test_the_application_in_hand_has_its_attributes_and_methods() -> None:

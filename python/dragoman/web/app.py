@@ -188,16 +188,22 @@ class App(Registrations, Folders, Templates):
     # Parts
 
     def register_blueprint(
-        self, blueprint: Blueprint, *, url_prefix: str | None = None, name: str | None = None
+        self,
+        blueprint: Blueprint,
+        *,
+        url_prefix: str | None = None,
+        name: str | None = None,
+        cli_group: str | None = "",
     ) -> None:
         """Put a blueprint in.
 
         url_prefix   instead of its own
         name         instead of its own: to put one in twice
+        cli_group    of its commands, instead of its own; None: they stand beside the application's
         Raises ValueError for a name that is there already.
         """
         self.refuse_when_frozen("register_blueprint")
-        nested = Nested(blueprint, url_prefix, name)
+        nested = Nested(blueprint, url_prefix, name, cli_group)
         refuse_name_twice(nested, self.blueprints_given)
         self.blueprints_given.append(nested)
         self.take_from(blueprint)

@@ -68,11 +68,19 @@ class Blueprint(Registrations, Folders):
         self.is_put_in = False
 
     def register_blueprint(
-        self, blueprint: Blueprint, *, url_prefix: str | None = None, name: str | None = None
+        self,
+        blueprint: Blueprint,
+        *,
+        url_prefix: str | None = None,
+        name: str | None = None,
+        cli_group: str | None = "",
     ) -> None:
-        """Put another one into this. Raises ValueError for a name that is there already, and for a circle."""
+        """Put another one into this, as `App.register_blueprint` has it.
+
+        Raises ValueError for a name that is there already, and for a circle.
+        """
         self.refuse_when_put_in("register_blueprint")
-        nested = Nested(blueprint, url_prefix, name)
+        nested = Nested(blueprint, url_prefix, name, cli_group)
         if blueprint.contains(self):
             raise ValueError(f"blueprint {blueprint.name!r} cannot be put into itself, nor into one that is in it")
         refuse_name_twice(nested, self.nested)
@@ -187,15 +195,18 @@ class Blueprint(Registrations, Folders):
 
 
 class Nested:
-    """A blueprint as it was put in: under which name and prefix."""
+    """A blueprint as it was put in: under which name and prefix, with which group of commands."""
 
-    def __init__(self, blueprint: Blueprint, url_prefix: str | None, name: str | None) -> None:
+    def __init__(
+        self, blueprint: Blueprint, url_prefix: str | None, name: str | None, cli_group: str | None = ""
+    ) -> None:
         check_blueprint(blueprint)
         check_prefix(url_prefix or "")
         check_name(name or blueprint.name)
         self.blueprint = blueprint
         self.url_prefix = blueprint.url_prefix if url_prefix is None else url_prefix
         self.name = name or blueprint.name
+        self.cli_group = blueprint.cli_group if cli_group == "" else cli_group
 
 
 def refuse_name_twice(nested: Nested, others: Iterable[Nested]) -> None:

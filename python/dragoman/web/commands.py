@@ -53,9 +53,8 @@ def within(nested: Iterable[Nested], above: str) -> Iterator[tuple[str, click.Co
         # A blueprint that nobody has asked for its commands has none.
         group: click.Group | None = vars(one.blueprint).get("cli")
         if group is not None and group.commands:
-            of_group = one.blueprint.cli_group
-            if of_group is None:
+            if one.cli_group is None:
                 yield from group.commands.items()
             else:
-                yield of_group or name, group
+                yield one.cli_group or name, group
         yield from within(one.blueprint.nested, f"{name}.")
