@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import logging
 import threading
@@ -373,6 +374,34 @@ def test_an_exception_that_answers_with_a_response_of_its_own() -> None:
     app = App(__name__)
     app.add_url_rule("/", "a", raising(NotFound(response=Response("own", 404))))
     assert ask(app).text == "own"
+
+
+@pytest.mark.parametrize("code", [*range(400, 432), 451, *range(500, 512), 499, 599])
+def test_each_error_has_a_sentence_that_pages_and_handlers_show(code: int) -> None:
+    app = App(__name__)
+    app.add_url_rule("/", "here", lambda: abort(code))
+    sentence = exception_for(code)().description
+    assert sentence.endswith(".")
+    asked_by_program = ask(app, headers={"Accept": "application/json"})
+    assert json.loads(asked_by_program.text)["detail"] == sentence
+    assert f"<p>{html.escape(sentence)}</p>" in ask(app).text
+    app = App(__name__)
+    app.add_url_rule("/", "here", lambda: abort(code))
+    app.register_error_handler(HTTPException, lambda error: error.description)
+    assert ask(app).text == sentence
+
+
+def test_an_error_may_have_no_sentence_when_that_is_said() -> None:
+    app = App(__name__)
+    app.add_url_rule("/", "here", lambda: abort(404, ""))
+    assert "detail" not in json.loads(ask(app, headers={"Accept": "application/json"}).text)
+
+
+def test_an_error_class_of_the_applications_own_has_at_least_its_name() -> None:
+    class Locked(HTTPException):
+        code = 423
+
+    assert (Locked().description, Locked("Mine.").description) == ("Locked.", "Mine.")
 
 
 # What libraries raise that stand on werkzeug

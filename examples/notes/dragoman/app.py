@@ -47,7 +47,7 @@ def create_app(folder: str | None = None) -> App:
 
 
 def refused(error: HTTPException) -> tuple[dict[str, Any], int, list[tuple[str, str]]]:
-    told: dict[str, Any] = {"error": error.description or error.name}
+    told: dict[str, Any] = {"error": error.description}
     if isinstance(error, ValidationFailed):
         told["fields"] = {one["field"]: one["detail"] for one in error.errors}
     return told, error.code, error.headers

@@ -46,7 +46,8 @@ __all__ = [
 class HTTPException(Exception):
     """An answer of 400 or more, raised.
 
-    description   what was wrong and how to mend it; clients see it. Empty for the class's own.
+    description   what was wrong and how to mend it; clients see it. None: a sentence that is the same for all of its
+                  status
     response      sent as it is, instead of a page that is made of this exception
     headers       further fields of that page
     extensions    further members of its problem details, RFC 9457 §3.2
@@ -66,8 +67,8 @@ class HTTPException(Exception):
         headers: Iterable[tuple[str, str]] = (),
         extensions: dict[str, Any] | None = None,
     ) -> None:
-        if description is not None:
-            self.description = description
+        # A class of an application may have none.
+        self.description = (self.description or f"{self.name}.") if description is None else description
         super().__init__(self.description)
         self.response = response
         self.headers = list(headers)
@@ -104,6 +105,7 @@ class BadRequest(HTTPException):
     """400: what the client has sent cannot be read."""
 
     code = 400
+    description = "The request cannot be read."
 
 
 class MissingKey(BadRequest, KeyError):
@@ -118,24 +120,28 @@ class Unauthorized(HTTPException):
     """401: who is it? Give ``headers=[("WWW-Authenticate", …)]``."""
 
     code = 401
+    description = "Say who you are: this is not for everyone."
 
 
 class Forbidden(HTTPException):
     """403: not for this one."""
 
     code = 403
+    description = "This is not for you."
 
 
 class NotFound(HTTPException):
     """404: there is nothing here."""
 
     code = 404
+    description = "There is nothing at this address."
 
 
 class MethodNotAllowed(HTTPException):
     """405: there is something here, but not for this method; `valid_methods` go into Allow."""
 
     code = 405
+    description = "The address does not take this method."
 
     def __init__(self, valid_methods: Sequence[str] = (), description: str | None = None, **options: Any) -> None:
         super().__init__(description, **options)
@@ -148,78 +154,91 @@ class NotAcceptable(HTTPException):
     """406: nothing that the client would take."""
 
     code = 406
+    description = "There is nothing here of a kind that you accept."
 
 
 class RequestTimeout(HTTPException):
     """408: the client was too slow."""
 
     code = 408
+    description = "The request took too long to arrive."
 
 
 class Conflict(HTTPException):
     """409: it does not fit what is there now."""
 
     code = 409
+    description = "This does not fit what is there now."
 
 
 class Gone(HTTPException):
     """410: it was here, and will not come back."""
 
     code = 410
+    description = "This was here, and will not come back."
 
 
 class LengthRequired(HTTPException):
     """411: say how long it is."""
 
     code = 411
+    description = "The request has to say how long it is."
 
 
 class PreconditionFailed(HTTPException):
     """412: it is not the one that the request is about."""
 
     code = 412
+    description = "This is not the version that the request is about."
 
 
 class ContentTooLarge(HTTPException):
     """413: too much."""
 
     code = 413
+    description = "The request is too large."
 
 
 class UnsupportedMediaType(HTTPException):
     """415: of another type than is wanted."""
 
     code = 415
+    description = "The request is of a type that is not taken here."
 
 
 class RangeNotSatisfiable(HTTPException):
     """416: there is no such part."""
 
     code = 416
+    description = "There is no such part of it."
 
 
 class UnprocessableContent(HTTPException):
     """422: it can be read, but is not what is wanted."""
 
     code = 422
+    description = "The request can be read, but is not what is wanted."
 
 
 class PreconditionRequired(HTTPException):
     """428: say which one it is about."""
 
     code = 428
+    description = "The request has to say which version it is about."
 
 
 class TooManyRequests(HTTPException):
     """429: later."""
 
     code = 429
+    description = "These are too many requests. Please try again later."
 
 
 class InternalServerError(HTTPException):
     """500: a fault of the application; `original_exception` is what was raised."""
 
     code = 500
+    description = "The server has a fault. The request is not to blame."
 
     def __init__(
         self, description: str | None = None, original_exception: BaseException | None = None, **options: Any
@@ -232,24 +251,28 @@ class NotImplementedByServer(HTTPException):
     """501: not here."""
 
     code = 501
+    description = "The server cannot do this."
 
 
 class BadGateway(HTTPException):
     """502: who was asked in turn answered nonsense."""
 
     code = 502
+    description = "A server behind this one gave no answer that can be read."
 
 
 class ServiceUnavailable(HTTPException):
     """503: not now."""
 
     code = 503
+    description = "This is not available at the moment. Please try again later."
 
 
 class GatewayTimeout(HTTPException):
     """504: who was asked in turn did not answer in time."""
 
     code = 504
+    description = "A server behind this one did not answer in time."
 
 
 BY_CODE: dict[int, type[HTTPException]] = {
