@@ -168,3 +168,31 @@ def test_an_inner_name_that_begins_as_another_is_not_its_blueprint() -> None:
         app.register_blueprint(blueprint)
     assert app.url_for("admin.index") == "/admin/?by=admin"
     assert ask(app, "GET", "/admin/").text == "admin"
+
+
+def test_what_a_blueprint_asks_of_the_application_is_done_once_though_it_is_put_in_twice() -> None:
+    calls: list[str] = []
+    inner, outer = Blueprint("inner"), Blueprint("outer")
+    inner.before_app_request(lambda: calls.append("before"))
+    inner.teardown_app_request(lambda error: calls.append("teardown"))
+    inner.record_once(lambda app: calls.append("once"))
+    inner.record(lambda app: calls.append("each time"))
+    inner.before_request(lambda: calls.append("own"))
+    inner.get("/")(lambda: "text")
+    outer.register_blueprint(inner)
+
+    def made() -> App:
+        app = App(__name__)
+        app.register_blueprint(outer, url_prefix="/one")
+        app.register_blueprint(outer, url_prefix="/two", name="again")
+        return app
+
+    # An application that a test makes anew is another one.
+    for _ in range(2):
+        app = made()
+        assert calls == ["once", "each time", "each time"]
+        calls.clear()
+        for path in ("/one/", "/two/"):
+            assert ask(app, "GET", path).text == "text"
+            assert calls == ["before", "own", "teardown"]
+            calls.clear()

@@ -99,6 +99,7 @@ class App(Registrations, Folders, Templates):
         self.config = Config(self.instance_path if instance_relative_config else self.root_path)
         self.converters = Converters(self.refuse_when_frozen)
         self.blueprints_given: list[Nested] = []
+        self.taken: set[Blueprint] = set()
         self.context_teardown: list[TeardownHook] = []
         self.extensions: dict[str, Any] = {}
         self.json = Json()
@@ -209,10 +210,13 @@ class App(Registrations, Folders, Templates):
         self.take_from(blueprint)
 
     def take_from(self, blueprint: Blueprint) -> None:
-        """Do what a blueprint, and those in it, ask of the application as a whole."""
+        """Do what a blueprint, and those in it, ask of the application as a whole: once, however often it is put in."""
         blueprint.is_put_in = True
-        for method, arguments in blueprint.of_app:
-            getattr(self, method)(*arguments)
+        is_first = blueprint not in self.taken
+        self.taken.add(blueprint)
+        for method, arguments, each_time in blueprint.of_app:
+            if is_first or each_time:
+                getattr(self, method)(*arguments)
         for nested in blueprint.nested:
             self.take_from(nested.blueprint)
 

@@ -64,7 +64,8 @@ class Blueprint(Registrations, Folders):
         self.static_url_path = static_url_path
         self.cli_group = cli_group
         self.nested: list[Nested] = []
-        self.of_app: list[tuple[str, tuple[Any, ...]]] = []
+        # Method and arguments, and whether it is done each time that this is put in, not only the first time.
+        self.of_app: list[tuple[str, tuple[Any, ...], bool]] = []
         self.is_put_in = False
 
     def register_blueprint(
@@ -164,26 +165,19 @@ class Blueprint(Registrations, Folders):
 
     def record(self, function: Callable[[Any], Any]) -> None:
         """Call it with the application when this is put into one. (Flask: with a state, whose `app` that is.)"""
-        self.asked_of_app("call_with_app", function)
+        self.asked_of_app("call_with_app", function, each_time=True)
 
     def record_once(self, function: Callable[[Any], Any]) -> None:
-        """`record`, for the first time alone that this is put in."""
-        seen: list[Any] = []
-
-        def once(app: Any) -> None:
-            if not seen:
-                seen.append(app)
-                function(app)
-
-        self.record(once)
+        """`record`, for the first time alone that this is put into an application."""
+        self.asked_of_app("call_with_app", function)
 
     def for_app(self, method: str, hook: AnyView) -> AnyView:
         self.asked_of_app(method, hook)
         return hook
 
-    def asked_of_app(self, method: str, *arguments: Any) -> None:
+    def asked_of_app(self, method: str, *arguments: Any, each_time: bool = False) -> None:
         self.refuse_when_put_in(method)
-        self.of_app.append((method, arguments))
+        self.of_app.append((method, arguments, each_time))
 
     def refuse_when_put_in(self, what: str) -> None:
         self.refuse_when_frozen(what)
