@@ -536,3 +536,31 @@ def test_a_teardown_hook_that_raises_does_not_keep_the_later_ones_from_being_cal
     # What has been written for these hooks can be read where it stands in a traceback.
     lines = [str(one.statement).strip() for one in caught.traceback]
     assert f"teardown_{raising}(None)" in lines
+
+
+@pytest.mark.parametrize("touches_request", [False, True])
+def test_teardown_comes_also_where_a_hook_after_and_the_close_of_the_stream_both_fail(touches_request: bool) -> None:
+    class Blocks:
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(())
+
+        def close(self) -> None:
+            raise Fault("close")
+
+    app, ends = App(__name__), []
+
+    @app.get("/")
+    def handler() -> Any:
+        if touches_request:
+            g.value = request.path
+        return Blocks()
+
+    @app.after_request
+    def failing(response: Response) -> Response:
+        if response.is_streamed:
+            raise Fault("after")
+        return response
+
+    app.teardown_request(lambda error: ends.append(str(error)))
+    assert ask(app).status == 500
+    assert ends == ["close"]

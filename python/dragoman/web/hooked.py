@@ -49,8 +49,8 @@ def answer_of(app, plan, view, before, after, teardown, values, simple, response
             {change_response}
         except BaseException as error:
             # Another answer takes its place.
-            response.close()
-            return failed(app, plan, context, start_response, error)
+            raised = closed_after(response, error)
+            return failed(app, plan, context, start_response, raised)
         if (
             {has_body}
             and response.pairs == fields
@@ -154,6 +154,15 @@ def change_values(plan: Plan, context: Context, hooks: tuple[Callable[[str, dict
         context[VALUES] = tuple(named.get(name) for name in plan.names)
 
 
+def closed_after(response: Response, error: BaseException) -> BaseException:
+    """Close what is not sent, and give what is to be answered: `error`, or what that has raised."""
+    try:
+        response.close()
+    except BaseException as second:
+        return second
+    return error
+
+
 NAMES: dict[str, Any] = {
     "KNOWN": KNOWN,
     "LENGTHS": LENGTHS,
@@ -162,6 +171,7 @@ NAMES: dict[str, Any] = {
     "VALUES": VALUES,
     "change_values": change_values,
     "checked": checked,
+    "closed_after": closed_after,
     "completed": completed,
     "ended": ended,
     "failed": failed,
