@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.web import App, Blueprint, Response, g, request
+from dragoman.web import App, Blueprint, Response, abort, g, request
 from dragoman.web.background import loop_of_process
 from tests.middleware.kit import ask, environ_of
 from tests.web.kit import opened
@@ -282,6 +282,61 @@ def test_the_setting_refuses_coroutines_at_the_start() -> None:
     app = app_of(view, ASYNC_HANDLERS=False)
     with pytest.raises(TypeError, match="view is an async def, and ASYNC_HANDLERS is off"):
         app.freeze()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "error"),
+    [("/", 200, "NoneType"), ("/nowhere", 404, "NoneType"), ("/gone", 410, "NoneType"), ("/fault", 500, "KeyError")],
+)
+def test_async_hooks_are_called_in_the_answers_to_errors_too(path: str, status: int, error: str) -> None:
+    app, calls = App(__name__), []
+
+    @app.before_request
+    async def before() -> None:
+        calls.append("before")
+
+    @app.after_request
+    async def after(response: Response) -> Response:
+        response.headers["X-After"] = "here"
+        return response
+
+    @app.teardown_request
+    async def teardown(error: BaseException | None) -> None:
+        calls.append(type(error).__name__)
+
+    @app.teardown_appcontext
+    async def last(error: BaseException | None) -> None:
+        calls.append("last")
+
+    app.add_url_rule("/", "index", lambda: "text")
+    app.add_url_rule("/gone", "gone", lambda: abort(410))
+    app.add_url_rule("/fault", "fault", lambda: {}["fault"])
+    answer = ask(app, "GET", path)
+    assert (answer.status, answer.value("X-After")) == (status, "here")
+    assert calls == ["before", error, "last"]
+
+
+def test_async_hooks_are_called_in_contexts_that_are_entered_by_hand() -> None:
+    app, calls = App(__name__), []
+
+    @app.url_value_preprocessor
+    async def change(endpoint: str | None, values: dict[str, Any]) -> None:
+        values["name"] = values["name"].upper()
+
+    @app.before_request
+    async def before() -> str:
+        return f"by the hook, {request.view_args}"
+
+    @app.teardown_appcontext
+    async def last(error: BaseException | None) -> None:
+        calls.append("last")
+
+    app.add_url_rule("/<name>", "index", lambda name: name)
+    with app.test_request_context("/ann"):
+        assert app.preprocess_request() == "by the hook, {'name': 'ANN'}"
+    with app.app_context():
+        pass
+    assert calls == ["last", "last"]
 
 
 def test_hooks_of_a_blueprint_may_be_async() -> None:

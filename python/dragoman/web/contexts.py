@@ -72,7 +72,7 @@ class Entered:
         token = self.tokens.pop()
         try:
             if not self.tokens:
-                ended(self.context, tuple(map(called_in_loop, self.teardown())), error)
+                ended(self.context, tuple(self.teardown()), error)
         finally:
             CURRENT.reset(token)
 
@@ -109,7 +109,7 @@ class AppContext(Entered):
 
     def teardown(self) -> Iterable[Callable[[BaseException | None], Any]]:
         """Those of `App.teardown_appcontext`."""
-        return self.app.context_teardown[::-1]
+        return map(called_in_loop, self.app.context_teardown[::-1])
 
 
 class RequestContext(Entered):
@@ -228,7 +228,7 @@ def preprocessed(context: Context) -> Any:
         hook(plan.endpoint or None, named)
         context[VALUES] = tuple(named.get(name) for name in plan.names)
     for check in plan.hooks.before:
-        result = called_in_loop(check)()
+        result = check()
         if result is not None:
             return result
     return None

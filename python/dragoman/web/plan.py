@@ -25,7 +25,7 @@ Call: TypeAlias = Callable[[Context], Any]
 
 
 class Hooks(NamedTuple):
-    """What is called around a handler, each in the order of calling.
+    """What is called around a handler, each in the order of calling; those that are async def run in the loop then.
 
     before     gives None, or an answer instead of the handler's
     after      takes the answer, and gives one
