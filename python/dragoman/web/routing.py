@@ -34,7 +34,7 @@ class Missed(NamedTuple):
     """No plan.
 
     allowed        the methods that the path has plans for; empty where there is no such path
-    wants_slash    whether there would be one for the path with a slash at its end
+    wants_slash    whether there is a plan for the path with a slash at its end, which comes before what else there is
     """
 
     allowed: frozenset[str]
@@ -95,34 +95,50 @@ class Tree(Generic[P]):
     def add(self, rule: Rule, converters: Mapping[str, Converter], method: str, plan: P) -> P | None:
         """Put in a plan. Gives the one that is there already, which then stays."""
         node = self.root
+        passed = []
         for segment in rule.segments:
-            before, node = node, step(node, segment, converters)
+            passed.append(node)
+            node = step(node, segment, converters)
         if method in node.plans:
             return node.plans[method]
         node.plans[method] = plan
         if rule.is_static:
             self.static[as_native(rule.text)] = node.plans
-        beginning = rule.segments[:-1]
-        if before.edges and all(len(segment) == 1 and isinstance(segment[0], str) for segment in beginning):
+        self.note_last(rule.segments[:-1], passed[-1])
+        if rule.segments[-1] == ("",) and len(passed) > 1:
+            # Where nothing but the slash is missing, this comes before variables: here as in the walk.
+            self.note_last(rule.segments[:-2], passed[-2])
+            if rule.is_static:
+                self.static.setdefault(as_native(rule.text[:-1]), passed[-1].plans)
+        return None
+
+    def note_last(self, beginning: Sequence[Segment], node: Node[P]) -> None:
+        """How a last segment is matched after a beginning of literals, which leads to `node`."""
+        if node.edges and all(len(segment) == 1 and isinstance(segment[0], str) for segment in beginning):
             path = as_native("".join(f"/{segment[0]}" for segment in beginning))
-            ways = [(edge.match, edge.node.plans) for edge in before.edges]
+            self.last.pop(path, None)
+            self.several_last.pop(path, None)
+            ways = [(edge.match, edge.node.plans) for edge in node.edges]
             if len(ways) == 1:
                 self.last[path] = ways[0]
-            else:
-                self.last.pop(path, None)
+            elif not any("" in edge.node.literals for edge in node.edges):
+                # Else one of them may want a slash, and keep the next from being tried.
                 self.several_last[path] = ways
-        return None
 
     def find(self, segments: Sequence[str], method: str) -> tuple[P, tuple[object, ...]] | Missed:
         """The plan for a path.
 
         segments   of the path after its first slash, as `segments_of` gives them
-        Literals come before variables, and numbers before texts, at each segment from the left; a plan for another
+        Literals come before variables, and numbers before texts, at each segment from the left, also where nothing but
+        a slash at the end is missing: ``/admin`` leads to ``/admin/``, and not to ``/<name>``. A plan for another
         method does not keep a later rule from being taken.
         """
         search: Search[P] = Search(segments, method)
-        found = search.walk(self.root, 0, ())
-        return found if found is not None else Missed(frozenset(search.allowed), search.wants_slash)
+        try:
+            found = search.walk(self.root, 0, ())
+        except WantsSlash:
+            return Missed(frozenset(search.allowed), wants_slash=True)
+        return found if found is not None else Missed(frozenset(search.allowed), wants_slash=False)
 
     def walk(self) -> Iterator[dict[str, P]]:
         """The plans of all places."""
@@ -146,6 +162,10 @@ def taken_way(ways: Sequence[Way[P]], segment: str, method: str) -> tuple[P | No
     return None, ()
 
 
+class WantsSlash(Exception):
+    """The walk has come to where a rule goes on with nothing but a slash."""
+
+
 class Search(Generic[P]):
     """The walk through a tree for one path."""
 
@@ -154,7 +174,6 @@ class Search(Generic[P]):
         self.count = len(segments)
         self.method = method
         self.allowed: set[str] = set()
-        self.wants_slash = False
         # Where the rest of the path has been tried after a span and does not fit, so that nothing is tried twice.
         self.failed: set[tuple[int, int]] = set()
 
@@ -189,7 +208,7 @@ class Search(Generic[P]):
         self.allowed.update(node.plans)
         with_slash = node.literals.get("")
         if with_slash is not None and self.method in with_slash.plans:
-            self.wants_slash = True
+            raise WantsSlash
         return None
 
     def across(self, span: Edge[P], index: int, values: tuple[object, ...]) -> tuple[P, tuple[object, ...]] | None:
