@@ -307,3 +307,14 @@ def test_what_is_no_class_of_converters_is_refused_where_it_is_set() -> None:
     for kind in (str, "int", object()):
         with pytest.raises(TypeError, match=r"^converters\['ref'\]: want a subclass of dragoman\.web\.converters\."):
             App(__name__).converters["ref"] = kind  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("part", ["app", "blueprint"])
+def test_a_hook_that_url_for_calls_and_cannot_await_is_refused_at_the_start(part: str) -> None:
+    app, blueprint = App(__name__), Blueprint("b", __name__)
+
+    async def defaults(endpoint: str, values: dict[str, Any]) -> None: ...
+
+    {"app": app, "blueprint": blueprint}[part].url_defaults(defaults)  # type: ignore[arg-type]
+    app.register_blueprint(blueprint)
+    assert re.search(r"defaults \(.*:\d+\): url_for calls it, and awaits nothing: want def", refused(app))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dragoman.web.background import called_in_loop
 from dragoman.web.blueprint import Blueprint
 from dragoman.web.building import Target, Targets
-from dragoman.web.calls import annotated_converters, check_takes, compiled_call, takes_values
+from dragoman.web.calls import HandlerError, annotated_converters, check_takes, compiled_call, takes_values
 from dragoman.web.context import ENVIRON, Context
 from dragoman.web.converters import Converter
 from dragoman.web.handling import ErrorTable
@@ -118,6 +118,9 @@ def check_hooks(given: Given) -> None:
     for kind, what, values in CALLED_WITH:
         for hook in getattr(given, kind):
             check_takes(what, hook, values)
+    for hook in given.url_defaults:
+        if called_in_loop(hook) is not hook:
+            raise HandlerError(f"{place_of(hook)}: url_for calls it, and awaits nothing: want def, not async def")
     for _, handler in given.errors:
         check_takes("errorhandler", handler, ("error",))
 

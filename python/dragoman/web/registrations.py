@@ -162,7 +162,11 @@ class Registrations:
     delete = Verb("DELETE")
 
     def mount(self, prefix: str, app: WSGIApplication) -> None:
-        """Give all paths at and below `prefix` that no rule is for to another WSGI application."""
+        """Give all paths at and below `prefix` that no rule is for to another WSGI application.
+
+        No hooks are called for it, also not those of the blueprint that it is mounted in: what asks who it is has to
+        be in that application, or a middleware around it.
+        """
         self.refuse_when_frozen("mount")
         if not prefix.startswith("/") or prefix.endswith("/"):
             raise ValueError(f"mount({prefix!r}): want a prefix with a slash at its beginning and none at its end")
