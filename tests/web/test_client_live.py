@@ -10,7 +10,7 @@ import pytest
 
 from dragoman.contract import ContractBreach
 from dragoman.types import Environ, StartResponse
-from dragoman.web import App, Request, Response, has_request_context, redirect, session
+from dragoman.web import App, Request, Response, early_hints, has_request_context, preload, redirect, session
 from dragoman.web.testing import LiveClient
 
 
@@ -154,3 +154,18 @@ def test_what_sockets_cannot_carry_is_refused(client: LiveClient) -> None:
         client.get("/visit", base_url="https://localhost/")
     with pytest.raises(RuntimeError, match="with block"):
         site().test_client(live=True).get("/visit")
+
+
+def test_the_answer_is_the_one_behind_the_hints() -> None:
+    app = App("site", static_folder=None)
+
+    @app.get("/")
+    def index() -> tuple[str, int]:
+        early_hints(preload("/a.css", "style"))
+        early_hints(preload("/b.css", "style"))
+        return "page", 203
+
+    with app.test_client(live=True) as client:
+        answer = client.get("/")
+        assert (answer.status_code, answer.text) == (203, "page")
+        assert answer.headers.getlist("Link") == [preload("/a.css", "style"), preload("/b.css", "style")]

@@ -90,6 +90,7 @@ class LiveClient(Client):
     def answered(self, sent: Environ, asked: Request, is_own_environ: bool, is_buffered: bool) -> TestResponse:
         """The answer that comes over the socket."""
         connection = http.client.HTTPConnection(self.server.host, self.server.port, timeout=TIMEOUT_S)
+        connection.response_class = FinalResponse
         stream = Received(self, connection)
         try:
             # A body that is refused need not be taken to its end: there is an answer all the same.
@@ -115,6 +116,17 @@ class LiveClient(Client):
                 self.findings.left_to(first)
                 raise first
         self.findings.told()
+
+
+class FinalResponse(http.client.HTTPResponse):
+    """The answer behind what comes before it: RFC 9110 §15.2. http.client itself passes over 100 alone."""
+
+    def begin(self) -> None:
+        """Read the head."""
+        super().begin()
+        while 100 <= self.status < 200:
+            self.headers = self.msg = None  # type: ignore[assignment]
+            super().begin()
 
 
 class Received:
