@@ -207,7 +207,8 @@ def test_its_lines_stand_in_the_error_log_as_the_servers_own(tmp_path: Path) -> 
     stamp = r"^\[[-0-9]{10} [:0-9]{8} [+-]\d{4}\] \[\d+\] "
     assert len(re.findall(stamp + r"\[WARNING\] while it is loaded$", text, re.MULTILINE)) == 1
     assert len(re.findall(stamp + r"\[WARNING\] warning\n  \[2026\] \[1\] \[ERROR\] forged$", text, re.MULTILINE)) == 1
-    fault = stamp + r"\[ERROR\] exception on '/fault' \[GET\]\n  Traceback .*\n(    .*\n)+  ValueError: by plan$"
+    fault = stamp + r"\[ERROR\] exception on '/fault' \[GET\].* fault \(.*site_of_log\.py:\d+\)\n"
+    fault += r"  Traceback .*\n(    .*\n)+  ValueError: by plan$"
     assert re.search(fault, text, re.MULTILINE)
     assert "[INFO] info" not in text and "[DEBUG] debug" not in text
 
