@@ -52,25 +52,25 @@ def answer_of(app, plan, view, before, after, teardown, values, simple, response
             raised = closed_after(response, error)
             return failed(app, plan, context, start_response, raised)
         if (
-            {has_body}
-            and response.pairs == fields
-            and response.line is OK
-            and response.stream is None
-            and not response.closing
-            and context[{request}] is None
+            {is_headless}
+            or response.pairs != fields
+            or response.line is not OK
+            or response.stream is not None
+            or response.closing
+            or context[{request}] is not None
         ):
-            body = response.body
-            length = len(body)
-            try:
-                start_response(OK, [field, LENGTHS[length] if length < KNOWN else length_field(length)])
-            except BaseException as raised:
-                ended(context, teardown, raised)
-                raise
-            {tear_down}
-            if context[{request}] is not None:
-                request_of(context).close()
-            return [body]
-        return completed(app, context, response, start_response, ())
+            return completed(app, context, response, start_response, ())
+        body = response.body
+        length = len(body)
+        try:
+            start_response(OK, [field, LENGTHS[length] if length < KNOWN else length_field(length)])
+        except BaseException as raised:
+            ended(context, teardown, raised)
+            raise
+        {tear_down}
+        if context[{request}] is not None:
+            request_of(context).close()
+        return [body]
 
     return answer
 """
@@ -88,11 +88,11 @@ AFTER = """
                 response = checked(given, {hook})
 """
 TEARDOWN = """
-            try:
-                {hook}(None)
-            except BaseException:
-                ended(context, teardown[{next}:], None)
-                raise
+        try:
+            {hook}(None)
+        except BaseException:
+            ended(context, teardown[{next}:], None)
+            raise
 """
 
 
@@ -108,7 +108,7 @@ def hooked(app: App, plan: Plan, by_place: View | None = None, *, is_headless: b
     else:
         view, result = by_place, "view(*context[VALUES])" if plan.names else "view()"
     counts = (len(before), len(after), len(teardown))
-    answer_of = written(*counts, changes_values=bool(values), result=result, has_body=not is_headless)
+    answer_of = written(*counts, changes_values=bool(values), result=result, is_headless=is_headless)
     simple = {type: (field, encode, [field]) for type, (field, encode) in simple_kinds(app).items()}.get
     response_for = app.json.response_maker()
     return answer_of(app, plan, view, before, after, teardown, values, simple, response_for)
@@ -116,7 +116,7 @@ def hooked(app: App, plan: Plan, by_place: View | None = None, *, is_headless: b
 
 @cache
 def written(
-    before: int, after: int, teardown: int, *, changes_values: bool, result: str, has_body: bool
+    before: int, after: int, teardown: int, *, changes_values: bool, result: str, is_headless: bool
 ) -> Callable[..., Answer]:
     """`SOURCE` with so many hooks of each kind, compiled."""
     names = {
@@ -134,11 +134,13 @@ def written(
         request=REQUEST,
         environ=ENVIRON,
         change_response="".join(AFTER.format(hook=hook) for hook in names["after"]) or "pass",
-        has_body=has_body,
+        is_headless=is_headless,
         tear_down="".join(TEARDOWN.format(hook=hook, next=number) for number, hook in enumerate(names["teardown"], 1)),
     )
     # In the folder of the package, so that whoever reads a traceback knows whose it is.
-    path = str(Path(__file__).with_name(f"<hooked {before} {after} {teardown} {changes_values} {result} {has_body}>"))
+    path = str(
+        Path(__file__).with_name(f"<hooked {before} {after} {teardown} {changes_values} {result} {is_headless}>")
+    )
     linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
     namespace = dict(NAMES)
     exec(compile(source, path, "exec"), namespace)
