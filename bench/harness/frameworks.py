@@ -73,7 +73,7 @@ def under_dragoman(rounds: int, seconds: float) -> tuple[list[str], list[str]]:
                     raise RuntimeError(f"{framework}, {question.name}: {sample.breaches[0]}")
                 costs.setdefault((question.name, framework), []).append(sample.cpu_us)
     medians = {key: statistics.median(values) for key, values in costs.items()}
-    return judged(medians, "CPU µs under Dragoman", 1)
+    return judged(medians, "CPU µs under Dragoman", 1, has_server=True)
 
 
 def workload_of(framework: str, question: Question) -> Workload:
@@ -85,8 +85,14 @@ def workload_of(framework: str, question: Question) -> Workload:
     return Workload(question.name, question.name, f"frameworks_{framework}:{question.attribute}", (group,))
 
 
-def judged(costs: dict[tuple[str, str], float], unit: str, digits: int) -> tuple[list[str], list[str]]:
-    """The table of costs and shares of Flask's, and the claims that do not hold."""
+def judged(
+    costs: dict[tuple[str, str], float], unit: str, digits: int, *, has_server: bool = False
+) -> tuple[list[str], list[str]]:
+    """The table of costs and shares of Flask's, and the claims that do not hold.
+
+    has_server   whether the server's time and the kernel's are in there, which no framework can save: claims are then
+                 of what is above bare WSGI
+    """
     lines = [f"{unit}, and the share of Flask's:", "", f"| question | {' | '.join(FRAMEWORKS)} |"]
     lines.append(f"| --- |{' ---: |' * len(FRAMEWORKS)}")
     failed = []
@@ -98,8 +104,10 @@ def judged(costs: dict[tuple[str, str], float], unit: str, digits: int) -> tuple
             cells.append("" if cost is None else f"{cost:,.{digits}f} ({cost / base:.1%})")
         lines.append(f"| {question.name} | {' | '.join(cells)} |")
         ours = costs[question.name, OURS]
-        if question.most is not None and ours > question.most * base:
-            failed.append(f"{question.name}: {ours / base:.1%} of Flask's, at most {question.most:.1%}")
+        bare = costs.get((question.name, "raw"), 0.0) if has_server else 0.0
+        if question.most is not None and ours - bare > question.most * (base - bare):
+            share = (ours - bare) / (base - bare)
+            failed.append(f"{question.name}: {share:.1%} of Flask's, at most {question.most:.1%}")
         if (other := costs.get((question.name, "falcon"))) is not None and ours >= other:
             failed.append(f"{question.name}: not cheaper than Falcon")
     more = (costs["text, six hooks", OURS] - costs["text", OURS]) / costs["text", BASE]
