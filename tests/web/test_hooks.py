@@ -564,3 +564,20 @@ def test_teardown_comes_also_where_a_hook_after_and_the_close_of_the_stream_both
     app.teardown_request(lambda error: ends.append(str(error)))
     assert ask(app).status == 500
     assert ends == ["close"]
+
+
+def test_what_a_hook_does_to_the_fields_of_one_response_is_not_seen_in_the_next() -> None:
+    app = App(__name__)
+    seen: list[list[tuple[str, str]]] = []
+
+    @app.after_request
+    def marked(response: Response) -> Response:
+        seen.append(list(response.headers))
+        response.headers["X-Number"] = len(seen)
+        response.mimetype = "text/plain"
+        return response
+
+    app.add_url_rule("/", "hello", lambda: "hello")
+    answers = [ask(app) for _ in range(3)]
+    assert [one.value("X-Number") for one in answers] == ["1", "2", "3"]
+    assert seen == [[("Content-Type", "text/html; charset=utf-8")]] * 3

@@ -37,7 +37,7 @@ def answer_of(app, plan, view, before, after, teardown, values, simple, response
                 field, encode, fields = kind
                 response = new(Response)
                 response.line = OK
-                response.pairs = [field]
+                response.pairs = fields
                 response.body = encode(result)
                 response.stream = None
                 response.closing = ()
@@ -53,7 +53,7 @@ def answer_of(app, plan, view, before, after, teardown, values, simple, response
             return failed(app, plan, context, start_response, raised)
         if (
             {is_headless}
-            or response.pairs != fields
+            or response.pairs is not fields
             or response.line is not OK
             or response.stream is not None
             or response.closing
@@ -109,7 +109,7 @@ def hooked(app: App, plan: Plan, by_place: View | None = None, *, is_headless: b
         view, result = by_place, "view(*context[VALUES])" if plan.names else "view()"
     counts = (len(before), len(after), len(teardown))
     answer_of = written(*counts, changes_values=bool(values), result=result, is_headless=is_headless)
-    simple = {type: (field, encode, [field]) for type, (field, encode) in simple_kinds(app).items()}.get
+    simple = {type: (field, encode, (field,)) for type, (field, encode) in simple_kinds(app).items()}.get
     response_for = app.json.response_maker()
     return answer_of(app, plan, view, before, after, teardown, values, simple, response_for)
 

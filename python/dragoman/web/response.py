@@ -64,8 +64,8 @@ class Response(ResponseFields):
 
     line: str
     """The status line."""
-    pairs: Pairs
-    """The header fields themselves; `headers` is a view of them."""
+    pairs: Pairs | tuple[tuple[str, str], ...]
+    """The header fields themselves, of which `headers` is a view; a tuple, which others may have, until then."""
     body: bytes
     stream: Iterable[Any] | None
     is_passthrough: bool
@@ -122,7 +122,10 @@ class Response(ResponseFields):
     @property
     def headers(self) -> Headers:
         """The header fields."""
-        return Headers.of(self.pairs)
+        pairs = self.pairs
+        if not isinstance(pairs, list):
+            pairs = self.pairs = list(pairs)
+        return Headers.of(pairs)
 
     @headers.setter
     def headers(self, given: GivenHeaders) -> None:
@@ -410,7 +413,7 @@ class Response(ResponseFields):
         if self.line != OK and is_bodiless(self.status_code):
             return [pair for pair in pairs if pair[0].lower() not in ("content-length", "content-type")]
         if self.stream is not None:
-            return pairs[:]
+            return list(pairs)
         length = length_field(len(self.body))
         for name, _ in pairs:
             if name.lower() == "content-length":
@@ -419,7 +422,7 @@ class Response(ResponseFields):
             return [*pairs, length]
         if method == "HEAD" and not self.body:
             # A handler for HEAD alone says what GET would give.
-            return pairs[:]
+            return list(pairs)
         return [*(pair for pair in pairs if pair[0].lower() != "content-length"), length]
 
     def close_stream(self) -> None:

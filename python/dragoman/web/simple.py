@@ -46,7 +46,7 @@ def simple_response(kind: Kind, result: Any) -> Response:
     field, encode = kind
     response = Response.__new__(Response)
     response.line = OK
-    response.pairs = [field]
+    response.pairs = (field,)
     response.body = encode(result)
     response.stream = None
     response.closing = ()
