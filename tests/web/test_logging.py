@@ -139,6 +139,8 @@ def test_with_dict_config_its_handler_alone_writes(place: str, capsys: pytest.Ca
     logging.config.dictConfig(
         {
             "version": 1,
+            # Those of other tests in this process.
+            "disable_existing_loggers": False,
             "formatters": {"short": {"format": "%(levelname)s %(name)s"}},
             "handlers": {
                 "own": {
