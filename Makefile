@@ -64,9 +64,10 @@ docs: $(VENV)/.built ## Write the pages of docs/ that come from tables in the co
 	$(BIN)/python docs/generate.py
 
 .PHONY: bench
-bench: need ## Compare with other servers (minutes); the table lands in bench/out. ARGS=--quick for a first look.
+bench: need ## Compare with other servers (minutes; the table lands in bench/out), and with other frameworks. ARGS=--quick
 	$(PYTHON) bench/setup.py
 	bench/.venv/bin/python bench/run.py $(ARGS)
+	bench/.venv/bin/python bench/web.py
 
 .PHONY: bench-instructions
 bench-instructions: need ## Count the instructions of a request with valgrind.

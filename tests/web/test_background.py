@@ -280,7 +280,9 @@ def test_the_setting_refuses_coroutines_at_the_start() -> None:
         return ""
 
     app = app_of(view, ASYNC_HANDLERS=False)
-    with pytest.raises(TypeError, match="view is an async def, and ASYNC_HANDLERS is off"):
+    with pytest.raises(
+        TypeError, match=r"view \(.*test_background\.py:\d+\) is an async def, and ASYNC_HANDLERS is off"
+    ):
         app.freeze()
 
 

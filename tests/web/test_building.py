@@ -81,7 +81,16 @@ def test_outside_of_a_request_settings_say_the_host() -> None:
     app.config.update(SERVER_NAME="shop.example:8443", APPLICATION_ROOT="/app é/")
     assert app.url_for("here", _external=True) == "https://shop.example:8443/app%20%C3%A9/%C3%A9"
     assert app.url_for("here", _scheme="http") == "http://shop.example:8443/app%20%C3%A9/%C3%A9"
-    assert app.url_for("here") == "/app%20%C3%A9/%C3%A9"
+    # A path alone leads nowhere from a mail.
+    assert app.url_for("here") == app.url_for("here", _external=True)
+    assert app.url_for("here", _external=False) == "/app%20%C3%A9/%C3%A9"
+
+
+def test_the_name_of_the_settings_comes_before_what_a_client_says() -> None:
+    app = App(__name__)
+    app.add_url_rule("/here", "here", lambda: url_for("here", _external=True) + " " + url_for("here"))
+    app.config["SERVER_NAME"] = "shop.example"
+    assert ask(app, "GET", "/here", {"Host": "evil.example"}).text == "http://shop.example/here /here"
 
 
 def test_within_a_request_the_request_says_it() -> None:

@@ -401,6 +401,58 @@ def test_files_of_a_form_are_closed_when_the_request_has_ended() -> None:
     assert kept[0].stream.closed
 
 
+@pytest.mark.parametrize("result", ["text", {"a": 1}, Response("text")], ids=["text", "JSON", "Response"])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_what_waits_for_the_close_of_a_whole_body_is_called_then(result: Any, is_late: bool) -> None:
+    calls: list[str] = []
+    app = App(__name__)
+
+    def waiting(response: Response) -> Response:
+        assert not response.is_passthrough
+        response.call_on_close(lambda: calls.append("closed"))
+        return response
+
+    @app.get("/")
+    def handler() -> Any:
+        if is_late:
+            after_this_request(waiting)
+        return result
+
+    if not is_late:
+        app.after_request(waiting)
+    answer = opened(app, environ_of("GET", "/"))
+    assert list(answer.blocks) and calls == []
+    answer.close()
+    assert calls == ["closed"]
+
+
+@pytest.mark.parametrize("result", ["text", Response("text")], ids=["text", "Response"])
+def test_what_a_hook_after_asks_for_after_this_request_comes_too_late(result: Any) -> None:
+    app = App(__name__)
+    calls: list[str] = []
+
+    @app.after_request
+    def after(response: Response) -> Response:
+        after_this_request(lambda response: calls.append("late") or response)  # type: ignore[func-returns-value]
+        return response
+
+    app.add_url_rule("/", "handler", lambda: result)
+    assert ask(app).text == "text" and calls == []
+
+
+@pytest.mark.parametrize("kind", ["before_request", "after_request", "teardown_request", "errorhandler"])
+def test_a_coroutine_among_hooks_is_refused_where_the_setting_refuses_coroutines(kind: str) -> None:
+    app = App(__name__)
+    app.config["ASYNC_HANDLERS"] = False
+
+    async def hook(*args: Any) -> Any:
+        """Nothing."""
+
+    getattr(app, kind)(404)(hook) if kind == "errorhandler" else getattr(app, kind)(hook)
+    with pytest.raises(TypeError, match=r"hook \(.*test_hooks\.py:\d+\) is an async def, and ASYNC_HANDLERS is off"):
+        app.freeze()
+
+
 def test_call_on_close_is_called_when_the_answer_has_been_sent() -> None:
     calls: list[str] = []
     app = App(__name__)

@@ -400,6 +400,8 @@ def test_methods_of_their_own_are_routed_as_they_are_written() -> None:
         (["/a/"], "/a?x=1&y=%20/", "/a/?x=1&y=%20/"),
         (["/a/b"], "//a/b", "/a/b"),
         (["/a/b"], "/a///b?q", "/a/b?q"),
+        (["/b/"], "//b", "/b/"),
+        (["/x/y/"], "/x//y?q", "/x/y/?q"),
         (["/<x>/"], "/é", "/%C3%A9/"),
         (["/<x>/"], "/evil.com", "/evil.com/"),
         (["/<x>/"], "/\\evil.com", "/%5Cevil.com/"),

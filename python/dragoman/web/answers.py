@@ -27,9 +27,9 @@ def completed(
     context: Context,
     response: Response,
     start_response: StartResponse,
-    after: Iterable[Callable[[Response], Response]],
+    after: Iterable[Callable[[Response], Response]] | None,
 ) -> Iterable[bytes]:
-    """The answer of a handler, once `after` has been called, where it is not sent as it is."""
+    """The answer of a handler where it is not sent as it is, once `after` has been called; None: that has been done."""
     plan: Plan = context[PLAN]
     try:
         response = processed(app, context, response, after)
@@ -39,15 +39,15 @@ def completed(
 
 
 def processed(
-    app: App, context: Context, response: Response, after: Iterable[Callable[[Response], Response]]
+    app: App, context: Context, response: Response, after: Iterable[Callable[[Response], Response]] | None
 ) -> Response:
-    """The response as it goes out: after the hooks, with the session."""
+    """The response as it goes out: after what the request has been given for it, and the hooks; with the session."""
     request = context[REQUEST]
     try:
-        if request is not None and "after" in request.made:
+        if after is not None and request is not None and "after" in request.made:
             for function in request.after:
                 response = called_in_loop(function)(response) or response
-        for hook in after:
+        for hook in after or ():
             given = hook(response)
             if given is not response:
                 response = checked(given, hook)

@@ -10,6 +10,8 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dragoman.web.places import place_of
+
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
@@ -101,8 +103,8 @@ def called_in_loop(view: Callable[..., Any], is_refusing: bool = False) -> Calla
         return view
     if is_refusing:
         raise TypeError(
-            f"{getattr(view, '__name__', view)} is an async def, and ASYNC_HANDLERS is off: a thread waits for it all"
-            " the same. Write def, or set ASYNC_HANDLERS = True"
+            f"{place_of(view)} is an async def, and ASYNC_HANDLERS is off: a thread waits for it all the same."
+            " Write def, or set ASYNC_HANDLERS = True"
         )
     if not is_coroutine:
         return functools.wraps(view)(lambda *args, **kwargs: AsyncBlocks(view(*args, **kwargs)))

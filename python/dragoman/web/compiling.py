@@ -92,7 +92,7 @@ def compiled(app: App) -> Compiled:
     for one_hook in app.context_teardown:
         check_takes("teardown_appcontext", one_hook, ("error",))
     for part in parts:
-        check_hooks(part.given)
+        check_hooks(part.given, is_refusing_async=not app.config["ASYNC_HANDLERS"])
         scope = part.scopes[0] if part.scopes else ""
         for key, handler in part.given.errors:
             errors.add(scope, key, called_in_loop(handler))
@@ -113,16 +113,18 @@ def compiled(app: App) -> Compiled:
     return Compiled(tree, targets, errors, parts[0].hooks, rules, mounts, parts)
 
 
-def check_hooks(given: Given) -> None:
+def check_hooks(given: Given, *, is_refusing_async: bool) -> None:
     """Raises HandlerError for one that cannot be called; one for errors would be found out by the first error."""
     for kind, what, values in CALLED_WITH:
         for hook in getattr(given, kind):
             check_takes(what, hook, values)
+            called_in_loop(hook, is_refusing_async)
     for hook in given.url_defaults:
         if called_in_loop(hook) is not hook:
             raise HandlerError(f"{place_of(hook)}: url_for calls it, and awaits nothing: want def, not async def")
     for _, handler in given.errors:
         check_takes("errorhandler", handler, ("error",))
+        called_in_loop(handler, is_refusing_async)
 
 
 def mounted(prefix: str, one: Mounted) -> Mounted:

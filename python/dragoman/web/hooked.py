@@ -59,7 +59,7 @@ def answer_of(app, plan, view, before, after, teardown, values, simple, response
             or response.closing
             or context[{request}] is not None
         ):
-            return completed(app, context, response, start_response, ())
+            return completed(app, context, response, start_response, None)
         body = response.body
         length = len(body)
         try:

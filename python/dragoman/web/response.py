@@ -60,7 +60,7 @@ class Response(ResponseFields):
 
     default_mimetype: ClassVar[str] = "text/html"
 
-    __slots__ = ("__dict__", "__weakref__", "body", "closing", "is_passthrough", "line", "pairs", "stream")
+    __slots__ = ("__dict__", "__weakref__", "body", "closing", "line", "pairs", "passes", "stream")
 
     line: str
     """The status line."""
@@ -68,8 +68,8 @@ class Response(ResponseFields):
     """The header fields themselves, of which `headers` is a view; a tuple, which others may have, until then."""
     body: bytes
     stream: Iterable[Any] | None
-    is_passthrough: bool
-    """Whether the stream is the server's own file wrapper, which goes out as it is; there is none without a stream."""
+    passes: bool
+    """`is_passthrough` of a stream; not there without one."""
     closing: tuple[Callable[[], object], ...]
 
     def __init__(
@@ -84,7 +84,7 @@ class Response(ResponseFields):
         self.line = OK if status is None else line_of(status)
         self.body = b""
         self.stream = None
-        self.is_passthrough = False
+        self.passes = False
         self.closing = ()
         if content_type is not None:
             self.headers["Content-Type"] = content_type
@@ -175,6 +175,15 @@ class Response(ResponseFields):
             self.stream = blocks
         else:
             raise TypeError(f"a body is {type(blocks).__name__}: want text, bytes, or an iterable of either")
+
+    @property
+    def is_passthrough(self) -> bool:
+        """Whether the stream is the server's own file wrapper, which goes out as it is."""
+        return self.stream is not None and self.passes
+
+    @is_passthrough.setter
+    def is_passthrough(self, value: bool) -> None:
+        self.passes = value
 
     @property
     def is_streamed(self) -> bool:

@@ -135,8 +135,12 @@ class Lookup:
             return None, self.missed, (MethodNotAllowed(sorted(found.allowed)),)
         if self.merges_slashes and "" in segments[:-1]:
             merged = [one for one in segments[:-1] if one] + segments[-1:]
-            if not isinstance(self.tree.find(merged, method), Missed):
-                return None, self.missed, (redirected(environ, merged),)
+            found = self.tree.find(merged, method)
+            if not isinstance(found, Missed) or found.wants_slash:
+                ending = [""] if isinstance(found, Missed) else []
+                return None, self.missed, (redirected(environ, [*merged, *ending]),)
+            if found.allowed:
+                return None, self.missed, (MethodNotAllowed(sorted(found.allowed)),)
         return None, self.missed, (NotFound(),)
 
 

@@ -50,8 +50,10 @@ def url_for(
             for hook in part.given.url_defaults:
                 hook(endpoint, values)
     path = (quote(prefix, safe=SAFE_IN_PATH) if prefix else "") + tables.targets.path(endpoint, values, _method)
-    if _external or _scheme is not None:
-        host = app.config["SERVER_NAME"] if request is None else request.host
+    host = app.config["SERVER_NAME"]
+    is_external = request is None and bool(host) if _external is None else _external
+    if is_external or _scheme is not None:
+        host = host or (request and request.host)
         if not host and request is not None:
             raise BadRequest("Host: want a name or an address, and a port if need be.")
         if not host:
