@@ -366,7 +366,10 @@ class Response(ResponseFields):
     # Sending
 
     def call_on_close(self, function: Callable[[], object]) -> Callable[[], object]:
-        """Have `function` called when the answer has been sent, or never will be."""
+        """Have `function` called when the answer has been sent, or never will be.
+
+        A hook that puts another response in its place takes that over.
+        """
         self.closing = (*self.closing, function)
         return function
 
