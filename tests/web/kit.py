@@ -1,13 +1,14 @@
-"""What tests of applications have in common: answers that are not read to their end, and heads alone."""
+"""What tests of applications have in common: answers that are not read to their end, heads alone, and hooks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from dragoman.contract import Checked, Finding
+from dragoman.web import Response
 
-__all__ = ["Opened", "head_of", "opened"]
+__all__ = ["Opened", "head_of", "noting", "opened"]
 
 
 def head_of(app: Any, environ: dict[str, Any]) -> tuple[str, dict[str, str]]:
@@ -44,3 +45,13 @@ class Opened:
 def opened(app: Any, environ: dict[str, Any]) -> Opened:
     """The answer of `app`, not yet read."""
     return Opened(app, environ)
+
+
+def noting(calls: list[str], name: str, result: Any = None) -> Callable[..., Any]:
+    """A hook that notes its name; it gives `result`, else the response that it was given."""
+
+    def hook(*args: Any) -> Any:
+        calls.append(name)
+        return args[0] if result is None and args and isinstance(args[0], Response) else result
+
+    return hook
