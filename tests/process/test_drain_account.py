@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -43,6 +44,16 @@ def begin_drain(server: Server) -> None:
         until = time.monotonic() + DEADLINE_S
         while watch.request("GET", "/hello").value("Connection") != "close":
             assert time.monotonic() < until, "TERM has no effect"
+
+
+def a_connection_to(server: Server, pid: int, stack: ExitStack) -> Wire:
+    """A connection that is kept, to that worker."""
+    until = time.monotonic() + DEADLINE_S
+    while True:
+        wire = stack.enter_context(server.connect())
+        if wire.request("GET", "/process").json()["pid"] == pid:
+            return wire
+        assert time.monotonic() < until, f"no connection went to {pid}"
 
 
 @pytest.fixture
@@ -189,10 +200,12 @@ def test_the_worker_is_told_once_that_it_is_used_up_and_serves_on() -> None:
 
 def test_the_last_line_of_a_supervised_run_is_the_account_of_all_workers(channel: Channel) -> None:
     with Server(APP, "--workers", "2", "--drain-linger", "0") as server:
-        with server.connect() as held:
+        with server.connect() as held, ExitStack() as stack:
             held.send(request_bytes("GET", channel.target("/held")))
-            channel.expect("call")
+            kept = a_connection_to(server, channel.expect("call"), stack)
             server.signal(signal.SIGTERM)
+            # Its worker drains, too: answered before, it would not be an answer of the drain.
+            kept.expect_end()
             server.log.wait_for(r"drained 0 requests in .* 0 cut")
             channel.open("go")
             assert held.read_response().body == b"held"
