@@ -125,6 +125,8 @@ def test_a_variable_that_reaches_into_what_is_no_dict_is_told(monkeypatch: pytes
         ("SESSION_COOKIE_SECURE", "off", "the setting SESSION_COOKIE_SECURE is 'off': want True, False or None"),
         ("MAX_CONTENT_LENGTH", "16MB", "the setting MAX_CONTENT_LENGTH is '16MB': want a number or None"),
         ("SESSION_IDLE_S", None, "the setting SESSION_IDLE_S is None: want a number"),
+        ("SESSION_COOKIE_SAMESITE", None, "the setting SESSION_COOKIE_SAMESITE is None: want a text"),
+        ("SESSION_COOKIE_PATH", None, "the setting SESSION_COOKIE_PATH is None: want a text"),
         ("SERVER_NAME", 5, "the setting SERVER_NAME is 5: want a text or None"),
         ("SECRET_KEY", 12345678, "the setting SECRET_KEY is an int: want a text, bytes or None"),
         ("SECRET_KEY_FALLBACKS", "k" * 20, "the setting SECRET_KEY_FALLBACKS is a str: want a list or None"),
