@@ -129,19 +129,24 @@ class Lookup:
             for mounted in self.mounts:
                 if path == mounted.prefix or path.startswith(mounted.prefix + "/"):
                     return mounted, self.missed, ()
-        if found.wants_slash:
-            return None, self.missed, (redirected(environ, [*segments, ""]),)
-        if found.allowed:
-            return None, self.missed, (MethodNotAllowed(sorted(found.allowed)),)
-        if self.merges_slashes and "" in segments[:-1]:
+        instead = instead_of(found, environ, segments)
+        if instead is None and self.merges_slashes and "" in segments[:-1]:
             merged = [one for one in segments[:-1] if one] + segments[-1:]
-            found = self.tree.find(merged, method)
-            if not isinstance(found, Missed) or found.wants_slash:
-                ending = [""] if isinstance(found, Missed) else []
-                return None, self.missed, (redirected(environ, [*merged, *ending]),)
-            if found.allowed:
-                return None, self.missed, (MethodNotAllowed(sorted(found.allowed)),)
-        return None, self.missed, (NotFound(),)
+            of_merged = self.tree.find(merged, method)
+            if isinstance(of_merged, Missed):
+                instead = instead_of(of_merged, environ, merged)
+            else:
+                instead = redirected(environ, merged)
+        return None, self.missed, (NotFound() if instead is None else instead,)
+
+
+def instead_of(missed: Missed, environ: Environ, segments: list[str]) -> Response | HTTPException | None:
+    """The answer for a path without a plan: where to go, or what methods there are; None where there is nothing."""
+    if missed.wants_slash:
+        return redirected(environ, [*segments, ""])
+    if missed.allowed:
+        return MethodNotAllowed(sorted(missed.allowed))
+    return None
 
 
 def missed_plan(app: App, tables: Compiled) -> Plan:
