@@ -165,28 +165,6 @@ def test_a_coroutine_among_hooks_is_refused_where_the_setting_refuses_coroutines
         app.freeze()
 
 
-def test_a_hook_that_is_a_coroutine_is_awaited_for_an_error_too() -> None:
-    app = App(__name__)
-
-    @app.after_request
-    async def marked(response: Response) -> Response:
-        response.headers["X-After"] = "yes"
-        return response
-
-    @app.teardown_request
-    async def noted(error: BaseException | None) -> None:
-        seen.append(error)
-
-    @app.get("/")
-    def fails() -> str:
-        raise ValueError("no")
-
-    seen: list[object] = []
-    answer = ask(app)
-    assert (answer.status, answer.value("X-After"), len(seen)) == (500, "yes", 1)
-    assert (ask(app, "/none").value("X-After"), len(seen)) == ("yes", 2)
-
-
 def test_what_a_hook_does_to_the_fields_of_one_response_is_not_seen_in_the_next() -> None:
     app = App(__name__)
     seen: list[list[tuple[str, str]]] = []
